@@ -1,0 +1,15 @@
+/** Everything. */
+#ifndef RUNCU_RUNCU_H
+#define RUNCU_RUNCU_H
+
+#include "base.h"
+#include "context.h"
+#include "device.h"
+#include "error.h"
+#include "launch.h"
+#include "memory.h"
+#include "module.h"
+#include "program.h"
+#include "stream.h"
+
+#endif
