@@ -1,0 +1,530 @@
+/* Device memory: which ranges are live, and where their memory comes from. Large allocations are mappings of their own, small
+ * ones share slabs; between any two there is a gap, so that running past an end never meets a neighbour.
+ * Not here: the kernels' malloc (heap.c), limits by total size (the caller's). */
+#include "simt/space.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/vec.h"
+
+enum {
+    UNIT = 512,        /* alignment of allocations, and the gap between them */
+    SLAB = 32 << 20,   /* small allocations come from reservations of this size */
+    LARGE = 1 << 20,   /* from here on an allocation has its own mapping */
+    PAGE = 4096,
+    HUGE_PAGE = 2 << 20,
+    GONE = 64,         /* freed ranges remembered for faults */
+    LENT = 64,         /* page runs kept for the next borrower */
+};
+
+struct entry {
+    struct simt_range range;
+    void *map; /* its own mapping; NULL: units of a slab, or somebody else's memory */
+    size_t mapped;
+    size_t slab_bytes; /* 0: not in a slab */
+};
+
+struct extent {
+    uint64_t base, size;
+};
+
+/* What readers search: immutable once published. */
+struct snapshot {
+    struct snapshot *next; /* of those retired */
+    size_t count;
+    struct simt_hit at[];
+};
+
+struct pages {
+    void *at;
+    size_t size;
+    bool low;
+};
+
+struct simt_space {
+    pthread_mutex_t lock;
+    _Atomic(struct snapshot *) fresh; /* NULL: the live ranges have changed since the last one */
+    struct snapshot *retired;         /* freed when nobody reads */
+    size_t readers;
+    VEC(struct entry) live; /* by base */
+    VEC(struct extent) holes; /* free parts of slabs, by base */
+    VEC(void *) slabs;
+    struct simt_range gone[GONE];
+    size_t gone_next;
+    uint64_t serial;
+    struct simt_heap *heap;
+    uint64_t heap_base;
+    size_t heap_size;
+    struct pages lent[LENT]; /* given back and kept */
+    size_t lent_count;
+};
+
+static void *map_pages(size_t size, bool low)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *p;
+#ifdef MAP_32BIT
+    p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (low ? MAP_32BIT : 0), -1, 0);
+#else
+    p = MAP_FAILED;
+    for (uint64_t at = 0x10000000; low && p == MAP_FAILED && at + size <= 0x80000000; at += 1 << 24)
+        p = mmap((void *) (uintptr_t) at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (!low)
+        p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+#endif
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* ---- the table of live ranges; the lock is held ---- */
+
+/* Index of the first entry whose base is above the address. */
+static size_t above(const struct simt_space *s, uint64_t address)
+{
+    size_t lo = 0, hi = s->live.len;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (s->live.at[mid].range.base <= address)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct entry *find(const struct simt_space *s, uint64_t address)
+{
+    size_t i = above(s, address);
+    if (!i)
+        return NULL;
+    struct entry *e = &s->live.at[i - 1];
+    return address - e->range.base < e->range.size ? e : NULL;
+}
+
+/* Readers look for a new snapshot; the old one lives until they have gone. */
+static void outdate(struct simt_space *s)
+{
+    struct snapshot *old = atomic_exchange(&s->fresh, NULL);
+    if (old) {
+        old->next = s->retired;
+        s->retired = old;
+    }
+    while (!s->readers && s->retired) {
+        old = s->retired;
+        s->retired = old->next;
+        alloc_free(old);
+    }
+}
+
+/* False when memory is short or another live range is in the way. */
+static bool insert(struct simt_space *s, const struct entry *e)
+{
+    size_t i = above(s, e->range.base);
+    if (i && e->range.base - s->live.at[i - 1].range.base < s->live.at[i - 1].range.size)
+        return false;
+    if (i < s->live.len && s->live.at[i].range.base - e->range.base < e->range.size)
+        return false;
+    if (!vec_room(&s->live))
+        return false;
+    memmove(&s->live.at[i + 1], &s->live.at[i], (s->live.len - i) * sizeof *s->live.at);
+    s->live.at[i] = *e;
+    s->live.at[i].range.serial = ++s->serial;
+    s->live.len++;
+    outdate(s);
+    return true;
+}
+
+static void take_out(struct simt_space *s, struct entry *e)
+{
+    struct simt_range *r = &s->gone[s->gone_next++ % GONE];
+    *r = e->range;
+    r->name = NULL;
+    size_t i = (size_t) (e - s->live.at);
+    s->live.len--;
+    memmove(&s->live.at[i], &s->live.at[i + 1], (s->live.len - i) * sizeof *s->live.at);
+    outdate(s);
+}
+
+/* ---- slabs; the lock is held ---- */
+
+static bool add_slab(struct simt_space *s)
+{
+    if (!vec_room(&s->slabs) || !vec_room(&s->holes))
+        return false;
+    void *p = map_pages(SLAB, false);
+    if (!p)
+        return false;
+    s->slabs.at[s->slabs.len++] = p;
+    size_t i = 0;
+    while (i < s->holes.len && s->holes.at[i].base < (uintptr_t) p)
+        i++;
+    memmove(&s->holes.at[i + 1], &s->holes.at[i], (s->holes.len - i) * sizeof *s->holes.at);
+    /* The first unit stays free: a slab may follow right after another. */
+    s->holes.at[i] = (struct extent){(uintptr_t) p + UNIT, SLAB - UNIT};
+    s->holes.len++;
+    return true;
+}
+
+/* The smallest hole that is large enough. 0: none. */
+static uint64_t cut_hole(struct simt_space *s, size_t size)
+{
+    struct extent *best = NULL;
+    for (size_t i = 0; i < s->holes.len; i++) {
+        struct extent *x = &s->holes.at[i];
+        if (x->size >= size && (!best || x->size < best->size))
+            best = x;
+    }
+    if (!best)
+        return 0;
+    uint64_t base = best->base;
+    best->base += size;
+    best->size -= size;
+    if (!best->size) {
+        size_t i = (size_t) (best - s->holes.at);
+        s->holes.len--;
+        memmove(best, best + 1, (s->holes.len - i) * sizeof *best);
+    }
+    return base;
+}
+
+/* There is room: simt_space_alloc has seen to it that as many holes fit as there are allocations. */
+static void fill_hole(struct simt_space *s, uint64_t base, size_t size)
+{
+    size_t i = 0;
+    while (i < s->holes.len && s->holes.at[i].base < base)
+        i++;
+    struct extent *x = s->holes.at + i;
+    bool joins_left = i && x[-1].base + x[-1].size == base;
+    bool joins_right = i < s->holes.len && base + size == x->base;
+    if (joins_left && joins_right) {
+        x[-1].size += size + x->size;
+        s->holes.len--;
+        memmove(x, x + 1, (s->holes.len - i) * sizeof *x);
+    } else if (joins_left) {
+        x[-1].size += size;
+    } else if (joins_right) {
+        x->base = base;
+        x->size += size;
+    } else {
+        memmove(x + 1, x, (s->holes.len - i) * sizeof *x);
+        *x = (struct extent){base, size};
+        s->holes.len++;
+    }
+    if (size >= 16 * PAGE) {
+        uint64_t from = ALIGN_UP(base, PAGE), to = (base + size) & ~(uint64_t) (PAGE - 1);
+        madvise((void *) (uintptr_t) from, to - from, MADV_DONTNEED);
+    }
+}
+
+/* Room for the hole that freeing each live allocation could leave, so that freeing cannot fail. */
+static bool reserve_holes(struct simt_space *s)
+{
+    while (s->holes.cap < s->holes.len + s->live.len + 2) {
+        if (!vec_grow_((void **) &s->holes.at, &s->holes.cap, s->holes.cap, sizeof *s->holes.at))
+            return false;
+    }
+    return true;
+}
+
+static bool place_small(struct simt_space *s, struct entry *e)
+{
+    e->slab_bytes = ALIGN_UP(e->range.size, UNIT) + UNIT;
+    if (!reserve_holes(s))
+        return false;
+    e->range.base = cut_hole(s, e->slab_bytes);
+    if (!e->range.base && add_slab(s))
+        e->range.base = cut_hole(s, e->slab_bytes);
+    return e->range.base != 0;
+}
+
+static bool place_large(struct entry *e)
+{
+    size_t align = e->range.size >= 2 * (size_t) HUGE_PAGE ? HUGE_PAGE : PAGE;
+    e->mapped = ALIGN_UP(e->range.size, PAGE) + align + 2 * PAGE;
+    e->map = map_pages(e->mapped, false);
+    if (!e->map)
+        return false;
+    e->range.base = ALIGN_UP((uintptr_t) e->map + PAGE, align);
+    if (align == HUGE_PAGE)
+        madvise((void *) (uintptr_t) e->range.base, e->range.size, MADV_HUGEPAGE);
+    return true;
+}
+
+static void unplace(struct simt_space *s, struct entry *e)
+{
+    if (e->map)
+        munmap(e->map, e->mapped);
+    else if (e->slab_bytes)
+        fill_hole(s, e->range.base, e->slab_bytes);
+}
+
+static int alloc_locked(struct simt_space *s, size_t size, uint64_t *out)
+{
+    struct entry e = {.range = {.size = size, .kind = SIMT_RANGE_HEAP}};
+    if (!vec_room(&s->live) || !(size < LARGE ? place_small(s, &e) : place_large(&e)))
+        return -1;
+    if (!insert(s, &e)) {
+        unplace(s, &e);
+        return -1;
+    }
+    *out = e.range.base;
+    return 0;
+}
+
+/* ---- the door ---- */
+
+int simt_space_create(struct simt_space **out)
+{
+    struct simt_space *s = alloc_zero(1, sizeof *s);
+    if (!s)
+        return -1;
+    pthread_mutex_init(&s->lock, NULL);
+    *out = s;
+    return 0;
+}
+
+void simt_space_destroy(struct simt_space **space)
+{
+    struct simt_space *s = *space;
+    if (!s)
+        return;
+    *space = NULL;
+    s->readers = 0;
+    outdate(s);
+    for (size_t i = 0; i < s->live.len; i++)
+        if (s->live.at[i].map)
+            munmap(s->live.at[i].map, s->live.at[i].mapped);
+    for (size_t i = 0; i < s->slabs.len; i++)
+        munmap(s->slabs.at[i], SLAB);
+    for (size_t i = 0; i < s->lent_count; i++)
+        munmap(s->lent[i].at, s->lent[i].size);
+    simt_heap_destroy(s->heap);
+    if (s->heap_base)
+        munmap((void *) (uintptr_t) s->heap_base, s->heap_size);
+    vec_fini(&s->live);
+    vec_fini(&s->holes);
+    vec_fini(&s->slabs);
+    pthread_mutex_destroy(&s->lock);
+    alloc_free(s);
+}
+
+int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out)
+{
+    if (!size || size >= (size_t) 1 << 46)
+        return -1;
+    pthread_mutex_lock(&space->lock);
+    int rc = alloc_locked(space, size, out);
+    pthread_mutex_unlock(&space->lock);
+    return rc;
+}
+
+int simt_space_free(struct simt_space *space, uint64_t base)
+{
+    pthread_mutex_lock(&space->lock);
+    struct entry *e = find(space, base);
+    int rc = e && e->range.base == base && e->range.kind == SIMT_RANGE_HEAP ? 0 : -1;
+    if (!rc) {
+        struct entry old = *e;
+        take_out(space, e);
+        unplace(space, &old);
+    }
+    pthread_mutex_unlock(&space->lock);
+    return rc;
+}
+
+int simt_space_map(struct simt_space *space, const struct simt_range *range)
+{
+    struct entry e = {.range = *range};
+    if (!range->size || range->base + range->size < range->base)
+        return -1;
+    pthread_mutex_lock(&space->lock);
+    bool ok = insert(space, &e);
+    pthread_mutex_unlock(&space->lock);
+    return ok ? 0 : -1;
+}
+
+int simt_space_unmap(struct simt_space *space, uint64_t base)
+{
+    pthread_mutex_lock(&space->lock);
+    struct entry *e = find(space, base);
+    int rc = e && e->range.base == base && e->range.kind != SIMT_RANGE_HEAP ? 0 : -1;
+    if (!rc)
+        take_out(space, e);
+    pthread_mutex_unlock(&space->lock);
+    return rc;
+}
+
+bool simt_space_find(struct simt_space *space, uint64_t address, struct simt_range *out)
+{
+    pthread_mutex_lock(&space->lock);
+    const struct entry *e = find(space, address);
+    if (e)
+        *out = e->range;
+    pthread_mutex_unlock(&space->lock);
+    return e != NULL;
+}
+
+bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size)
+{
+    struct simt_range r;
+    return simt_space_find(space, address, &r) && size <= r.size - (address - r.base);
+}
+
+/* ---- for gangs and faults ---- */
+
+void simt_space_enter(struct simt_space *space)
+{
+    pthread_mutex_lock(&space->lock);
+    space->readers++;
+    pthread_mutex_unlock(&space->lock);
+}
+
+void simt_space_leave(struct simt_space *space)
+{
+    pthread_mutex_lock(&space->lock);
+    space->readers--;
+    pthread_mutex_unlock(&space->lock);
+}
+
+static struct snapshot *publish(struct simt_space *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct snapshot *n = atomic_load(&s->fresh);
+    if (!n && (n = alloc_new(sizeof *n + s->live.len * sizeof n->at[0]))) {
+        n->count = s->live.len;
+        for (size_t i = 0; i < n->count; i++) {
+            const struct simt_range *r = &s->live.at[i].range;
+            n->at[i] = (struct simt_hit){r->base, r->size, r->kind};
+        }
+        atomic_store(&s->fresh, n);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return n;
+}
+
+/* Without a snapshot, for want of memory, the table itself. */
+static bool probe_locked(struct simt_space *s, uint64_t address, struct simt_hit *out)
+{
+    struct simt_range r;
+    if (!simt_space_find(s, address, &r))
+        return false;
+    *out = (struct simt_hit){r.base, r.size, r.kind};
+    return true;
+}
+
+bool simt_space_probe(struct simt_space *space, uint64_t address, struct simt_hit *out)
+{
+    const struct snapshot *n = atomic_load_explicit(&space->fresh, memory_order_acquire);
+    if (!n && !(n = publish(space)))
+        return probe_locked(space, address, out);
+    size_t lo = 0, hi = n->count;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (n->at[mid].base <= address)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    if (!lo || address - n->at[lo - 1].base >= n->at[lo - 1].size)
+        return false;
+    *out = n->at[lo - 1];
+    return true;
+}
+
+bool simt_space_nearest(struct simt_space *space, uint64_t address, uint64_t reach, struct simt_range *out)
+{
+    uint64_t best = UINT64_MAX;
+    pthread_mutex_lock(&space->lock);
+    size_t i = above(space, address);
+    if (i) {
+        const struct simt_range *r = &space->live.at[i - 1].range;
+        best = address - r->base < r->size ? 0 : address - (r->base + r->size);
+        *out = *r;
+    }
+    if (i < space->live.len && space->live.at[i].range.base - address < best) {
+        *out = space->live.at[i].range;
+        best = out->base - address;
+    }
+    pthread_mutex_unlock(&space->lock);
+    return best <= reach && best != UINT64_MAX;
+}
+
+bool simt_space_freed(struct simt_space *space, uint64_t address, struct simt_range *out)
+{
+    bool found = false;
+    pthread_mutex_lock(&space->lock);
+    for (size_t k = 1; !find(space, address) && !found && k <= MIN(space->gone_next, GONE); k++) {
+        const struct simt_range *r = &space->gone[(space->gone_next - k) % GONE];
+        found = address - r->base < r->size;
+        if (found)
+            *out = *r;
+    }
+    pthread_mutex_unlock(&space->lock);
+    return found;
+}
+
+/* ---- pages for blocks ---- */
+
+void *simt_space_lend(struct simt_space *space, size_t size, bool low)
+{
+    void *p = NULL;
+    pthread_mutex_lock(&space->lock);
+    for (size_t i = 0; i < space->lent_count && !p; i++) {
+        if (space->lent[i].size != size || space->lent[i].low != low)
+            continue;
+        p = space->lent[i].at;
+        space->lent[i] = space->lent[--space->lent_count];
+    }
+    pthread_mutex_unlock(&space->lock);
+    return p ? p : map_pages(size, low);
+}
+
+void simt_space_return(struct simt_space *space, void *pages, size_t size, bool low)
+{
+    pthread_mutex_lock(&space->lock);
+    bool keep = space->lent_count < LENT;
+    if (keep)
+        space->lent[space->lent_count++] = (struct pages){pages, size, low};
+    pthread_mutex_unlock(&space->lock);
+    if (!keep)
+        munmap(pages, size);
+}
+
+/* ---- the kernels' malloc ---- */
+
+static void make_heap(struct simt_space *s, size_t size)
+{
+    void *p = map_pages(size, false);
+    if (!p)
+        return;
+    struct entry e = {.range = {(uintptr_t) p, size, SIMT_RANGE_HOST, "heap of the kernels' malloc", 0}};
+    s->heap = simt_heap_create(e.range.base, size);
+    if (!s->heap || !insert(s, &e)) {
+        simt_heap_destroy(s->heap);
+        s->heap = NULL;
+        munmap(p, size);
+        return;
+    }
+    s->heap_base = e.range.base;
+    s->heap_size = size;
+}
+
+uint64_t simt_space_malloc(struct simt_space *space, uint64_t size, size_t heap_size)
+{
+    pthread_mutex_lock(&space->lock);
+    if (!space->heap)
+        make_heap(space, ALIGN_UP(heap_size, PAGE));
+    uint64_t p = space->heap ? simt_heap_alloc(space->heap, size) : 0;
+    pthread_mutex_unlock(&space->lock);
+    return p;
+}
+
+bool simt_space_mfree(struct simt_space *space, uint64_t address)
+{
+    pthread_mutex_lock(&space->lock);
+    bool ok = space->heap && simt_heap_free(space->heap, address);
+    pthread_mutex_unlock(&space->lock);
+    return ok;
+}
