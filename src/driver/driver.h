@@ -15,6 +15,10 @@ struct drv_table {
 /* The CPU device. Every field is set where it is built in, none (cuInit is NULL) where it is not. */
 extern const struct drv_table cpu_table;
 
+/* What takes a GPU driver's place in a forked child, where it would hang or lie: every row answers DRV_FORKED, which no driver does. */
+enum { DRV_FORKED = -2 };
+extern const struct drv_table drv_forked;
+
 /* Opens the library at `path` ("libcuda.so.1" or a file) and fills in the table. 0, or -1 with `why` saying what failed:
  * the loader's words, or the first required symbol that is missing and which driver versions have it.
  * The library is never closed. Thread-safety: safe. */
