@@ -19,6 +19,7 @@
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 #define NO_INLINE __attribute__((noinline))
 #define NO_TSAN __attribute__((no_sanitize("thread")))
+#define AT_UNLOAD __attribute__((destructor)) /* at exit, or when the library is closed */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else
@@ -27,6 +28,7 @@
 #define ALWAYS_INLINE inline
 #define NO_INLINE
 #define NO_TSAN
+#define AT_UNLOAD
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #endif

@@ -1,0 +1,134 @@
+/* What the files of core share. Everything here works through a driver's table and knows nothing of who implements it. */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/str.h"
+#include "driver/driver.h"
+#include "runcu/runcu.h"
+
+/* --- error.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Records a failure of this thread and returns `status`: return runcu_fail(RUNCU_ERROR_ARGUMENT, "…"). Forgets the earlier one.
+ * The arguments may point into the earlier record. Thread-safety: safe. */
+int runcu_fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Adds sentences to the detail of this thread's last failure; what is there already ends with a line break then. */
+void runcu_fail_detail(const char *format, ...) PRINTF_LIKE(1, 2);
+/* Notes the code that caused the last failure: `name` and `routine` are literals or live as long as the process. */
+void runcu_fail_code(int code, const char *name, const char *routine);
+/* "No memory on the host", for failed allocations. */
+int runcu_fail_memory(void);
+
+/* One message to the log, if there is one. Never call it holding a lock: the callback may want one that our caller holds. */
+void core_log(int level, const char *category, const char *format, ...) PRINTF_LIKE(3, 4);
+void core_vlog(int level, const char *category, const char *format, va_list args) PRINTF_LIKE(3, 0);
+
+/* --- open.c, device.c --------------------------------------------------------------------------------------------------- */
+
+/* A loaded and initialised driver; lives as long as the process. */
+struct core_driver {
+    struct drv_table cu; /* replaced by drv_forked in a child */
+    char *name;          /* "cuda", "cpu" or the path */
+    bool is_cpu;         /* the CPU device, linked in or from a library of its own */
+    bool is_ready;       /* cuInit succeeded */
+    int device_count;
+    struct runcu_device *devices;
+    struct core_driver *next;
+};
+
+struct runcu_device {
+    struct core_driver *driver;
+    int ordinal;
+    CUdevice handle;
+    runcu_context *primary; /* held until exit once somebody needed it; guarded by the lock of context.c */
+    char name[256];
+    char pci_bus_id[32];
+};
+
+/* The driver that `name` means (as runcu_init). */
+int core_driver_open(struct core_driver **out, const char *name);
+/* The devices of a driver that has just been initialised; called once a driver. */
+int core_devices_create(struct core_driver *driver);
+/* Each loaded driver in turn: NULL starts, NULL ends. */
+struct core_driver *core_driver_next(struct core_driver *driver);
+
+/* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for CUDA_SUCCESS. Call it while the
+ * context in which the call was made is still current: the CPU device is asked for the fault. */
+int core_check(const struct core_driver *driver, const char *routine, CUresult code);
+
+/* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded failure. */
+#define CU_CALL(driver, row, ...) core_check((driver), #row, (driver)->cu.row(__VA_ARGS__))
+
+/* --- context.c ---------------------------------------------------------------------------------------------------------- */
+
+enum core_context_kind { CORE_OWNED, CORE_PRIMARY, CORE_FOREIGN };
+
+struct runcu_context {
+    struct core_driver *driver;
+    struct runcu_device *device;
+    CUcontext handle;
+    unsigned long long id; /* of a foreign one: handles are used again, ids are not */
+    enum core_context_kind kind;
+    atomic_int refs;
+    atomic_bool is_dead;  /* detached: its objects are gone with it */
+    atomic_bool has_work; /* something was launched since the last synchronisation */
+    struct runcu_context *next;
+};
+
+/* The current context, counted: release it. Made as runcu_context_current says. */
+int core_context_get(runcu_context **out);
+/* The driver whose context is current in this thread, a context being made current if there is none. Cheaper than core_context_get. */
+int core_current(struct core_driver **out);
+/* The device that a call without a context means, without making anything: the current context's, else the default one. */
+int core_current_device(runcu_device **out);
+
+/* Makes `context` current for a while; core_leave undoes it. On failure nothing has to be undone. */
+struct core_scope {
+    struct core_driver *driver; /* NULL: it was current already */
+};
+int core_enter(struct core_scope *out, runcu_context *context);
+void core_leave(struct core_scope *scope);
+
+/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead. */
+bool core_enter_cleanup(struct core_scope *out, runcu_context *context);
+/* What destroying an object answered: told to the log unless the context or the driver is going away anyway. */
+void core_cleanup(runcu_context *context, const char *routine, CUresult code);
+
+static inline void core_mark_work(runcu_context *context)
+{
+    if (!atomic_load_explicit(&context->has_work, memory_order_relaxed))
+        atomic_store_explicit(&context->has_work, true, memory_order_relaxed);
+}
+
+/* --- objects ------------------------------------------------------------------------------------------------------------ */
+
+struct runcu_mem {
+    runcu_context *context;
+    CUdeviceptr address;
+    size_t bytes;
+    void *host; /* of page-locked host memory, else NULL */
+};
+
+struct runcu_stream {
+    runcu_context *context;
+    CUstream handle;
+    bool is_owned;
+};
+
+static inline CUstream core_stream(const runcu_stream *stream)
+{
+    return stream ? stream->handle : NULL;
+}
+
+/* Objects of the library that are alive: memory, streams, events, modules, functions, contexts (device-held primary ones aside).
+ * For tests. */
+extern atomic_long core_live_objects;
+
+/* Allocates an object, zeroed, and counts it; NULL with a recorded failure when memory is short. core_delete is its end. */
+void *core_new(size_t size);
+void core_delete(void *object);
+
+#endif

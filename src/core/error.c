@@ -1,0 +1,179 @@
+/* This thread's last failure, texts of codes, and the log. The record's memory goes with its thread; nothing else happens then. */
+#include "core.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+struct record {
+    int status, code;
+    const char *name, *routine;
+    struct str message, detail;
+    struct str text; /* both, made when asked for */
+    bool is_kept;    /* its memory is known to the thread's key */
+};
+
+static _Thread_local struct record record;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+static bool has_key;
+
+static runcu_log_fn *log_fn;
+static void *log_user;
+
+static void free_record(void *p)
+{
+    struct record *r = p;
+    str_fini(&r->message);
+    str_fini(&r->detail);
+    str_fini(&r->text);
+    *r = (struct record){0};
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&key, free_record) == 0;
+}
+
+/* Unloaded code must not be called when some thread ends later. */
+AT_UNLOAD static void drop_key(void)
+{
+    if (has_key)
+        pthread_key_delete(key);
+    has_key = false;
+    free_record(&record);
+}
+
+static void keep_record(void)
+{
+    if (record.is_kept)
+        return;
+    pthread_once(&key_once, make_key);
+    record.is_kept = has_key && pthread_setspecific(key, &record) == 0;
+}
+
+int runcu_fail(int status, const char *format, ...)
+{
+    keep_record();
+    struct str message = {0}; /* the arguments may be the earlier record's */
+    va_list args;
+    va_start(args, format);
+    str_vaddf(&message, format, args);
+    va_end(args);
+    str_fini(&record.message);
+    str_clear(&record.detail);
+    record.message = message;
+    record.status = status;
+    record.code = 0;
+    record.name = record.routine = "";
+    return status;
+}
+
+void runcu_fail_detail(const char *format, ...)
+{
+    struct str more = {0};
+    va_list args;
+    va_start(args, format);
+    str_vaddf(&more, format, args);
+    va_end(args);
+    if (more.len && record.detail.len && record.detail.at[record.detail.len - 1] != '\n')
+        str_addc(&record.detail, '\n');
+    str_addn(&record.detail, str_text(&more), more.len);
+    str_fini(&more);
+}
+
+void runcu_fail_code(int code, const char *name, const char *routine)
+{
+    record.code = code;
+    record.name = name ? name : "";
+    record.routine = routine ? routine : "";
+}
+
+int runcu_fail_memory(void)
+{
+    return runcu_fail(RUNCU_ERROR_MEMORY, "%s", runcu_status_text(RUNCU_ERROR_MEMORY));
+}
+
+/* Where memory was too short for the message, the status still has a text of its own. */
+static const char *message_text(void)
+{
+    if (!record.status)
+        return "";
+    return record.message.len && !record.message.failed ? record.message.at
+                                                        : runcu_status_text(record.status);
+}
+
+void runcu_error_get(runcu_error *out)
+{
+    *out = (runcu_error){
+        .status = record.status,
+        .code = record.code,
+        .name = record.name ? record.name : "",
+        .routine = record.routine ? record.routine : "",
+        .message = message_text(),
+        .detail = str_text(&record.detail),
+    };
+}
+
+const char *runcu_error_text(void)
+{
+    if (!record.detail.len)
+        return message_text();
+    str_clear(&record.text);
+    str_addf(&record.text, "%s\n%s", message_text(), str_text(&record.detail));
+    return record.text.failed ? message_text() : str_text(&record.text);
+}
+
+const char *runcu_status_text(int status)
+{
+    switch (status) {
+#define RUNCU_STATUS(code, name, text)                                                             \
+    case code:                                                                                     \
+        return text;
+#include "runcu/error.def"
+#undef RUNCU_STATUS
+    default:
+        return NULL;
+    }
+}
+
+const char *runcu_result_name(int code)
+{
+    return drv_result_name(code);
+}
+
+const char *runcu_result_text(int code)
+{
+    return drv_result_text(code);
+}
+
+void runcu_set_log(runcu_log_fn *log, void *user)
+{
+    log_user = user;
+    log_fn = log;
+}
+
+void core_vlog(int level, const char *category, const char *format, va_list args)
+{
+    char text[2048]; /* a message to people; longer ones end early */
+    if (!log_fn)
+        return;
+    vsnprintf(text, sizeof text, format, args);
+    log_fn(log_user, level, category, text);
+}
+
+void core_log(int level, const char *category, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    core_vlog(level, category, format, args);
+    va_end(args);
+}
+
+const char *runcu_version(void)
+{
+#define TEXT_(x) #x
+#define TEXT(x) TEXT_(x)
+    return TEXT(RUNCU_VERSION_MAJOR) "." TEXT(RUNCU_VERSION_MINOR) "." TEXT(RUNCU_VERSION_PATCH);
+}
