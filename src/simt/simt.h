@@ -56,8 +56,9 @@ int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct 
 /* The caller has made sure that no grid of it runs. */
 void simt_module_destroy(struct simt_module **m);
 const struct ptx_module *simt_module_ptx(const struct simt_module *m);
-/* Address and size of a module-scope variable by its PTX name; false if there is none. */
-bool simt_module_global(const struct simt_module *m, const char *name, uint64_t *address, size_t *size);
+/* Address and size of a module-scope .global or .const variable by its PTX name; false if there is none (or memory is short).
+ * Thread-safety: safe. */
+bool simt_module_global(struct simt_module *m, const char *name, uint64_t *address, size_t *size);
 
 /* Lowers the kernel (once; later calls return the same) and whatever it calls. -1: `message` says why: no such name, or
  * "kernel 'k' needs 'tex.2d.v4.f32.f32' (line 42 of its PTX), which the CPU device cannot execute". Thread-safety: safe. */

@@ -7,6 +7,7 @@
 /* What the engine knows when a lane faults. Zero means unknown or not applicable. */
 struct simt_trap {
     int code;                   /* CUresult */
+    const struct ptx_module *module; /* whose .file table names the sources */
     const struct ptx_func *kernel;
     const struct ptx_insn *in;  /* the instruction */
     uint32_t block[3], thread[3];
