@@ -72,7 +72,7 @@ bool lower_ctl_end(struct lower *l);  /* after the last function: all targets ar
 /* slots.c: linear scan over live ranges. Fills l->slots and l->columns. -1 when memory is short. */
 int lower_slots(struct lower *l);
 
-/* module.c: where a module-scope variable stands. */
-struct simt_place lower_place(const struct lower *l, const struct ptx_var *var);
+/* module.c: where a .global or .const variable stands; fails the lowering when memory is short. */
+struct simt_place lower_place(struct lower *l, const struct ptx_var *var);
 
 #endif
