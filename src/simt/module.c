@@ -1,6 +1,6 @@
-/* A module in memory: its variables in device memory, placed when something first needs them (CUDA's headers declare a thousand
- * that nothing uses), the layout of shared memory, and its kernels, lowered when they are asked for.
- * Not here: lowering (lower.c), who may load what. */
+/* A module in memory: its variables in device memory, placed when something first needs them
+ * (CUDA's headers declare a thousand that nothing uses), the layout of shared memory, and its
+ * kernels, lowered when they are asked for. Not here: lowering (lower.c), who may load what. */
 #include "simt/module.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include "base/vec.h"
 
 enum {
-    GAP = 256,             /* between two variables, so that running past one never meets the next */
+    GAP = 256, /* between two variables, so that running past one never meets the next */
     MAX_SHARED = 48 << 10, /* static, as ptxas allows */
     MAX_CONST = 64 << 10,
 };
@@ -73,8 +73,8 @@ static bool lay_out_all(struct simt_module *m, struct str *message)
                 return false;
     if (m->const_bytes <= MAX_CONST)
         return true;
-    str_addf(message, "File uses too much global constant data (0x%zx bytes, 0x%x max)", m->const_bytes,
-             (unsigned) MAX_CONST);
+    str_addf(message, "File uses too much global constant data (0x%zx bytes, 0x%x max)",
+             m->const_bytes, (unsigned) MAX_CONST);
     return false;
 }
 
@@ -160,7 +160,8 @@ bool simt_module_global(struct simt_module *m, const char *name, uint64_t *addre
 
 /* ---- shared memory ---- */
 
-/* What a kernel reaches: functions to look through, variables whose initialisers may name more of them. */
+/* What a kernel reaches: functions to look through, variables whose initialisers may name more of
+ * them. */
 struct reach {
     VEC(const struct ptx_func *) funcs;
     VEC(const struct ptx_var *) data;
@@ -262,8 +263,9 @@ static bool check_shared(const struct ptx_module *ptx, struct str *message)
         if (!ok)
             str_add(message, "memory is short");
         if (r.size > MAX_SHARED) {
-            str_addf(message, "Entry function '%s' uses too much shared data (0x%zx bytes, 0x%x max)", f->name, r.size,
-                     (unsigned) MAX_SHARED);
+            str_addf(message,
+                     "Entry function '%s' uses too much shared data (0x%zx bytes, 0x%x max)",
+                     f->name, r.size, (unsigned) MAX_SHARED);
             ok = false;
         }
         reach_fini(&r);
@@ -286,7 +288,8 @@ static void release(struct simt_module *m)
     alloc_free(m);
 }
 
-int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct simt_space *space, struct str *message)
+int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct simt_space *space,
+                       struct str *message)
 {
     if (!check_shared(ptx, message))
         return -1;
@@ -358,12 +361,14 @@ static bool lay_out_shared(struct simt_kernel *k)
     k->info.static_shared = r.size;
     k->shared_count = (uint32_t) r.shared.len;
     if (ok && r.shared.len)
-        ok = (k->shared = arena_copy(&k->arena, r.shared.at, r.shared.len * sizeof *r.shared.at)) != NULL;
+        ok = (k->shared = arena_copy(&k->arena, r.shared.at, r.shared.len * sizeof *r.shared.at)) !=
+             NULL;
     reach_fini(&r);
     return ok;
 }
 
-static struct simt_kernel *make_kernel(struct simt_module *m, const struct ptx_func *func, struct str *message)
+static struct simt_kernel *make_kernel(struct simt_module *m, const struct ptx_func *func,
+                                       struct str *message)
 {
     struct simt_kernel *k = alloc_zero(1, sizeof *k);
     if (!k) {
@@ -385,7 +390,8 @@ static struct simt_kernel *make_kernel(struct simt_module *m, const struct ptx_f
     return NULL;
 }
 
-int simt_kernel_get(struct simt_kernel **out, struct simt_module *m, const char *name, struct str *message)
+int simt_kernel_get(struct simt_kernel **out, struct simt_module *m, const char *name,
+                    struct str *message)
 {
     const struct ptx_func *func = ptx_find_func(m->ptx, name);
     if (!func || func->kind != PTX_ENTRY || !func->defined) {

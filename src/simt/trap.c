@@ -1,5 +1,6 @@
-/* Words for faults: who did it, what the access was, which allocation it missed and by how much, and the source line with its
- * chain of inlined calls. Not here: noticing faults, and who is told. */
+/* Words for faults: who did it, what the access was, which allocation it missed and by how much,
+ * and the source line with its chain of inlined calls. Not here: noticing faults, and who is told.
+ */
 #include "simt/trap.h"
 
 #include <inttypes.h>
@@ -34,7 +35,8 @@ static const char *source_name(const char *p, size_t *len)
     return n && strnlen(p, n) == n ? p : NULL;
 }
 
-/* The name without its parameters: add for _Z3addPfi, ns::add for _ZN2ns3addEv; whatever is harder stays as it is. */
+/* The name without its parameters: add for _Z3addPfi, ns::add for _ZN2ns3addEv; whatever is harder
+ * stays as it is. */
 static void add_name(struct str *out, const char *symbol)
 {
     size_t len;
@@ -102,7 +104,8 @@ static void add_range(struct str *out, const struct simt_range *r)
         str_addf(out, "at 0x%" PRIx64, r->base);
 }
 
-/* Where [address, address + width) lies against [base, base + size), which does not hold all of it. */
+/* Where [address, address + width) lies against [base, base + size), which does not hold all of it.
+ */
 static void add_miss(struct str *out, const struct simt_trap *t, uint64_t base, uint64_t size)
 {
     uint64_t end = base + size;
@@ -144,7 +147,8 @@ static void add_nearest(struct str *out, const struct simt_trap *t, struct simt_
         str_add(out, ", which has been freed");
     } else if (!simt_space_nearest(space, t->address, REACH, &r)) {
         str_add(out, ", which is near no allocation");
-    } else if (t->address >= r.base && t->address - r.base < r.size && r.size - (t->address - r.base) >= t->width) {
+    } else if (t->address >= r.base && t->address - r.base < r.size &&
+               r.size - (t->address - r.base) >= t->width) {
         str_add(out, ", inside ");
         add_range(out, &r);
         str_add(out, r.kind == SIMT_RANGE_CONST ? ", which kernels may only read" : "");
@@ -173,12 +177,18 @@ static void add_access(struct str *out, const struct simt_trap *t, struct simt_s
 static const char *what(int code)
 {
     switch (code) {
-    case ILLEGAL_ADDRESS: return "illegal address";
-    case MISALIGNED: return "misaligned address";
-    case ILLEGAL_INSTRUCTION: return "illegal instruction";
-    case ASSERT: return "assertion failed";
-    case TIMEOUT: return "stopped";
-    default: return "the kernel stopped itself (trap)";
+    case ILLEGAL_ADDRESS:
+        return "illegal address";
+    case MISALIGNED:
+        return "misaligned address";
+    case ILLEGAL_INSTRUCTION:
+        return "illegal instruction";
+    case ASSERT:
+        return "assertion failed";
+    case TIMEOUT:
+        return "stopped";
+    default:
+        return "the kernel stopped itself (trap)";
     }
 }
 
@@ -189,7 +199,9 @@ static void add_place(struct str *out, const struct simt_trap *t)
         add_name(out, t->kernel->name);
         str_add(out, "', ");
     }
-    str_addf(out, "block (%" PRIu32 ",%" PRIu32 ",%" PRIu32 "), thread (%" PRIu32 ",%" PRIu32 ",%" PRIu32 "): ",
+    str_addf(out,
+             "block (%" PRIu32 ",%" PRIu32 ",%" PRIu32 "), thread (%" PRIu32 ",%" PRIu32 ",%" PRIu32
+             "): ",
              t->block[0], t->block[1], t->block[2], t->thread[0], t->thread[1], t->thread[2]);
 }
 
