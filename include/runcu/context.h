@@ -35,6 +35,9 @@ RUNCU_API int runcu_context_is_alive(const runcu_context *context);
 /** Waits for all work of the context (NULL: the current one); what kernels printed appears, what they did wrong is reported.
  * Can be interrupted (runcu_set_interrupt). Thread-safety: safe. */
 RUNCU_API int runcu_context_synchronize(runcu_context *context);
+/** Waits for everything that was launched and not yet waited for, in every context. Happens by itself at exit, where failures go to the log;
+ * an interpreter that ends before the process calls it while its callbacks still work. Thread-safety: safe. */
+RUNCU_API int runcu_synchronize_all(void);
 /** `limit`: a CUlimit. Of the current context, as the rest below. */
 RUNCU_API int runcu_context_set_limit(int limit, size_t value);
 RUNCU_API int runcu_context_get_limit(size_t *out, int limit);

@@ -52,8 +52,9 @@ struct runcu_device {
 int core_driver_open(struct core_driver **out, const char *name);
 /* The devices of a driver that has just been initialised; called once a driver. */
 int core_devices_create(struct core_driver *driver);
-/* Each loaded driver in turn: NULL starts, NULL ends. */
-struct core_driver *core_driver_next(struct core_driver *driver);
+/* Guards the lists of drivers and contexts; no callback is ever called under it. A fork waits for it. */
+void core_lock(void);
+void core_unlock(void);
 
 /* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for CUDA_SUCCESS. Call it while the
  * context in which the call was made is still current: the CPU device is asked for the fault. */
@@ -61,6 +62,10 @@ int core_check(const struct core_driver *driver, const char *routine, CUresult c
 
 /* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded failure. */
 #define CU_CALL(driver, row, ...) core_check((driver), #row, (driver)->cu.row(__VA_ARGS__))
+
+/* The default driver if it has been chosen, else NULL; the device that this thread chose as its default, else NULL. */
+struct core_driver *core_driver_peek(void);
+runcu_device *core_device_peek(void);
 
 /* --- context.c ---------------------------------------------------------------------------------------------------------- */
 
@@ -72,18 +77,36 @@ struct runcu_context {
     CUcontext handle;
     unsigned long long id; /* of a foreign one: handles are used again, ids are not */
     enum core_context_kind kind;
-    atomic_int refs;
+    atomic_int refs;      /* primary and foreign ones: one is the list's */
     atomic_bool is_dead;  /* detached: its objects are gone with it */
     atomic_bool has_work; /* something was launched since the last synchronisation */
     struct runcu_context *next;
 };
 
+/* The object of a context that is current in this thread, counted; made where somebody else made the context. */
+int core_context_find(runcu_context **out, struct core_driver *driver, CUcontext handle);
 /* The current context, counted: release it. Made as runcu_context_current says. */
 int core_context_get(runcu_context **out);
-/* The driver whose context is current in this thread, a context being made current if there is none. Cheaper than core_context_get. */
-int core_current(struct core_driver **out);
-/* The device that a call without a context means, without making anything: the current context's, else the default one. */
+/* Waits for the context, which need not be current. */
+int core_context_wait(runcu_context *context);
+/* Waits for whatever was launched and not waited for, in every context; what kernels printed appears. Failures go to the log. */
+void core_contexts_finish(void);
+/* In a forked child, with the lock held: what was launched before is the parent's to wait for. */
+void core_contexts_forget_work(void);
+
+/* --- current.c ---------------------------------------------------------------------------------------------------------- */
+
+/* The driver whose context is current in this thread, and the context; a context is made current if there is none. */
+int core_current(struct core_driver **out, CUcontext *handle);
+/* Likewise, but *out is NULL where no context is current. Loads nothing. */
+int core_current_peek(struct core_driver **out, CUcontext *handle);
+/* The device that a call without a context means, without making one: the current context's, else the default one. */
 int core_current_device(runcu_device **out);
+/* This thread's book of pushed contexts: the driver did it, or will not be asked to undo it. */
+int core_pushed(struct core_driver *driver);
+void core_popped(struct core_driver *driver);
+/* The default device of this thread is about to change: what was made current for the old one alone, goes. */
+void core_current_forget_default(void);
 
 /* Makes `context` current for a while; core_leave undoes it. On failure nothing has to be undone. */
 struct core_scope {
@@ -92,10 +115,12 @@ struct core_scope {
 int core_enter(struct core_scope *out, runcu_context *context);
 void core_leave(struct core_scope *scope);
 
-/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead. */
+/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead or out of reach. */
 bool core_enter_cleanup(struct core_scope *out, runcu_context *context);
 /* What destroying an object answered: told to the log unless the context or the driver is going away anyway. */
-void core_cleanup(runcu_context *context, const char *routine, CUresult code);
+void core_cleanup(const runcu_context *context, const char *routine, CUresult code);
+/* Does the code say that the context or its driver is gone? */
+bool core_is_gone(CUresult code);
 
 static inline void core_mark_work(runcu_context *context)
 {
@@ -123,9 +148,16 @@ static inline CUstream core_stream(const runcu_stream *stream)
     return stream ? stream->handle : NULL;
 }
 
+/* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the current context's. */
+int core_stream_enter(struct core_scope *out, struct core_driver **driver, const runcu_stream *stream);
+
 /* Objects of the library that are alive: memory, streams, events, modules, functions, contexts (device-held primary ones aside).
  * For tests. */
 extern atomic_long core_live_objects;
+
+/* Copies a caller's params struct, which begins with its size (0: all of `bytes`), over zeros: fields that the caller's version does not
+ * have get their default. NULL: all of them. */
+void core_params(void *out, size_t bytes, const void *params);
 
 /* Allocates an object, zeroed, and counts it; NULL with a recorded failure when memory is short. core_delete is its end. */
 void *core_new(size_t size);

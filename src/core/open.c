@@ -1,0 +1,330 @@
+/* Loads and initialises drivers, each at most once, and chooses the default one. Also what holds for all of them: answers turned
+ * into failures, the callbacks, forks, the end of the process. */
+#include "core.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Guards the list of drivers and the lists of contexts. No callback is ever called under it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct core_driver *drivers;
+static struct core_driver *_Atomic default_driver;
+static bool has_hooks;
+
+static runcu_print_fn *print_fn;
+static void *print_user;
+static runcu_interrupt_fn *interrupt_fn;
+static void *interrupt_user;
+
+/* Why a driver could not be had: kept aside, since the failure of one choice may be the success of the next. */
+struct attempt {
+    int status, code;
+    const char *routine;
+    struct str why;
+};
+
+void core_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void core_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+struct core_driver *core_driver_peek(void)
+{
+    return atomic_load_explicit(&default_driver, memory_order_acquire);
+}
+
+/* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent waits for. */
+static void in_child(void)
+{
+    for (struct core_driver *d = drivers; d; d = d->next)
+        if (d->is_ready && !d->is_cpu)
+            d->cu = drv_forked;
+    core_contexts_forget_work();
+    core_unlock();
+}
+
+/* Registered after the first driver is up, so that it runs before the driver's own end. */
+static void at_exit(void)
+{
+    interrupt_fn = NULL; /* nobody is there any more to be asked */
+    core_contexts_finish();
+}
+
+static void add_hooks(void)
+{
+    if (has_hooks)
+        return;
+    has_hooks = pthread_atfork(core_lock, core_unlock, in_child) == 0 && atexit(at_exit) == 0;
+}
+
+static int ask_interrupt(void *user)
+{
+    (void) user;
+    return interrupt_fn ? interrupt_fn(interrupt_user) : 0;
+}
+
+static CUresult apply_print(struct core_driver *driver)
+{
+    return driver->cu.runcuSetPrint ? driver->cu.runcuSetPrint(print_fn, print_user) : CUDA_SUCCESS;
+}
+
+static CUresult apply_interrupt(struct core_driver *driver)
+{
+    if (!driver->cu.runcuSetInterrupt)
+        return CUDA_SUCCESS;
+    return driver->cu.runcuSetInterrupt(interrupt_fn ? ask_interrupt : NULL, NULL);
+}
+
+static int refuse(struct attempt *a, int status, const char *text)
+{
+    str_add(&a->why, text);
+    return a->status = status;
+}
+
+static int refuse_code(struct attempt *a, const char *routine, CUresult code)
+{
+    const char *text = drv_result_text(code);
+    str_addf(&a->why, "%s failed: %s", routine, text ? text : "unknown error");
+    a->code = code;
+    a->routine = routine;
+    return a->status = code == CUDA_ERROR_NO_DEVICE ? RUNCU_ERROR_NO_DEVICE : RUNCU_ERROR_DRIVER;
+}
+
+static int load(struct core_driver *driver, struct attempt *a)
+{
+    if (strcmp(driver->name, "cpu") == 0) {
+        driver->cu = cpu_table;
+        if (!driver->cu.cuInit)
+            return refuse(a, RUNCU_ERROR_NO_DRIVER, "this library was built without the CPU device");
+    } else {
+        const char *path = strcmp(driver->name, "cuda") == 0 ? "libcuda.so.1" : driver->name;
+        if (drv_load(&driver->cu, path, &a->why) != 0)
+            return a->status = RUNCU_ERROR_NO_DRIVER;
+    }
+    driver->is_cpu = driver->cu.runcuSetPrint != NULL;
+    return 0;
+}
+
+static int initialise(struct core_driver *driver, struct attempt *a)
+{
+    CUresult code = driver->cu.cuInit(0);
+    if (code)
+        return refuse_code(a, "cuInit", code);
+    int version = 0;
+    code = driver->cu.cuDriverGetVersion(&version);
+    if (code)
+        return refuse_code(a, "cuDriverGetVersion", code);
+    if (version < 12000) {
+        str_addf(&a->why, "the driver is of CUDA %d.%d: R525 (CUDA 12.0) or newer is needed",
+                 version / 1000, version % 1000 / 10);
+        return a->status = RUNCU_ERROR_NO_DRIVER;
+    }
+    code = driver->cu.cuDeviceGetCount(&driver->device_count);
+    if (code)
+        return refuse_code(a, "cuDeviceGetCount", code);
+    if (core_devices_create(driver) != 0)
+        return refuse(a, RUNCU_ERROR_MEMORY, runcu_status_text(RUNCU_ERROR_MEMORY));
+    apply_print(driver);
+    apply_interrupt(driver);
+    add_hooks();
+    driver->is_ready = true;
+    return 0;
+}
+
+static struct core_driver *find(const char *name)
+{
+    struct core_driver *d = drivers;
+    while (d && strcmp(d->name, name) != 0)
+        d = d->next;
+    return d;
+}
+
+static void discard(struct core_driver *driver)
+{
+    if (driver)
+        alloc_free(driver->name);
+    alloc_free(driver);
+}
+
+/* With the lock held. A driver that loads but does not initialise stays, and is asked again the next time. */
+static int open_named(struct core_driver **out, const char *name, struct attempt *a)
+{
+    bool is_path = strchr(name, '/') || strstr(name, ".so");
+    if (!is_path && strcmp(name, "cuda") != 0 && strcmp(name, "cpu") != 0) {
+        str_addf(&a->why, "no driver is called \"%s\": \"cuda\", \"cpu\" or the path of a library",
+                 name);
+        return a->status = RUNCU_ERROR_ARGUMENT;
+    }
+    struct core_driver *driver = find(name);
+    if (!driver) {
+        driver = alloc_zero(1, sizeof *driver);
+        if (!driver || !(driver->name = alloc_string(name))) {
+            discard(driver);
+            return refuse(a, RUNCU_ERROR_MEMORY, runcu_status_text(RUNCU_ERROR_MEMORY));
+        }
+        if (load(driver, a) != 0) {
+            discard(driver);
+            return a->status;
+        }
+        driver->next = drivers;
+        drivers = driver;
+    }
+    if (!driver->is_ready && initialise(driver, a) != 0)
+        return a->status;
+    *out = driver;
+    return 0;
+}
+
+/* With the lock held. `warning` receives what the log should be told afterwards. */
+static int choose(struct core_driver **out, struct attempt *a, struct str *warning)
+{
+    const char *wanted = getenv("RUNCU_DEVICE");
+    if (wanted && *wanted) {
+        int status = open_named(out, wanted, a);
+        if (status)
+            str_addf(&a->why, "\nRUNCU_DEVICE=%s asks for this driver.", wanted);
+        return status;
+    }
+    struct core_driver *cuda = NULL;
+    if (open_named(&cuda, "cuda", a) == 0 && cuda->device_count > 0) {
+        *out = cuda;
+        return 0;
+    }
+    if (cuda)
+        refuse(a, RUNCU_ERROR_NO_DEVICE, "the driver has no device");
+    struct attempt cpu = {0};
+    if (open_named(out, "cpu", &cpu) == 0) {
+        str_addf(warning,
+                 "no GPU is used (%s): kernels run on the CPU device. RUNCU_DEVICE=cpu chooses it "
+                 "without this warning.",
+                 str_text(&a->why));
+        a->status = 0;
+    } else {
+        str_addf(&a->why, "\nNor is there the CPU device: %s.", str_text(&cpu.why));
+    }
+    str_fini(&cpu.why);
+    return a->status;
+}
+
+static int open_default(struct core_driver **out, struct attempt *a, struct str *warning)
+{
+    *out = atomic_load(&default_driver);
+    int status = *out ? 0 : choose(out, a, warning);
+    if (status == 0)
+        atomic_store(&default_driver, *out);
+    return status;
+}
+
+static int fail_attempt(const struct attempt *a)
+{
+    const char *text = a->why.failed ? runcu_status_text(a->status) : str_text(&a->why);
+    const char *rest = strchr(text, '\n');
+    int status = runcu_fail(a->status, "%.*s", (int) (rest ? rest - text : (long) strlen(text)), text);
+    if (rest)
+        runcu_fail_detail("%s", rest + 1);
+    if (a->code)
+        runcu_fail_code(a->code, drv_result_name(a->code), a->routine);
+    return status;
+}
+
+int core_driver_open(struct core_driver **out, const char *name)
+{
+    *out = name ? NULL : core_driver_peek();
+    if (*out)
+        return 0;
+    struct attempt a = {0};
+    struct str warning = {0};
+    core_lock();
+    int status = name ? open_named(out, name, &a) : open_default(out, &a, &warning);
+    core_unlock();
+    if (status)
+        fail_attempt(&a);
+    if (warning.len)
+        core_log(RUNCU_LOG_WARNING, "device", "%s", str_text(&warning));
+    str_fini(&a.why);
+    str_fini(&warning);
+    return status;
+}
+
+int runcu_init(const char *name)
+{
+    struct core_driver *driver;
+    int status = core_driver_open(&driver, name);
+    if (status == 0 && name)
+        atomic_store(&default_driver, driver);
+    return status;
+}
+
+int runcu_set_print(runcu_print_fn *print, void *user)
+{
+    int status = 0;
+    core_lock();
+    print_fn = print;
+    print_user = user;
+    for (struct core_driver *d = drivers; d && !status; d = d->next)
+        status = core_check(d, "runcuSetPrint", d->is_ready ? apply_print(d) : CUDA_SUCCESS);
+    core_unlock();
+    return status;
+}
+
+int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user)
+{
+    int status = 0;
+    core_lock();
+    interrupt_user = user;
+    interrupt_fn = interrupt;
+    for (struct core_driver *d = drivers; d && !status; d = d->next)
+        status = core_check(d, "runcuSetInterrupt", d->is_ready ? apply_interrupt(d) : CUDA_SUCCESS);
+    core_unlock();
+    return status;
+}
+
+/* Codes after which the CPU device can tell where the kernel went wrong. */
+static bool is_fault(CUresult code)
+{
+    return code >= CUDA_ERROR_ILLEGAL_ADDRESS && code <= CUDA_ERROR_LAUNCH_FAILED;
+}
+
+static int fail_call(const struct core_driver *driver, const char *routine, CUresult code)
+{
+    if (code == DRV_FORKED)
+        return runcu_fail(RUNCU_ERROR_FORKED,
+                          "%s failed: the process was forked after the GPU was initialised. A GPU works "
+                          "only in the process that initialised it: start workers afresh (spawn instead "
+                          "of fork), or fork before the first use of the GPU",
+                          routine);
+    if (code == CUDA_ERROR_LAUNCH_TIMEOUT && driver->is_cpu && interrupt_fn)
+        return runcu_fail(RUNCU_ERROR_INTERRUPTED, "%s was interrupted", routine);
+    const char *text = drv_result_text(code);
+    if (!text && driver->cu.cuGetErrorString(code, &text) != CUDA_SUCCESS)
+        text = NULL;
+    int status = code == CUDA_ERROR_NO_DEVICE || code == CUDA_ERROR_INVALID_DEVICE
+                     ? RUNCU_ERROR_NO_DEVICE
+                     : RUNCU_ERROR_DRIVER;
+    return runcu_fail(status, "%s failed: %s", routine, text ? text : "unknown error");
+}
+
+int core_check(const struct core_driver *driver, const char *routine, CUresult code)
+{
+    if (LIKELY(code == CUDA_SUCCESS))
+        return 0;
+    const char *name = drv_result_name(code), *fault = NULL;
+    if (code == DRV_FORKED)
+        return fail_call(driver, routine, code);
+    if (!name && driver->cu.cuGetErrorName(code, &name) != CUDA_SUCCESS)
+        name = NULL;
+    int status = fail_call(driver, routine, code);
+    runcu_fail_code(code, name, routine);
+    if (is_fault(code) && driver->cu.runcuFaultText &&
+        driver->cu.runcuFaultText(&fault) == CUDA_SUCCESS && fault && *fault)
+        runcu_fail_detail("%s", fault);
+    return status;
+}

@@ -1,0 +1,132 @@
+/* Streams, ours and wrapped ones of others. NULL stands for the legacy default stream of the current context. */
+#include "core.h"
+
+static int new_stream(runcu_stream **out)
+{
+    *out = NULL;
+    runcu_stream *stream = core_new(sizeof *stream);
+    if (!stream)
+        return RUNCU_ERROR_MEMORY;
+    int status = core_context_get(&stream->context);
+    if (status)
+        core_delete(stream);
+    else
+        *out = stream;
+    return status;
+}
+
+static void discard(runcu_stream *stream)
+{
+    runcu_context_release(&stream->context);
+    core_delete(stream);
+}
+
+int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
+{
+    runcu_stream *stream;
+    *out = NULL;
+    int status = new_stream(&stream);
+    if (status)
+        return status;
+    struct core_driver *driver = stream->context->driver;
+    status = priority ? CU_CALL(driver, cuStreamCreateWithPriority, &stream->handle, flags, priority)
+                      : CU_CALL(driver, cuStreamCreate, &stream->handle, flags);
+    if (status) {
+        discard(stream);
+        return status;
+    }
+    stream->is_owned = true;
+    *out = stream;
+    return 0;
+}
+
+int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
+{
+    int status = new_stream(out);
+    if (!status)
+        (*out)->handle = (CUstream) (uintptr_t) handle;
+    return status;
+}
+
+void runcu_stream_destroy(runcu_stream **stream)
+{
+    runcu_stream *s = *stream;
+    struct core_scope scope;
+    *stream = NULL;
+    if (!s)
+        return;
+    if (s->is_owned && core_enter_cleanup(&scope, s->context)) {
+        core_cleanup(s->context, "cuStreamDestroy", s->context->driver->cu.cuStreamDestroy(s->handle));
+        core_leave(&scope);
+    }
+    discard(s);
+}
+
+uint64_t runcu_stream_handle(const runcu_stream *stream)
+{
+    return (uintptr_t) core_stream(stream);
+}
+
+int core_stream_enter(struct core_scope *scope, struct core_driver **driver, const runcu_stream *stream)
+{
+    CUcontext context;
+    scope->driver = NULL;
+    if (!stream)
+        return core_current(driver, &context);
+    *driver = stream->context->driver;
+    return core_enter(scope, stream->context);
+}
+
+int runcu_stream_synchronize(runcu_stream *stream)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    status = CU_CALL(driver, cuStreamSynchronize, core_stream(stream));
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_stream_is_done(int *out, runcu_stream *stream)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    *out = 0;
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    CUresult code = driver->cu.cuStreamQuery(core_stream(stream));
+    *out = code == CUDA_SUCCESS;
+    status = core_check(driver, "cuStreamQuery", code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_stream_wait_event(runcu_stream *stream, runcu_event *event)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    CUevent handle = (CUevent) (uintptr_t) runcu_event_handle(event);
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    status = CU_CALL(driver, cuStreamWaitEvent, core_stream(stream), handle, 0);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user), void *user)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    if (!function)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the function to call is NULL");
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    status = CU_CALL(driver, cuLaunchHostFunc, core_stream(stream), function, user);
+    core_leave(&scope);
+    return status;
+}
