@@ -26,13 +26,17 @@ typedef enum simt_flow simt_exec(struct simt_gang *g, const struct simt_insn *in
 /* Executable operations: SIMT_OP_ADD_S32, … (micro.def; one row an operation). */
 enum simt_op {
 #define OP1(name, ...) SIMT_OP_##name,
+#define OP0 OP1
 #define OP2 OP1
 #define OP3 OP1
+#define OP4 OP1
 #define OPX OP1
 #include "simt/micro.def"
+#undef OP0
 #undef OP1
 #undef OP2
 #undef OP3
+#undef OP4
 #undef OPX
     SIMT_OPS
 };
@@ -70,6 +74,8 @@ struct simt_frame {
     uint32_t local_size;        /* bytes a lane of its .local and .param variables, 16-byte multiple */
     const struct simt_const *consts;
     uint32_t const_count;
+    /* Word columns and local bytes a lane with all that it can call; UINT32_MAX: it can call itself (lower_ctl_end). */
+    uint32_t deep_columns, deep_local;
 };
 
 struct simt_code {

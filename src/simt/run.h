@@ -3,6 +3,7 @@
 #ifndef SIMT_RUN_H
 #define SIMT_RUN_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "simt/gang.h"
@@ -38,7 +39,8 @@ struct simt_run {
     uint8_t *file;              /* all columns */
     size_t columns;
     uint64_t local;             /* address of lane 0's local memory */
-    size_t local_stride;        /* bytes a lane */
+    size_t local_stride;        /* from lane to lane */
+    size_t local_size;          /* bytes a lane may use */
     struct simt_hit hits[SIMT_HITS];
     uint32_t hit_next;
     bool pick;        /* the running group must not simply go on: it is empty, in another frame, or yields */
@@ -86,14 +88,29 @@ struct simt_grid {
     uint32_t dim[3], block_dim[3];
     uint64_t blocks;
     uint32_t threads; /* a block */
+    uint32_t gang_lanes, gang_count;
+    size_t columns;    /* of a gang's register file */
+    size_t local_size; /* bytes a lane */
     size_t shared, dynamic_shared;
     const uint8_t *params;
     size_t param_size;
     size_t malloc_heap;
     uint64_t id;
-    uint64_t workspace;        /* of a cooperative grid's barrier */
-    atomic_bool stop;          /* trapped or cancelled: everyone leaves */
-    struct simt_grid_more *more; /* grid.c's own */
+    uint64_t workspace; /* of a cooperative grid's barrier */
+    bool cooperative;
+    struct simt_hooks hooks;
+    atomic_bool stop;             /* trapped or cancelled: everyone leaves */
+    _Atomic uint64_t next;        /* index of the next block that nobody has begun */
+    _Atomic uint32_t waiting;     /* length of `suspended` */
+    pthread_mutex_t lock;         /* of what follows */
+    struct simt_block *idle;      /* states without a block */
+    struct simt_block *suspended, **suspended_end; /* states of blocks that wait for others */
+    uint32_t states;              /* how many there are in all */
+    uint32_t inside;              /* threads in simt_grid_work */
+    bool has_fault;
+    struct simt_fault fault;
+    struct simt_printed *printed; /* what finished blocks have printed and nobody has received */
+    size_t printed_count, printed_cap, printed_bytes;
 };
 
 /* ---- gang.c ---- */
@@ -146,6 +163,17 @@ static inline uint32_t simt_first_lane(const struct simt_gang *g)
     return w * SIMT_WARP + (uint32_t) __builtin_ctz(g->on[w]);
 }
 
+/* What fence.sc and membar promise. The sanitizer does not know fences: there, a read-modify-write. */
+static inline void simt_fence(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    atomic_int x = 0;
+    atomic_fetch_add(&x, 1);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 static inline uint32_t simt_pc(const struct simt_gang *g, const struct simt_insn *in)
 {
     return (uint32_t) (in - g->run->code);
@@ -172,9 +200,8 @@ void simt_barriers_exited(struct simt_block *b);
 /* No lane of the block can run: names what they wait for. */
 void simt_block_deadlock(struct simt_block *b);
 
-/* warp.c: what .sync operations compute, for the lanes of one warp that have met. `mask` is what they named, exited lanes
- * taken out. */
-void simt_warp_compute(struct simt_gang *g, uint32_t warp, uint32_t mask, const struct simt_part *parts, uint32_t count);
+/* warp.c: what .sync operations compute, for the lanes of one warp that have met. */
+void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_part *parts, uint32_t count);
 
 /* ---- block.c ---- */
 
@@ -191,7 +218,7 @@ enum simt_block_state simt_block_run(struct simt_block *b);
 
 /* The first fault of a grid wins; all blocks stop. */
 void simt_grid_trap(struct simt_grid *g, const struct simt_trap *t);
-/* Appends to the block's output; hands it on when it grows large. */
-void simt_grid_printed(struct simt_block *b);
+/* The block has printed: keeps its text for the receiver once it is large or `ended`. */
+void simt_grid_printed(struct simt_block *b, bool ended);
 
 #endif
