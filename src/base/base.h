@@ -19,6 +19,9 @@
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 #define NO_INLINE __attribute__((noinline))
 #define NO_TSAN __attribute__((no_sanitize("thread")))
+#define EXPORT __attribute__((visibility("default")))
+/* Runs when the library is unloaded or the process exits, after everybody else's handlers. */
+#define AT_UNLOAD __attribute__((destructor(101)))
 #define AT_UNLOAD __attribute__((destructor)) /* at exit, or when the library is closed */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
