@@ -20,9 +20,8 @@
 #define NO_INLINE __attribute__((noinline))
 #define NO_TSAN __attribute__((no_sanitize("thread")))
 #define EXPORT __attribute__((visibility("default")))
-/* Runs when the library is unloaded or the process exits, after everybody else's handlers. */
-#define AT_UNLOAD __attribute__((destructor(101)))
 #define AT_UNLOAD __attribute__((destructor)) /* at exit, or when the library is closed */
+#define AT_UNLOAD_LAST __attribute__((destructor(101))) /* after every AT_UNLOAD */
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else
@@ -31,7 +30,9 @@
 #define ALWAYS_INLINE inline
 #define NO_INLINE
 #define NO_TSAN
+#define EXPORT
 #define AT_UNLOAD
+#define AT_UNLOAD_LAST
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #endif
