@@ -45,6 +45,9 @@ RUNCU_API int runcu_context_set_cache_config(int config);
 RUNCU_API int runcu_context_get_cache_config(int *out);
 RUNCU_API int runcu_context_api_version(unsigned *out, runcu_context *context);
 RUNCU_API int runcu_context_priority_range(int *least, int *greatest);
+/** Starts or stops what a profiler records of the current context. */
+RUNCU_API int runcu_profiler_start(void);
+RUNCU_API int runcu_profiler_stop(void);
 
 RUNCU_END
 

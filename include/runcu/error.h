@@ -31,6 +31,9 @@ RUNCU_API const char *runcu_status_text(int status);
 /** The name and the text of a CUresult, or NULL for one this version does not know. */
 RUNCU_API const char *runcu_result_name(int code);
 RUNCU_API const char *runcu_result_text(int code);
+/** The family of a CUresult, as PyCUDA names its exception classes: "MemoryError", "LogicError", "LaunchError", "RuntimeError" or
+ * "Error" (codes this version does not know). Never NULL. */
+RUNCU_API const char *runcu_result_class(int code);
 
 enum runcu_log_level { RUNCU_LOG_INFO = 1, RUNCU_LOG_WARNING = 2 };
 

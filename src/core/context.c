@@ -437,3 +437,19 @@ int runcu_context_api_version(unsigned *out, runcu_context *context)
         OF_CURRENT(cuCtxGetApiVersion, handle, out);
     return CU_CALL(context->driver, cuCtxGetApiVersion, context->handle, out);
 }
+
+int runcu_profiler_start(void)
+{
+    struct core_driver *driver;
+    CUcontext handle;
+    int status = core_current(&driver, &handle);
+    return status ? status : core_check(driver, "cuProfilerStart", driver->cu.cuProfilerStart());
+}
+
+int runcu_profiler_stop(void)
+{
+    struct core_driver *driver;
+    CUcontext handle;
+    int status = core_current(&driver, &handle);
+    return status ? status : core_check(driver, "cuProfilerStop", driver->cu.cuProfilerStop());
+}

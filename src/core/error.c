@@ -148,6 +148,11 @@ const char *runcu_result_text(int code)
     return drv_result_text(code);
 }
 
+const char *runcu_result_class(int code)
+{
+    return drv_result_class(code);
+}
+
 void runcu_set_log(runcu_log_fn *log, void *user)
 {
     log_user = user;

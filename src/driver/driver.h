@@ -37,5 +37,7 @@ int nvrtc_load(struct nvrtc_table *out, const char *path, struct str *why);
 /* curesult.def: "CUDA_ERROR_OUT_OF_MEMORY" and "out of memory"; for codes it does not know, NULL. Thread-safety: safe. */
 const char *drv_result_name(CUresult code);
 const char *drv_result_text(CUresult code);
+/* The fourth column of curesult.def: "MemoryError"; "Error" for codes it does not know. Thread-safety: safe. */
+const char *drv_result_class(CUresult code);
 
 #endif

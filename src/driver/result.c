@@ -3,11 +3,11 @@
 
 struct result {
     CUresult code;
-    const char *name, *text;
+    const char *name, *text, *python;
 };
 
 static const struct result results[] = {
-#define CURESULT(code, name, text, python) {code, #name, text},
+#define CURESULT(code, name, text, python) {code, #name, text, #python},
 #include "driver/curesult.def"
 #undef CURESULT
 };
@@ -35,6 +35,12 @@ const char *drv_result_text(CUresult code)
 {
     const struct result *r = find(code);
     return r ? r->text : NULL;
+}
+
+const char *drv_result_class(CUresult code)
+{
+    const struct result *r = find(code);
+    return r ? r->python : "Error";
 }
 
 /* Never called: its rows make use of the arguments below, so that no parameter is unused. */
