@@ -45,6 +45,7 @@ typedef struct runcu_param {
     uint8_t is_maybe_pointer; /**< integer or pointer: extern "C" kernels do not tell */
     uint8_t pointee_kind;     /**< of a pointer: enum runcu_param_kind of what it points to, 0 unknown */
     uint8_t pointee_size;     /**< bytes of it, 0 unknown */
+    uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern "C" kernels */
     uint32_t size, offset, align; /**< bytes in the parameter buffer */
     const char *type;         /**< "const float *", "" if unknown */
 } runcu_param;

@@ -1,0 +1,88 @@
+/* What a compiled image says of itself: its kernels with their parameters, its variables. Read from PTX text or a cubin's symbols,
+ * by name and size alone: core does not know PTX otherwise. */
+#ifndef CORE_IMAGE_H
+#define CORE_IMAGE_H
+
+#include "base/arena.h"
+#include "base/vec.h"
+#include "core.h"
+
+/* Text inside another one, which it must not outlive. */
+struct core_span {
+    const char *at;
+    size_t len;
+};
+
+/* --- demangle.c --------------------------------------------------------------------------------------------------------- */
+
+/* Replaces *out by the C++ name of a mangled symbol, "void axpy<float>(float, float*, int)", or without a C++ library in the process by what
+ * can be read without one, "axpy". False, and *out empty, if the symbol is not mangled. Thread-safety: safe. */
+bool core_demangle(struct str *out, const char *symbol);
+/* Takes a demangled function apart: "axpy<float>" and "float, float*, int" (at is NULL where there are no parentheses). */
+void core_split_name(struct core_span *name, struct core_span *params, const char *text);
+/* Takes the next type off a list of parameters; false at its end. */
+bool core_next_param(struct core_span *out, struct core_span *rest);
+/* Adds a type as people write it: "const float *" for "float const*". */
+void core_type_text(struct str *out, struct core_span type);
+/* "ns::axpy" of "ns::axpy<float>". */
+struct core_span core_without_arguments(struct core_span name);
+/* Adds text without the white space and number suffixes that make no difference: for comparing names. */
+void core_squeeze(struct str *out, struct core_span text);
+
+/* --- signature.c -------------------------------------------------------------------------------------------------------- */
+
+/* A parameter as PTX declares it. */
+struct core_ptx_param {
+    char class; /* 'u' integer of any sign, 's' signed, 'f' float, 'p' pointer, 'b' bytes, '?' unknown */
+    uint32_t size, align, offset;
+};
+
+/* Describes a parameter by its PTX class and its C++ type (.len 0: unknown). The strings live in the arena; false when memory is short. */
+bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, struct core_span type, struct arena *arena);
+/* "int32", "float64", for messages about elements of arrays. */
+const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size);
+/* May an array of such elements stand where the parameter points to something else? Unknown kinds match everything. */
+bool core_element_fits(const runcu_param *param, int kind, size_t size);
+
+/* --- image.c ------------------------------------------------------------------------------------------------------------ */
+
+struct core_symbol {
+    const char *symbol; /* "_Z4axpyIfEvT_PS0_i" */
+    const char *name;   /* "axpy<float>" */
+    const char *text;   /* "axpy<float>(float, float *, int)"; of variables the name */
+};
+
+struct core_kernel {
+    struct core_symbol id; /* first */
+    const runcu_param *params;
+    int count; /* -1: nothing is known of the parameters */
+};
+
+struct core_image {
+    struct arena arena;
+    VEC(struct core_kernel) kernels;
+    VEC(struct core_symbol) variables;
+    bool is_known;             /* PTX or a cubin: what is not listed is not there */
+    char ptx_version[8];       /* "9.1" of PTX text, else "" */
+};
+
+/* Reads PTX text (NUL-terminated or not) or a cubin; other images leave *out empty. 0 or ERROR_MEMORY. A zeroed struct is an empty image. */
+int core_image_read(struct core_image *out, const void *image, size_t bytes);
+void core_image_fini(struct core_image *image);
+bool core_is_elf(const void *image, size_t bytes);
+bool core_is_ptx(const void *image, size_t bytes);
+/* "add(float *, int)"; `count` -1 writes "?". NULL when memory is short. */
+const char *core_signature(struct arena *arena, const char *name, const runcu_param *params, int count);
+
+/* The kernel or variable that the user's `name` means. NULL with ERROR_NAME recorded, `what` being "kernel" or "variable": several fit,
+ * or none does. */
+const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name);
+const struct core_symbol *core_image_variable(const struct core_image *image, const char *name);
+
+/* --- names.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as above. */
+const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride, const char *name,
+                                          const char *what);
+
+#endif

@@ -1,0 +1,158 @@
+/* What a kernel's parameters are: the size and class that PTX declares, and the type that the mangled name tells. */
+#include "core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "image.h"
+
+static const struct scalar {
+    const char *type;
+    uint8_t kind, size;
+} scalars[] = {
+    {"bool", RUNCU_PARAM_BOOL, 1},
+    {"char", RUNCU_PARAM_INT, 1},
+    {"signed char", RUNCU_PARAM_INT, 1},
+    {"unsigned char", RUNCU_PARAM_UINT, 1},
+    {"short", RUNCU_PARAM_INT, 2},
+    {"unsigned short", RUNCU_PARAM_UINT, 2},
+    {"char16_t", RUNCU_PARAM_UINT, 2},
+    {"int", RUNCU_PARAM_INT, 4},
+    {"unsigned int", RUNCU_PARAM_UINT, 4},
+    {"wchar_t", RUNCU_PARAM_INT, 4},
+    {"char32_t", RUNCU_PARAM_UINT, 4},
+    {"long", RUNCU_PARAM_INT, 8},
+    {"unsigned long", RUNCU_PARAM_UINT, 8},
+    {"long long", RUNCU_PARAM_INT, 8},
+    {"unsigned long long", RUNCU_PARAM_UINT, 8},
+    {"__half", RUNCU_PARAM_FLOAT, 2},
+    {"float", RUNCU_PARAM_FLOAT, 4},
+    {"double", RUNCU_PARAM_FLOAT, 8},
+};
+
+static const struct scalar *find_scalar(struct core_span type)
+{
+    for (size_t i = 0; i < ARRAY_LEN(scalars); i++)
+        if (strlen(scalars[i].type) == type.len && memcmp(scalars[i].type, type.at, type.len) == 0)
+            return &scalars[i];
+    return NULL;
+}
+
+/* "float" of "const float *"; empty if the type is no pointer to an object, or one of pointers. */
+static struct core_span pointee(const char *type)
+{
+    static const char *const qualifiers[] = {"const ", "volatile "};
+    for (size_t i = 0; i < ARRAY_LEN(qualifiers); i++)
+        if (strncmp(type, qualifiers[i], strlen(qualifiers[i])) == 0)
+            type += strlen(qualifiers[i]);
+    size_t len = strlen(type);
+    if (len < 3 || (strcmp(type + len - 2, " *") != 0 && strcmp(type + len - 2, " &") != 0))
+        return (struct core_span){0};
+    struct core_span out = {type, len - 2};
+    static const char tail[] = " volatile";
+    size_t tail_len = sizeof tail - 1;
+    if (out.len > tail_len && memcmp(out.at + out.len - tail_len, tail, tail_len) == 0)
+        out.len -= tail_len;
+    return out;
+}
+
+static void describe_pointer(runcu_param *out)
+{
+    struct core_span to = pointee(out->type);
+    const struct scalar *scalar = find_scalar(to);
+    out->kind = RUNCU_PARAM_POINTER;
+    out->is_maybe_pointer = 0;
+    if (scalar) {
+        out->pointee_kind = scalar->kind;
+        out->pointee_size = scalar->size;
+    }
+}
+
+/* By PTX alone. An integer's sign is unknown; 8 bytes may as well be a pointer. */
+static void describe_class(runcu_param *out, char class)
+{
+    switch (class) {
+    case 'u':
+        out->kind = RUNCU_PARAM_UINT;
+        out->is_sign_unknown = 1;
+        out->is_maybe_pointer = out->size == 8;
+        break;
+    case 's':
+        out->kind = RUNCU_PARAM_INT;
+        out->is_maybe_pointer = out->size == 8;
+        break;
+    case 'f':
+        out->kind = RUNCU_PARAM_FLOAT;
+        break;
+    case 'p':
+        out->kind = RUNCU_PARAM_POINTER;
+        break;
+    case 'b':
+        out->kind = RUNCU_PARAM_STRUCT;
+        break;
+    default:
+        out->kind = RUNCU_PARAM_UNKNOWN;
+    }
+}
+
+/* Sharpens what PTX says by the C++ type, as far as the two agree. */
+static void describe_type(runcu_param *out, char class)
+{
+    size_t len = strlen(out->type);
+    const struct scalar *scalar = find_scalar((struct core_span){out->type, len});
+    bool is_integer = class == 'u' || class == 's';
+    if (scalar && scalar->size == out->size && (scalar->kind == RUNCU_PARAM_FLOAT) == (class == 'f')) {
+        out->kind = scalar->kind;
+        out->is_sign_unknown = out->is_maybe_pointer = 0;
+    } else if (out->size == 8 && (is_integer || class == 'p') && strpbrk(out->type, "*&")) {
+        describe_pointer(out);
+    } else if (is_integer && !scalar) {
+        out->is_maybe_pointer = 0; /* an enumeration */
+    }
+}
+
+bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, struct core_span type,
+                         struct arena *arena)
+{
+    *out = (runcu_param){.size = ptx->size, .offset = ptx->offset, .align = ptx->align, .type = ""};
+    describe_class(out, ptx->class);
+    if (!type.len)
+        return true;
+    struct str text = {0};
+    core_type_text(&text, type);
+    out->type = text.failed ? NULL : arena_string(arena, str_text(&text), text.len);
+    str_fini(&text);
+    if (!out->type)
+        return false;
+    describe_type(out, ptx->class);
+    return true;
+}
+
+const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size)
+{
+    static const char *const words[] = {
+        [RUNCU_PARAM_INT] = "int", [RUNCU_PARAM_UINT] = "uint", [RUNCU_PARAM_FLOAT] = "float"};
+    if (kind == RUNCU_PARAM_BOOL)
+        snprintf(buffer, bytes, "bool");
+    else if (kind > 0 && kind < (int) ARRAY_LEN(words) && words[kind])
+        snprintf(buffer, bytes, "%s%zu", words[kind], 8 * size);
+    else
+        snprintf(buffer, bytes, "%zu bytes each", size);
+    return buffer;
+}
+
+static bool is_plain(int kind)
+{
+    return kind == RUNCU_PARAM_BOOL || kind == RUNCU_PARAM_INT || kind == RUNCU_PARAM_UINT ||
+           kind == RUNCU_PARAM_FLOAT;
+}
+
+bool core_element_fits(const runcu_param *param, int kind, size_t size)
+{
+    if (!is_plain(kind) || !is_plain(param->pointee_kind))
+        return true; /* vectors and structs over plain elements are common, and right */
+    if (param->pointee_size == 1 && param->pointee_kind != RUNCU_PARAM_BOOL)
+        return true; /* char * is how C says "bytes" */
+    bool same_class = (kind == RUNCU_PARAM_FLOAT) == (param->pointee_kind == RUNCU_PARAM_FLOAT);
+    return same_class && size == param->pointee_size;
+}
