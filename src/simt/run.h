@@ -12,7 +12,8 @@
 
 enum {
     SIMT_BARRIERS = 16,
-    SIMT_HITS = 4,   /* ranges a gang remembers */
+    SIMT_HITS = 16,  /* ranges a gang remembers */
+    SIMT_MEMO = 32,  /* and which of them the instructions used last, by pc */
     SIMT_LINK = 3,   /* columns before a callee's frame: where each lane returns to (pc, base, local) */
     SIMT_NO_BAR = 255,
 };
@@ -43,6 +44,7 @@ struct simt_run {
     size_t local_size;          /* bytes a lane may use */
     struct simt_hit hits[SIMT_HITS];
     uint32_t hit_next;
+    uint8_t memo[SIMT_MEMO];
     bool pick;        /* the running group must not simply go on: it is empty, in another frame, or yields */
     bool yielding;    /* the running group gives its turn away */
     bool noisy;       /* since the last back edge: an atomic, a volatile or ordered access, a clock read */

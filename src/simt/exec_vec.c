@@ -1,0 +1,251 @@
+/* The rarer memory operations: vectors, ordered accesses, addresses themselves. Compiled once for each build of the exec files,
+ * as micro.def's rows ask. Device memory is raced on by rights: no sanitizer looks here. Not here: plain loads and stores
+ * (exec_mem.c), atomics (exec_atom.c). */
+#include "simt/isa.h"
+#include "simt/reach.h"
+
+/* ---- vectors ---- */
+
+/* Calls F(size, sign, wide) with constants. */
+#define BY_ELEMENT(code, F)                                                                        \
+    switch (code) {                                                                                \
+    case 0: F(1, false, false); break;                                                             \
+    case SIMT_ELEM_SIGNED: F(1, true, false); break;                                               \
+    case 1: F(2, false, false); break;                                                             \
+    case 1 | SIMT_ELEM_SIGNED: F(2, true, false); break;                                           \
+    case SIMT_ELEM_WIDE: F(1, false, true); break;                                                 \
+    case SIMT_ELEM_WIDE | SIMT_ELEM_SIGNED: F(1, true, true); break;                               \
+    case SIMT_ELEM_WIDE | 1: F(2, false, true); break;                                             \
+    case SIMT_ELEM_WIDE | SIMT_ELEM_SIGNED | 1: F(2, true, true); break;                           \
+    case SIMT_ELEM_WIDE | 2: F(4, false, true); break;                                             \
+    case SIMT_ELEM_WIDE | SIMT_ELEM_SIGNED | 2: F(4, true, true); break;                           \
+    case SIMT_ELEM_WIDE | 3:                                                                       \
+    case SIMT_ELEM_WIDE | SIMT_ELEM_SIGNED | 3: F(8, false, true); break;                          \
+    default: F(4, false, false); break;                                                            \
+    }
+
+/* One element of a chunk's lanes, `off` bytes from their addresses. */
+static ALWAYS_INLINE void load_element(uint8_t *d, uint32_t lane, const uint64_t *at, uint64_t off, uint32_t on, unsigned size,
+                                       bool sign, bool wide)
+{
+    uint64_t v[CHUNK];
+    if (on == CHUNK_ALL) {
+        for (unsigned i = 0; i < CHUNK; i++)
+            v[i] = get(pointer(at[i] + off), size, sign);
+        for (unsigned i = 0; i < CHUNK; i++)
+            column_set(d, wide, lane + i, v[i]);
+        return;
+    }
+    for (; on; on &= on - 1) {
+        uint32_t i = (uint32_t) __builtin_ctz(on);
+        column_set(d, wide, lane + i, get(pointer(at[i] + off), size, sign));
+    }
+}
+
+static ALWAYS_INLINE void store_element(const uint8_t *c, uint32_t lane, const uint64_t *at, uint64_t off, uint32_t on,
+                                        unsigned size, bool wide)
+{
+    for (; on; on &= on - 1) {
+        uint32_t i = (uint32_t) __builtin_ctz(on);
+        set((void *) (uintptr_t) (at[i] + off), size, column_get(c, wide, lane + i));
+    }
+}
+
+/* Checks the running lanes of a chunk. False: one may not, and the fault is recorded. */
+static ALWAYS_INLINE bool chunk_may(struct access *x, const uint64_t *at, uint32_t lane, uint32_t on)
+{
+    if (on == CHUNK_ALL && all_may(x, at, lane))
+        return true;
+    for (; on; on &= on - 1) {
+        uint32_t i = (uint32_t) __builtin_ctz(on);
+        if (!lane_may(x, at[i], lane + i)) {
+            simt_refuse(x, at[i], lane + i);
+            return false;
+        }
+    }
+    return true;
+}
+
+static ALWAYS_INLINE uint32_t chunk_on(const struct simt_gang *g, uint32_t lane)
+{
+    return g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & CHUNK_ALL;
+}
+
+static uint32_t element_size(const struct simt_insn *in)
+{
+    return UINT32_C(1) << (in->x[3] & 3);
+}
+
+NO_TSAN enum simt_flow SIMT_X(LDV)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct access x;
+    uint64_t at[CHUNK];
+    const uint32_t *slots = g->block->grid->code->lists + in->e;
+    uint32_t size = element_size(in);
+    access_begin(&x, g, in, size * in->x[2], false);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        uint32_t on = chunk_on(g, lane);
+        if (!on)
+            continue;
+        addresses(at, &x, lane);
+        if (!chunk_may(&x, at, lane, on))
+            return SIMT_TRAP;
+        for (uint32_t k = 0; k < in->x[2]; k++) {
+            uint8_t *d = SIMT_LANES(g, uint8_t, slots[k]);
+#define ELEMENT(bytes, sign, wide) load_element(d, lane, at, (uint64_t) k * (bytes), on, bytes, sign, wide)
+            BY_ELEMENT(in->x[3], ELEMENT)
+#undef ELEMENT
+        }
+    }
+    return SIMT_NEXT;
+}
+
+NO_TSAN enum simt_flow SIMT_X(STV)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct access x;
+    uint64_t at[CHUNK];
+    const uint32_t *slots = g->block->grid->code->lists + in->e;
+    uint32_t size = element_size(in);
+    access_begin(&x, g, in, size * in->x[2], true);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        uint32_t on = chunk_on(g, lane);
+        if (!on)
+            continue;
+        addresses(at, &x, lane);
+        if (!chunk_may(&x, at, lane, on))
+            return SIMT_TRAP;
+        for (uint32_t k = 0; k < in->x[2]; k++) {
+            const uint8_t *c = SIMT_LANES(g, uint8_t, slots[k]);
+#define ELEMENT(bytes, sign, wide) store_element(c, lane, at, (uint64_t) k * (bytes), on, bytes, wide)
+            BY_ELEMENT(in->x[3], ELEMENT)
+#undef ELEMENT
+        }
+    }
+    return SIMT_NEXT;
+}
+
+/* ---- ordered accesses: C11 atomics, lane by lane ---- */
+
+static uint64_t get_ordered(uint64_t address, uint32_t size, bool acquire)
+{
+    memory_order order = acquire ? memory_order_acquire : memory_order_relaxed;
+    void *p = (void *) (uintptr_t) address;
+    switch (size) {
+    case 1: return atomic_load_explicit((_Atomic uint8_t *) p, order);
+    case 2: return atomic_load_explicit((_Atomic uint16_t *) p, order);
+    case 4: return atomic_load_explicit((_Atomic uint32_t *) p, order);
+    default: return atomic_load_explicit((_Atomic uint64_t *) p, order);
+    }
+}
+
+static void set_ordered(uint64_t address, uint32_t size, uint64_t v, bool release)
+{
+    memory_order order = release ? memory_order_release : memory_order_relaxed;
+    void *p = (void *) (uintptr_t) address;
+    switch (size) {
+    case 1: atomic_store_explicit((_Atomic uint8_t *) p, (uint8_t) v, order); break;
+    case 2: atomic_store_explicit((_Atomic uint16_t *) p, (uint16_t) v, order); break;
+    case 4: atomic_store_explicit((_Atomic uint32_t *) p, (uint32_t) v, order); break;
+    default: atomic_store_explicit((_Atomic uint64_t *) p, v, order); break;
+    }
+}
+
+static uint64_t extend(uint64_t v, uint32_t size, bool sign)
+{
+    unsigned unused = 64 - 8 * size;
+    return sign ? (uint64_t) ((int64_t) (v << unused) >> unused) : v;
+}
+
+NO_TSAN enum simt_flow SIMT_X(LDO)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct access x;
+    uint64_t at[CHUNK];
+    uint32_t size = element_size(in);
+    uint8_t *d = SIMT_LANES(g, uint8_t, in->d);
+    access_begin(&x, g, in, size, false);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        uint32_t on = chunk_on(g, lane);
+        if (!on)
+            continue;
+        addresses(at, &x, lane);
+        if (!chunk_may(&x, at, lane, on))
+            return SIMT_TRAP;
+        for (; on; on &= on - 1) {
+            uint32_t i = (uint32_t) __builtin_ctz(on);
+            uint64_t v = get_ordered(at[i], size, in->f & SIMT_ACQUIRE);
+            column_set(d, in->x[3] & SIMT_ELEM_WIDE, lane + i, extend(v, size, in->x[3] & SIMT_ELEM_SIGNED));
+        }
+    }
+    return SIMT_NEXT;
+}
+
+NO_TSAN enum simt_flow SIMT_X(STO)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct access x;
+    uint64_t at[CHUNK];
+    uint32_t size = element_size(in);
+    const uint8_t *c = SIMT_LANES(g, uint8_t, in->c);
+    access_begin(&x, g, in, size, true);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        uint32_t on = chunk_on(g, lane);
+        if (!on)
+            continue;
+        addresses(at, &x, lane);
+        if (!chunk_may(&x, at, lane, on))
+            return SIMT_TRAP;
+        for (; on; on &= on - 1) {
+            uint32_t i = (uint32_t) __builtin_ctz(on);
+            set_ordered(at[i], size, column_get(c, in->x[3] & SIMT_ELEM_WIDE, lane + i), in->f & SIMT_RELEASE);
+        }
+    }
+    return SIMT_NEXT;
+}
+
+/* ---- addresses ---- */
+
+enum simt_flow SIMT_X(ADDRESS)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct access x = {.g = g, .in = in};
+    uint64_t at[CHUNK];
+    uint8_t *d = SIMT_LANES(g, uint8_t, in->d);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        uint32_t on = g->full ? CHUNK_ALL : chunk_on(g, lane);
+        addresses(at, &x, lane);
+        for (; on; on &= on - 1) {
+            uint32_t i = (uint32_t) __builtin_ctz(on);
+            column_set(d, in->x[3], lane + i, at[i]);
+        }
+    }
+    return SIMT_NEXT;
+}
+
+/* Global memory is what is left: on a GPU, too, that is how the test works. */
+static bool in_space(struct simt_gang *g, const struct simt_insn *in, uint64_t address, uint32_t lane)
+{
+    const struct simt_block *b = g->block;
+    bool shared = address - b->shared < b->shared_size;
+    bool local = address - (g->run->local + lane * g->run->local_stride) < g->run->local_size;
+    bool param = address - (uintptr_t) b->grid->params < b->grid->param_size;
+    struct simt_hit hit;
+    switch (in->x[1]) {
+    case PTX_SHARED: return shared;
+    case PTX_LOCAL: return local;
+    case PTX_PARAM: return param;
+    case PTX_CONST: return simt_space_probe(b->grid->space, address, &hit) && hit.kind == SIMT_RANGE_CONST;
+    default: return !shared && !local && !param;
+    }
+}
+
+enum simt_flow SIMT_X(ISSPACEP)(struct simt_gang *g, const struct simt_insn *in)
+{
+    uint32_t *d = SIMT_PRED(g, in->d);
+    for (uint32_t w = 0; w < g->warps; w++) {
+        uint32_t yes = 0;
+        for (uint32_t m = g->on[w]; m; m &= m - 1) {
+            uint32_t l = (uint32_t) __builtin_ctz(m), lane = w * SIMT_WARP + l;
+            yes |= (uint32_t) in_space(g, in, SIMT_LANES(g, uint64_t, in->a)[lane], lane) << l;
+        }
+        d[w] = (d[w] & ~g->on[w]) | yes;
+    }
+    return SIMT_NEXT;
+}
