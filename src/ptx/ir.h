@@ -96,15 +96,19 @@ enum ptx_operand_kind {
     PTX_ADDRESS,  /* [base + offset]: base is reg, var or neither (absolute) */
     PTX_VECTOR,   /* {a, b, …}: items, count */
     PTX_PAIR,     /* d|p: items[0], items[1] */
-    PTX_LIST,     /* (a, b, …) of a call: items, count */
+    PTX_LIST,     /* (a, b, …) of a call, or the labels of a .branchtargets list named `label`: items, count */
     PTX_SINK,     /* _ */
     PTX_TEXADDR,  /* [tex, {x, y}] and the like: items[0] is the object, items[1…] the rest */
 };
 
+/* ptx_operand.component of %r.b0; b1, b2, b3, h0, h1 follow. */
+enum { PTX_BYTE0 = 4, PTX_HALF0 = 8 };
+
 struct ptx_operand {
     uint8_t kind; /* enum ptx_operand_kind */
     bool negated;
-    int8_t component;       /* of a special register, or of a vector register (%v.x); -1: none */
+    int8_t component;       /* of a special register, or of a vector register (%v.x); -1: none; from
+                             * PTX_BYTE0 on a part of a video operand (%r.b2, %r.h1); 0 of an address: .unified */
     uint8_t spelling;       /* for the printer alone: radix, 0F against 0f, … */
     uint16_t sreg;          /* enum ptx_sreg */
     uint16_t count;         /* of items */
@@ -115,6 +119,7 @@ struct ptx_operand {
     int64_t offset;
     uint64_t value;
     struct ptx_operand *items;
+    const char *text; /* for the printer alone: a constant that `spelling` cannot describe, as written; else NULL */
 };
 
 /* ---- declarations ---- */
@@ -158,6 +163,7 @@ struct ptx_var {
     const struct ptx_reloc *relocs;
     size_t reloc_count;
     uint32_t line;         /* of the PTX text */
+    struct ptx_reg *reg;   /* a parameter in space PTX_REG: its register; else NULL */
 };
 
 struct ptx_label {
@@ -179,6 +185,7 @@ struct ptx_insn {
     uint8_t space;                 /* enum ptx_space, for ld, st, atom, red, cvta, isspacep, … */
     uint8_t types[4];              /* the type modifiers in textual order (cvt.rn.f32.s32: F32, S32) */
     const struct ptx_form *form;   /* the row of insn.def; NULL: no row knows it (not an error until it is to run) */
+    const char *lacks;             /* a row knows it, but needs this: ".target sm_90", ".version 7.8"; else NULL */
     const struct ptx_prototype *prototype; /* of an indirect call */
     const char *name;              /* opcode with its modifiers, as written: "ld.global.nc.f32" */
     uint32_t line;                 /* of the PTX text, from 1 */
@@ -191,6 +198,8 @@ struct ptx_prototype {
     struct ptx_var *results, *params;
     uint32_t result_count, param_count;
     bool is_noreturn;
+    struct ptx_func **targets; /* of a .calltargets list, whose parameters are those of the first; else NULL */
+    uint32_t target_count;
 };
 
 enum ptx_func_kind { PTX_ENTRY, PTX_FUNC };
@@ -214,7 +223,10 @@ struct ptx_func {
     uint32_t label_count;
     uint32_t maxntid[3], reqntid[3]; /* 0: not given */
     uint32_t minnctapersm, maxnreg;
+    uint32_t reqnctapercluster[3], maxclusterrank; /* 0: not given */
+    bool explicit_cluster;
     uint32_t line;
+    struct ptx_func *alias;  /* .alias: the function that stands for this one; NULL: none */
     const void *layout;      /* for the printer alone: declarations, scopes, labels and .loc in textual order */
 };
 
@@ -237,6 +249,15 @@ struct ptx_module {
 /* NULL if there is none of that name. */
 struct ptx_func *ptx_find_func(const struct ptx_module *m, const char *name);
 struct ptx_var *ptx_find_var(const struct ptx_module *m, const char *name);
+
+/* The row of insn.def that an instruction matched, for messages and documentation. */
+struct ptx_form {
+    uint16_t op;        /* enum ptx_op */
+    uint8_t ptx, sm;    /* the first PTX version times ten, the first target; 0: all */
+    const char *mods, *types, *operands;
+};
+extern const struct ptx_form ptx_forms[];
+extern const size_t ptx_form_count;
 
 /* Does the instruction carry this modifier? */
 bool ptx_has(const struct ptx_insn *in, enum ptx_mod mod);
