@@ -44,30 +44,35 @@ def body_functions():
     return [function for path in SOURCES for function in functions(path)]
 
 
+def slots(name):
+    """(function, its body with the bodies of what it calls) of every type's slot of that name."""
+    bodies = {function.name: function.body for function in body_functions()}
+    source = '\n'.join(code(path) for path in SOURCES)
+    filled = set(re.findall(rf'\bPy_{name},\s*(?:\([\w ]+\*?\)\s*)?(\w+)', source))
+    for function in sorted(filled & set(bodies)):
+        called = set(re.findall(r'\b(\w+)\s*\(', bodies[function])) & set(bodies)
+        yield function, '\n'.join([bodies[function], *(bodies[name] for name in sorted(called))])
+
+
 def test_dealloc_drops_the_type():
-    faults = []
-    for function in body_functions():
-        if not re.search(r'(^|_)dealloc$', function.name):
-            continue
-        drop = r'Py_DECREF\s*\(\s*(\(PyObject \*\)\s*)?(type|tp|Py_TYPE\s*\()'
-        if not re.search(drop, function.body):
-            faults.append(function)
-    complain(faults, "an object of a heap type owns a reference to its type:")
+    drop = re.compile(r'Py_DECREF\s*\(\s*(\(PyObject \*\)\s*)?(type|tp|Py_TYPE\s*\()')
+    found = list(slots('tp_dealloc'))
+    assert len(found) > 4
+    faults = [name for name, body in found if not drop.search(body)]
+    complain(faults, 'an object of a heap type owns a reference to its type:')
 
 
 def test_traverse_visits_the_type():
-    faults = [function for function in body_functions()
-              if re.search(r'(^|_)traverse$', function.name) and function.params == 3
-              and function.path.name != 'module.c' and 'Py_VISIT(Py_TYPE(' not in function.body]
+    found = list(slots('tp_traverse'))
+    assert found
+    faults = [name for name, body in found if 'Py_VISIT(Py_TYPE(' not in body]
     complain(faults, 'traverse of a heap type visits the type:')
 
 
 def test_collected_types_untrack_first():
-    traversed = {function.name.removesuffix('_traverse') for function in body_functions()
-                 if function.name.endswith('_traverse')}
-    faults = [function for function in body_functions()
-              if function.name.removesuffix('_dealloc') in traversed
-              and function.name.endswith('_dealloc') and 'PyObject_GC_UnTrack' not in function.body]
+    traversed = {name.removesuffix('_traverse') for name, _ in slots('tp_traverse')}
+    faults = [name for name, body in slots('tp_dealloc')
+              if name.removesuffix('_dealloc') in traversed and 'PyObject_GC_UnTrack' not in body]
     complain(faults, 'dealloc of a collected type untracks before anything else:')
 
 

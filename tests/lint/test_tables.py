@@ -138,7 +138,7 @@ def test_spellings(name, macro):
 def test_modifier_groups_stand_together():
     groups = [row[2] for row in table('ptx/mod.def', 'MOD')]
     assert len(groups) <= 255
-    blocks = [group for group, before in zip(groups, [None, *groups]) if group != before]
+    blocks = [group for group, before in zip(groups, [None, *groups], strict=False) if group != before]
     assert not repeated(blocks), repeated(blocks)
 
 
