@@ -18,6 +18,7 @@
 #define NORETURN __attribute__((noreturn))
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
 #define NO_INLINE __attribute__((noinline))
+#define MAYBE_UNUSED __attribute__((unused))
 #define NO_TSAN __attribute__((no_sanitize("thread")))
 #define EXPORT __attribute__((visibility("default")))
 #define AT_UNLOAD __attribute__((destructor)) /* at exit, or when the library is closed */
@@ -29,6 +30,7 @@
 #define NORETURN _Noreturn
 #define ALWAYS_INLINE inline
 #define NO_INLINE
+#define MAYBE_UNUSED
 #define NO_TSAN
 #define EXPORT
 #define AT_UNLOAD

@@ -49,6 +49,8 @@ struct simt_ops {
 };
 /* The build this processor runs best (simt.h: simt_isa). */
 const struct simt_ops *simt_ops(void);
+/* The build of that name, the best for NULL; NULL if there is none or the processor cannot run it. */
+const struct simt_ops *simt_ops_of(const char *isa);
 
 struct simt_insn {
     simt_exec *fn;
