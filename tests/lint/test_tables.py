@@ -1,5 +1,6 @@
 """The .def files: rows in order, columns that fit together, nothing but data and expressions."""
 
+import itertools
 import os
 import re
 import shutil
@@ -138,7 +139,7 @@ def test_spellings(name, macro):
 def test_modifier_groups_stand_together():
     groups = [row[2] for row in table('ptx/mod.def', 'MOD')]
     assert len(groups) <= 255
-    blocks = [group for group, before in zip(groups, [None, *groups], strict=False) if group != before]
+    blocks = [group for group, _ in itertools.groupby(groups)]
     assert not repeated(blocks), repeated(blocks)
 
 
