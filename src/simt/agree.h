@@ -6,6 +6,9 @@
 
 enum { SIMT_NO_SLOT = UINT32_MAX };
 
+/* Columns before a callee's frame: where each lane returns to (pc, base, local). */
+enum { SIMT_LINK_COLUMNS = 3 };
+
 /* How a memory operation says its address (x[0]). */
 enum simt_mode {
     SIMT_AT_64,     /* 64-bit register a, + imm */
@@ -42,6 +45,7 @@ enum simt_bar { SIMT_BAR_SYNC, SIMT_BAR_ARRIVE, SIMT_BAR_POPC, SIMT_BAR_AND, SIM
 /* Special registers (x[0] of SREG32 and SREG64; x[1] is the component of a vector). */
 enum simt_sreg {
     SIMT_SREG_ZERO,
+    SIMT_SREG_ONE,
     SIMT_SREG_TID,
     SIMT_SREG_NTID,
     SIMT_SREG_CTAID,
@@ -49,8 +53,6 @@ enum simt_sreg {
     SIMT_SREG_LANEID,
     SIMT_SREG_WARPID,
     SIMT_SREG_NWARPID,
-    SIMT_SREG_SMID,
-    SIMT_SREG_NSMID,
     SIMT_SREG_GRIDID,
     SIMT_SREG_LANEMASK_EQ,
     SIMT_SREG_LANEMASK_LE,

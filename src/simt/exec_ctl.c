@@ -102,11 +102,11 @@ enum simt_flow SIMT_X(CALL)(struct simt_gang *g, const struct simt_insn *in)
     const struct simt_code *code = g->block->grid->code;
     const struct simt_frame *callee = &code->frames[in->e], *caller = &code->frames[in->f];
     struct simt_run *r = g->run;
-    struct simt_group to = {.base = g->now.base + caller->columns + SIMT_LINK,
+    struct simt_group to = {.base = g->now.base + caller->columns + SIMT_LINK_COLUMNS,
                             .local = g->now.local + caller->local_size};
     if (to.base + (size_t) callee->columns > r->columns || to.local + (size_t) callee->local_size > r->local_size)
         return overflow(g, in);
-    uint32_t *link = (uint32_t *) (r->file + (to.base - SIMT_LINK) * g->word);
+    uint32_t *link = (uint32_t *) (r->file + (to.base - SIMT_LINK_COLUMNS) * g->word);
     for (uint32_t lane = 0; lane < g->lanes; lane++) {
         if (!(g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & 1))
             continue;
@@ -124,7 +124,7 @@ enum simt_flow SIMT_X(CALL)(struct simt_gang *g, const struct simt_insn *in)
 /* Takes out of `on` the lanes that return to where the lowest of them returns. */
 static void returning(struct simt_group *to, uint32_t *on, const struct simt_gang *g)
 {
-    const uint32_t *link = (const uint32_t *) (g->frame - SIMT_LINK * g->word);
+    const uint32_t *link = (const uint32_t *) (g->frame - SIMT_LINK_COLUMNS * g->word);
     bool first = true;
     for (uint32_t lane = 0; lane < g->lanes; lane++) {
         uint32_t w = lane / SIMT_WARP, bit = UINT32_C(1) << lane % SIMT_WARP;
@@ -212,7 +212,7 @@ static uint64_t uniform(struct simt_gang *g, unsigned id, unsigned part)
     case SIMT_SREG_CTAID: return part < 3 ? b->id[part] : 0;
     case SIMT_SREG_NCTAID: return part < 3 ? grid->dim[part] : 0;
     case SIMT_SREG_NWARPID: return (grid->threads + SIMT_WARP - 1) / SIMT_WARP;
-    case SIMT_SREG_NSMID: return 1;
+    case SIMT_SREG_ONE: return 1;
     case SIMT_SREG_GRIDID: return grid->id;
     case SIMT_SREG_CLOCK: return clock_ns(CLOCK_MONOTONIC);
     case SIMT_SREG_CLOCK_HI: return clock_ns(CLOCK_MONOTONIC) >> 32;

@@ -69,6 +69,10 @@ bool lower_ctl_begin(struct lower *l);
 void lower_ctl_insn(struct lower *l); /* before each PTX instruction: its label, if any, is here */
 bool lower_ctl_end(struct lower *l);  /* after the last function: all targets are known */
 
+/* lower_ctl.c: where a variable of .shared, .local or .param stands: what goes into x[0] and imm of a memory operation.
+ * `mode` is an enum simt_mode. False: it is none of these, or the kernel has failed. */
+bool lower_where(struct lower *l, const struct ptx_var *var, uint8_t *mode, int64_t *offset);
+
 /* slots.c: linear scan over live ranges. Fills l->slots and l->columns. -1 when memory is short. */
 int lower_slots(struct lower *l);
 

@@ -76,6 +76,10 @@ enum simt_flow simt_refuse(const struct access *x, uint64_t address, uint32_t la
         .is_shared = x->in->x[1] == PTX_SHARED,
         .is_local = x->in->x[1] == PTX_LOCAL,
     };
+    if (x->in->x[0] == SIMT_AT_LOCAL && t.code == 700) {
+        t.code = 714;
+        t.text = "the stack of a thread overflows: calls nest too deep";
+    }
     if (t.is_shared) {
         t.window = b->shared;
         t.window_size = b->shared_size;

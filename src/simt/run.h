@@ -14,7 +14,6 @@ enum {
     SIMT_BARRIERS = 16,
     SIMT_HITS = 16,  /* ranges a gang remembers */
     SIMT_MEMO = 32,  /* and which of them the instructions used last, by pc */
-    SIMT_LINK = 3,   /* columns before a callee's frame: where each lane returns to (pc, base, local) */
     SIMT_NO_BAR = 255,
 };
 
