@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/base.h"
 #include "base/str.h"
 #include "driver/driver.h"
@@ -21,6 +22,10 @@ void runcu_fail_detail(const char *format, ...) PRINTF_LIKE(1, 2);
 void runcu_fail_code(int code, const char *name, const char *routine);
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
+/* The status of this thread's last failure: for passing on one that a function without a status has recorded. */
+int core_last_status(void);
+/* Gives the last failure another status, and returns it. */
+int core_set_status(int status);
 
 /* One message to the log, if there is one. Never call it holding a lock: the callback may want one that our caller holds. */
 void core_log(int level, const char *category, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -147,6 +152,48 @@ static inline CUstream core_stream(const runcu_stream *stream)
 {
     return stream ? stream->handle : NULL;
 }
+
+struct runcu_function {
+    struct core_driver *driver;
+    CUfunction handle;
+    runcu_context *context; /* the module's */
+    const runcu_param *params;
+    int count;        /* -1: nothing is known of the parameters */
+    uint32_t bytes;   /* of the parameter buffer */
+    bool has_padding; /* in the parameter buffer */
+    atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
+    atomic_uint block;          /* threads a block where the caller does not say; 0: not yet chosen */
+    atomic_ullong warned;       /* parameters that have been warned about */
+    runcu_module *module;
+    const char *name, *symbol, *signature;
+    atomic_int refs;
+    struct arena arena;
+};
+
+/* pack.c: the largest parameter buffer that is packed on the stack. A kernel of more, which sm_70 and newer allow, takes the heap. */
+enum { CORE_PACK_STACK = 4096 };
+
+/* The arguments of a launch as they were given. */
+struct core_args {
+    const runcu_arg *at;
+    size_t count;
+    bool is_strict;
+};
+
+/* pack.c: what the launch has to know of the packed arguments. */
+struct core_packed {
+    size_t bytes;      /* packed */
+    size_t host_count; /* arguments that are host memory and await an address */
+};
+
+/* Checks the arguments against the kernel's parameters and lays them out in `buffer`, which has room for function->bytes, or where the parameters
+ * are unknown for `room`. ERROR_LAUNCH_ARGUMENT or ERROR_FREED, with the parameter named, if one does not fit. */
+int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function *function,
+              const struct core_args *args);
+
+/* Where the next argument goes, and how much it takes, if the parameters are unknown. */
+size_t core_pack_offset(size_t offset, const runcu_arg *arg);
+size_t core_pack_size(const runcu_arg *arg);
 
 /* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the current context's. */
 int core_stream_enter(struct core_scope *out, struct core_driver **driver, const runcu_stream *stream);

@@ -95,6 +95,16 @@ int runcu_fail_memory(void)
     return runcu_fail(RUNCU_ERROR_MEMORY, "%s", runcu_status_text(RUNCU_ERROR_MEMORY));
 }
 
+int core_last_status(void)
+{
+    return record.status;
+}
+
+int core_set_status(int status)
+{
+    return record.status = status;
+}
+
 /* Where memory was too short for the message, the status still has a text of its own. */
 static const char *message_text(void)
 {

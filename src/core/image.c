@@ -182,29 +182,13 @@ static bool name_symbol(struct core_image *image, struct core_symbol *out, struc
     return out->name && !demangled->failed;
 }
 
-/* "float *" where the type is known, else what PTX tells: "4-byte integer". */
-static void add_param_text(struct str *out, const runcu_param *p)
-{
-    if (*p->type)
-        str_add(out, p->type);
-    else if (p->kind == RUNCU_PARAM_FLOAT)
-        str_add(out, p->size == 8 ? "double" : p->size == 4 ? "float" : "half");
-    else if (p->kind == RUNCU_PARAM_POINTER)
-        str_add(out, "pointer");
-    else if (p->is_maybe_pointer)
-        str_add(out, "pointer or 8-byte integer");
-    else
-        str_addf(out, "%u-byte %s", (unsigned) p->size,
-                 p->kind == RUNCU_PARAM_STRUCT ? "struct" : p->kind ? "integer" : "value");
-}
-
 const char *core_signature(struct arena *arena, const char *name, const runcu_param *params, int count)
 {
     struct str text = {0};
     str_addf(&text, "%s(", name);
     for (int i = 0; i < count; i++) {
         str_add(&text, i ? ", " : "");
-        add_param_text(&text, &params[i]);
+        core_param_text(&text, &params[i]);
     }
     str_add(&text, count < 0 ? "?)" : ")");
     char *out = text.failed ? NULL : arena_string(arena, str_text(&text), text.len);
@@ -221,24 +205,19 @@ static int count_types(struct core_span list)
     return n;
 }
 
-/* Joins PTX's list and the C++ one, where the latter is known and as long. */
-static bool describe_params(struct core_image *image, struct core_kernel *k, const param_vec *ptx,
-                            struct core_span types)
+const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx, size_t count,
+                                        struct core_span types)
 {
-    runcu_param *params = arena_alloc(&image->arena, ptx->len * sizeof *params);
-    bool has_types = count_types(types) == (int) ptx->len;
-    if (!params)
-        return false;
-    for (size_t i = 0; i < ptx->len; i++) {
+    runcu_param *params = arena_alloc(arena, count * sizeof *params);
+    bool has_types = (size_t) count_types(types) == count; /* else the two do not speak of the same */
+    for (size_t i = 0; params && i < count; i++) {
         struct core_span type = {0};
         if (has_types)
             core_next_param(&type, &types);
-        if (!core_param_describe(&params[i], &ptx->at[i], type, &image->arena))
-            return false;
+        if (!core_param_describe(&params[i], &ptx[i], type, arena))
+            return NULL;
     }
-    k->params = params;
-    k->count = (int) ptx->len;
-    return true;
+    return params;
 }
 
 /* Adds a kernel; `ptx` is NULL where the parameters are unknown. */
@@ -255,8 +234,11 @@ static int add_kernel(struct core_image *image, struct core_span symbol, const p
     } else {
         types = (struct core_span){0};
     }
-    if (ok && ptx)
-        ok = describe_params(image, &k, ptx, types);
+    if (ok && ptx) {
+        k.params = core_describe_params(&image->arena, ptx->at, ptx->len, types);
+        k.count = (int) ptx->len;
+        ok = k.params != NULL;
+    }
     if (ok) {
         k.id.text = core_signature(&image->arena, k.id.name, k.params, k.count);
         ok = k.id.text && vec_push(&image->kernels, k);

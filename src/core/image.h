@@ -39,6 +39,8 @@ struct core_ptx_param {
 
 /* Describes a parameter by its PTX class and its C++ type (.len 0: unknown). The strings live in the arena; false when memory is short. */
 bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, struct core_span type, struct arena *arena);
+/* Adds "float *" where the type is known, else what PTX tells: "4-byte integer". */
+void core_param_text(struct str *out, const runcu_param *param);
 /* "int32", "float64", for messages about elements of arrays. */
 const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size);
 /* May an array of such elements stand where the parameter points to something else? Unknown kinds match everything. */
@@ -66,22 +68,36 @@ struct core_image {
     char ptx_version[8];       /* "9.1" of PTX text, else "" */
 };
 
+struct runcu_module {
+    runcu_context *context;
+    CUmodule handle;
+    struct core_image image;
+    atomic_int refs;
+};
+
+/* module.c: adds to the last failure why the driver refused the module's code, or one of its kernels. */
+void core_explain_load(const runcu_module *module, CUresult code);
+
 /* Reads PTX text (NUL-terminated or not) or a cubin; other images leave *out empty. 0 or ERROR_MEMORY. A zeroed struct is an empty image. */
 int core_image_read(struct core_image *out, const void *image, size_t bytes);
 void core_image_fini(struct core_image *image);
 bool core_is_elf(const void *image, size_t bytes);
 bool core_is_ptx(const void *image, size_t bytes);
+/* Parameters from PTX's list and the C++ one (may be empty), in the arena; NULL when memory is short. */
+const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx, size_t count,
+                                        struct core_span types);
 /* "add(float *, int)"; `count` -1 writes "?". NULL when memory is short. */
 const char *core_signature(struct arena *arena, const char *name, const runcu_param *params, int count);
 
-/* The kernel or variable that the user's `name` means. NULL with ERROR_NAME recorded, `what` being "kernel" or "variable": several fit,
- * or none does. */
+/* The kernel or variable that the user's `name` means. NULL with a failure recorded: ERROR_NAME if several fit or
+ * none does. */
 const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name);
 const struct core_symbol *core_image_variable(const struct core_image *image, const char *name);
 
 /* --- names.c ------------------------------------------------------------------------------------------------------------ */
 
-/* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as above. */
+/* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as above. `what`: "kernel" or
+ * "variable". */
 const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride, const char *name,
                                           const char *what);
 

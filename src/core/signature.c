@@ -100,11 +100,12 @@ static void describe_type(runcu_param *out, char class)
 {
     size_t len = strlen(out->type);
     const struct scalar *scalar = find_scalar((struct core_span){out->type, len});
-    bool is_integer = class == 'u' || class == 's';
-    if (scalar && scalar->size == out->size && (scalar->kind == RUNCU_PARAM_FLOAT) == (class == 'f')) {
+    bool is_integer = class == 'u' || class == 's', is_open = class == '?';
+    if (scalar && scalar->size == out->size &&
+        (is_open || (scalar->kind == RUNCU_PARAM_FLOAT) == (class == 'f'))) {
         out->kind = scalar->kind;
         out->is_sign_unknown = out->is_maybe_pointer = 0;
-    } else if (out->size == 8 && (is_integer || class == 'p') && strpbrk(out->type, "*&")) {
+    } else if (out->size == 8 && (is_integer || is_open || class == 'p') && strpbrk(out->type, "*&")) {
         describe_pointer(out);
     } else if (is_integer && !scalar) {
         out->is_maybe_pointer = 0; /* an enumeration */
@@ -126,6 +127,21 @@ bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, str
         return false;
     describe_type(out, ptx->class);
     return true;
+}
+
+void core_param_text(struct str *out, const runcu_param *p)
+{
+    if (*p->type)
+        str_add(out, p->type);
+    else if (p->kind == RUNCU_PARAM_FLOAT)
+        str_add(out, p->size == 8 ? "double" : p->size == 4 ? "float" : "half");
+    else if (p->kind == RUNCU_PARAM_POINTER)
+        str_add(out, "pointer");
+    else if (p->is_maybe_pointer)
+        str_add(out, "pointer or 8-byte integer");
+    else
+        str_addf(out, "%u-byte %s", (unsigned) p->size,
+                 p->kind == RUNCU_PARAM_STRUCT ? "struct" : p->kind ? "integer" : "value");
 }
 
 const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size)

@@ -1,0 +1,201 @@
+/* Functions: the kernels of a module, with what is known of their parameters. */
+#include "core.h"
+
+#include <string.h>
+
+#include "image.h"
+
+/* Where the image does not tell, newer drivers do, sizes and offsets at least. */
+static int ask_params(runcu_function *f)
+{
+    const struct drv_table *cu = &f->driver->cu;
+    VEC(struct core_ptx_param) list = {0};
+    struct core_span name, types = {0};
+    struct str demangled = {0};
+    size_t offset, size;
+    bool ok = true;
+    if (!cu->cuFuncGetParamInfo)
+        return 0;
+    for (size_t i = 0; ok && cu->cuFuncGetParamInfo(f->handle, i, &offset, &size) == CUDA_SUCCESS; i++)
+        ok = vec_push(&list, (struct core_ptx_param){'?', (uint32_t) size, 1, (uint32_t) offset});
+    if (core_demangle(&demangled, f->symbol))
+        core_split_name(&name, &types, str_text(&demangled));
+    if (ok)
+        f->params = core_describe_params(&f->arena, list.at, list.len, types);
+    f->count = (int) list.len;
+    if (f->params)
+        f->signature = core_signature(&f->arena, f->name, f->params, f->count);
+    vec_fini(&list);
+    str_fini(&demangled);
+    return f->params && f->signature ? 0 : runcu_fail_memory();
+}
+
+/* Buffer size and padding follow from the parameters. */
+static void plan(runcu_function *f)
+{
+    uint32_t end = 0;
+    for (int i = 0; i < f->count; i++) {
+        f->has_padding = f->has_padding || f->params[i].offset != end;
+        end = f->params[i].offset + f->params[i].size;
+    }
+    f->bytes = end;
+}
+
+static int name_function(runcu_function *f, const struct core_kernel *kernel, const char *name)
+{
+    f->count = kernel ? kernel->count : -1;
+    if (kernel) {
+        f->params = kernel->params;
+        f->name = kernel->id.name;
+        f->symbol = kernel->id.symbol;
+        f->signature = kernel->id.text;
+        return 0;
+    }
+    f->name = f->symbol = arena_string(&f->arena, name, strlen(name));
+    f->signature = f->name ? core_signature(&f->arena, f->name, NULL, -1) : NULL;
+    return f->signature ? 0 : runcu_fail_memory();
+}
+
+static int get_handle(runcu_function *f)
+{
+    struct core_driver *driver = f->driver;
+    const char *fault = NULL;
+    CUresult code = driver->cu.cuModuleGetFunction(&f->handle, f->module->handle, f->symbol);
+    int status = core_check(driver, "cuModuleGetFunction", code);
+    if (!status)
+        return f->count < 0 ? ask_params(f) : 0;
+    runcu_error e;
+    runcu_error_get(&e);
+    /* The CPU device says which instruction it cannot execute, once the kernel is asked for. */
+    if (code != CUDA_ERROR_NOT_FOUND && !*e.detail && driver->cu.runcuFaultText &&
+        driver->cu.runcuFaultText(&fault) == CUDA_SUCCESS && fault && *fault)
+        runcu_fail_detail("%s", fault);
+    core_explain_load(f->module, code);
+    return status;
+}
+
+int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name)
+{
+    struct core_scope scope;
+    const struct core_kernel *kernel = NULL;
+    *out = NULL;
+    if (module->image.is_known) {
+        kernel = core_image_kernel(&module->image, name);
+        if (!kernel)
+            return core_last_status();
+    }
+    runcu_function *f = core_new(sizeof *f);
+    if (!f)
+        return RUNCU_ERROR_MEMORY;
+    f->refs = 1;
+    f->module = runcu_module_retain(module);
+    f->context = module->context;
+    f->driver = module->context->driver;
+    int status = name_function(f, kernel, name);
+    if (!status)
+        status = core_enter(&scope, module->context);
+    if (!status) {
+        status = get_handle(f);
+        core_leave(&scope);
+    }
+    plan(f);
+    if (status)
+        runcu_function_release(&f);
+    *out = f;
+    return status;
+}
+
+runcu_function *runcu_function_retain(runcu_function *function)
+{
+    atomic_fetch_add(&function->refs, 1);
+    return function;
+}
+
+void runcu_function_release(runcu_function **function)
+{
+    runcu_function *f = *function;
+    *function = NULL;
+    if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
+        return;
+    runcu_module_release(&f->module);
+    arena_fini(&f->arena);
+    core_delete(f);
+}
+
+uint64_t runcu_function_handle(const runcu_function *function)
+{
+    return (uintptr_t) function->handle;
+}
+
+runcu_module *runcu_function_module(const runcu_function *function)
+{
+    return function->module;
+}
+
+const char *runcu_function_name(const runcu_function *function)
+{
+    return function->name;
+}
+
+const char *runcu_function_symbol(const runcu_function *function)
+{
+    return function->symbol;
+}
+
+const char *runcu_function_signature(const runcu_function *function)
+{
+    return function->signature;
+}
+
+const runcu_param *runcu_function_params(const runcu_function *function, int *count)
+{
+    *count = function->count;
+    return function->params;
+}
+
+int runcu_function_get_attribute(int *out, runcu_function *function, int attribute)
+{
+    struct core_scope scope;
+    *out = 0;
+    int status = core_enter(&scope, function->context);
+    if (status)
+        return status;
+    status = CU_CALL(function->driver, cuFuncGetAttribute, out, attribute, function->handle);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_function_set_attribute(runcu_function *function, int attribute, int value)
+{
+    struct core_scope scope;
+    int status = core_enter(&scope, function->context);
+    if (status)
+        return status;
+    status = CU_CALL(function->driver, cuFuncSetAttribute, function->handle, attribute, value);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_function_set_cache_config(runcu_function *function, int config)
+{
+    struct core_scope scope;
+    int status = core_enter(&scope, function->context);
+    if (status)
+        return status;
+    status = CU_CALL(function->driver, cuFuncSetCacheConfig, function->handle, config);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size, size_t shared)
+{
+    struct core_scope scope;
+    *out = 0;
+    int status = core_enter(&scope, function->context);
+    if (status)
+        return status;
+    status = CU_CALL(function->driver, cuOccupancyMaxActiveBlocksPerMultiprocessor, out, function->handle,
+                     block_size, shared);
+    core_leave(&scope);
+    return status;
+}

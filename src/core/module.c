@@ -1,0 +1,255 @@
+/* Modules: code loaded into a context. What a driver refuses to load is explained. */
+#include "core.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "image.h"
+
+void core_explain_load(const runcu_module *m, CUresult code)
+{
+    struct core_driver *driver = m->context->driver;
+    int version = 0, arch = 0;
+    driver->cu.cuDriverGetVersion(&version);
+    if (runcu_device_arch(&arch, m->context->device) != 0)
+        return;
+    switch (code) {
+    case CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
+        runcu_fail_detail("The PTX is of version %s, newer than the driver, of CUDA %d.%d, understands. Compile for the "
+                          "device itself (sm_%d), which needs none, or use an NVRTC no newer than the driver, or "
+                          "a newer driver.",
+                          m->image.ptx_version, version / 1000, version % 1000 / 10, arch);
+        break;
+    case CUDA_ERROR_NO_BINARY_FOR_GPU:
+        runcu_fail_detail("The image holds no code that the device, %s (sm_%d), can run.",
+                          m->context->device->name, arch);
+        break;
+    case CUDA_ERROR_INVALID_IMAGE:
+        runcu_fail_detail("Cubin, PTX or a fatbin is meant.");
+        break;
+    case CUDA_ERROR_JIT_COMPILER_NOT_FOUND:
+        runcu_fail_detail("The driver's compiler for PTX (libnvidia-ptxjitcompiler) is not installed. Compile for the "
+                          "device itself (sm_%d), which needs none.",
+                          arch);
+        break;
+    default:
+        break;
+    }
+}
+
+static int load_code(runcu_module *m, const void *code, bool is_cubin)
+{
+    struct core_driver *driver = m->context->driver;
+    char log[8192] = "";
+    int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
+    void *values[] = {log, (void *) (uintptr_t) (sizeof log - 1)};
+    CUresult result =
+        is_cubin ? driver->cu.cuModuleLoadData(&m->handle, code)
+                 : driver->cu.cuModuleLoadDataEx(&m->handle, code, ARRAY_LEN(options), options, values);
+    int status = core_check(driver, is_cubin ? "cuModuleLoadData" : "cuModuleLoadDataEx", result);
+    if (!status)
+        return 0;
+    log[sizeof log - 1] = 0;
+    size_t len = strlen(log);
+    while (len && log[len - 1] == '\n')
+        log[--len] = 0;
+    if (len)
+        runcu_fail_detail("%s", log);
+    core_explain_load(m, result);
+    return status;
+}
+
+static bool is_fatbin(const void *image, size_t bytes)
+{
+    static const unsigned char magic[] = {0x50, 0xed, 0x55, 0xba};
+    return bytes >= 16 && memcmp(image, magic, sizeof magic) == 0;
+}
+
+/* The driver trusts the sizes in an image's own header, and so reads past the end of one that was cut off. */
+static bool is_whole(const void *image, size_t bytes)
+{
+    uint64_t start, size;
+    uint16_t header, row, rows;
+    if (core_is_elf(image, bytes)) {
+        memcpy(&start, (const char *) image + 40, sizeof start);
+        memcpy(&row, (const char *) image + 58, sizeof row);
+        memcpy(&rows, (const char *) image + 60, sizeof rows);
+        size = (uint64_t) row * rows;
+    } else {
+        memcpy(&header, (const char *) image + 6, sizeof header);
+        memcpy(&size, (const char *) image + 8, sizeof size);
+        start = header;
+    }
+    return start <= bytes && size <= bytes - start;
+}
+
+/* Names from `names`, which may be PTX beside a cubin, code from `code`. */
+struct source {
+    const void *code, *names;
+    size_t code_bytes, names_bytes;
+};
+
+static int load_source(runcu_module *m, const struct source *s)
+{
+    struct core_driver *driver = m->context->driver;
+    bool is_cubin = core_is_elf(s->code, s->code_bytes);
+    int status = core_image_read(&m->image, s->names, s->names_bytes);
+    if (status)
+        return status;
+    if (is_cubin || is_fatbin(s->code, s->code_bytes)) {
+        if (is_whole(s->code, s->code_bytes))
+            return load_code(m, s->code, is_cubin);
+        status = core_check(driver, "cuModuleLoadData", CUDA_ERROR_INVALID_IMAGE);
+        runcu_fail_detail("Its %zu bytes end before what its header announces: it has been cut off.",
+                          s->code_bytes);
+        return status;
+    }
+    char *text = alloc_new(s->code_bytes + 1); /* text must end with a NUL, whatever we were given */
+    if (!text)
+        return runcu_fail_memory();
+    memcpy(text, s->code, s->code_bytes);
+    text[s->code_bytes] = 0;
+    status = load_code(m, text, false);
+    alloc_free(text);
+    return status;
+}
+
+static void discard(runcu_module *m)
+{
+    core_image_fini(&m->image);
+    runcu_context_release(&m->context);
+    core_delete(m);
+}
+
+static int load(runcu_module **out, const struct source *s)
+{
+    *out = NULL;
+    if (!s->code || !s->code_bytes)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the image to load is empty");
+    runcu_module *m = core_new(sizeof *m);
+    if (!m)
+        return RUNCU_ERROR_MEMORY;
+    m->refs = 1;
+    int status = core_context_get(&m->context);
+    if (!status)
+        status = load_source(m, s);
+    if (status)
+        discard(m);
+    else
+        *out = m;
+    return status;
+}
+
+int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
+{
+    return load(out, &(struct source){image, image, bytes, bytes});
+}
+
+int runcu_module_from_program(runcu_module **out, const runcu_program *program)
+{
+    struct core_driver *driver;
+    CUcontext context;
+    runcu_error e;
+    struct source s = {0};
+    *out = NULL;
+    int status = core_current(&driver, &context);
+    if (status)
+        return status;
+    s.names = runcu_program_ptx(program, &s.names_bytes);
+    s.code = driver->is_cpu ? NULL : runcu_program_cubin(program, &s.code_bytes);
+    bool has_cubin = s.code && s.code_bytes;
+    if (!s.names)
+        s.names = s.code, s.names_bytes = s.code_bytes;
+    if (has_cubin) {
+        status = load(out, &s);
+        runcu_error_get(&e);
+        if (!status || e.code != CUDA_ERROR_NO_BINARY_FOR_GPU || s.names == s.code)
+            return status;
+    }
+    s.code = s.names; /* for another architecture the driver compiles the PTX, if it can */
+    s.code_bytes = s.names_bytes;
+    status = load(out, &s);
+    if (status)
+        runcu_fail_detail("It was compiled for %s.", runcu_program_arch(program));
+    return status;
+}
+
+int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params)
+{
+    runcu_program *program = NULL;
+    runcu_error e;
+    *out = NULL;
+    int status = runcu_program_compile(&program, source, params);
+    if (!status) {
+        status = runcu_module_from_program(out, program);
+    } else if (program) {
+        runcu_error_get(&e);
+        if (!*e.detail)
+            runcu_fail_detail("%s", runcu_program_report(program));
+    }
+    runcu_program_destroy(&program);
+    return status;
+}
+
+runcu_module *runcu_module_retain(runcu_module *module)
+{
+    atomic_fetch_add(&module->refs, 1);
+    return module;
+}
+
+void runcu_module_release(runcu_module **module)
+{
+    runcu_module *m = *module;
+    struct core_scope scope;
+    *module = NULL;
+    if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
+        return;
+    runcu_context *c = m->context;
+    if (core_enter_cleanup(&scope, c)) {
+        if (atomic_exchange(&c->has_work, false)) /* a kernel that runs needs its code, its printf needs the formats */
+            core_cleanup(c, "cuCtxSynchronize", c->driver->cu.cuCtxSynchronize());
+        core_cleanup(c, "cuModuleUnload", c->driver->cu.cuModuleUnload(m->handle));
+        core_leave(&scope);
+    }
+    discard(m);
+}
+
+uint64_t runcu_module_handle(const runcu_module *module)
+{
+    return (uintptr_t) module->handle;
+}
+
+runcu_context *runcu_module_context(const runcu_module *module)
+{
+    return module->context;
+}
+
+const char *runcu_module_kernel_name(const runcu_module *module, size_t index)
+{
+    return index < module->image.kernels.len ? module->image.kernels.at[index].id.name : NULL;
+}
+
+int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module, const char *name)
+{
+    struct core_scope scope;
+    CUdeviceptr at = 0;
+    size_t size = 0;
+    *address = 0;
+    if (bytes)
+        *bytes = 0;
+    if (module->image.is_known) {
+        const struct core_symbol *symbol = core_image_variable(&module->image, name);
+        if (!symbol)
+            return core_last_status();
+        name = symbol->symbol;
+    }
+    int status = core_enter(&scope, module->context);
+    if (status)
+        return status;
+    status = CU_CALL(module->context->driver, cuModuleGetGlobal, &at, &size, module->handle, name);
+    core_leave(&scope);
+    *address = at;
+    if (bytes)
+        *bytes = size;
+    return status;
+}
