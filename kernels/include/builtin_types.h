@@ -1,0 +1,1 @@
+// <builtin_types.h>: what kernels use of it is built into NVRTC.

@@ -1,0 +1,1 @@
+// <cuda_surface_types.h>: what kernels use of it is built into NVRTC.

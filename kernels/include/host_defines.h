@@ -1,0 +1,1 @@
+// <host_defines.h>: what kernels use of it is built into NVRTC.

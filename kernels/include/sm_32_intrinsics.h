@@ -1,0 +1,1 @@
+// <sm_32_intrinsics.h>: what kernels use of it is built into NVRTC.

@@ -1,0 +1,1 @@
+// <surface_functions.h>: what kernels use of it is built into NVRTC.

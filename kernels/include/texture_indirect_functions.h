@@ -1,0 +1,1 @@
+// <texture_indirect_functions.h>: what kernels use of it is built into NVRTC.
