@@ -2,6 +2,8 @@
 #ifndef RUNCU_LAUNCH_H
 #define RUNCU_LAUNCH_H
 
+#include <limits.h>
+
 #include "memory.h"
 #include "module.h"
 
@@ -55,10 +57,339 @@ typedef struct runcu_launch_params {
  * Returns once the launch is queued (HOST_OUT and HOST_INOUT: once the results are there). Thread-safety: safe. */
 RUNCU_API int runcu_launch_args(runcu_function *function, const runcu_launch_params *params, const runcu_arg *args, size_t count);
 
+/** The shape of a launch: so many threads in all along x, or grid and block. */
+static inline runcu_launch_params runcu_shape_threads(size_t threads)
+{
+    runcu_launch_params p = {sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0};
+    p.threads = threads ? threads : 1;
+    return p;
+}
+
+static inline runcu_launch_params runcu_shape_grid(runcu_dim3 grid, runcu_dim3 block)
+{
+    runcu_launch_params p = {sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0};
+    p.grid = grid;
+    p.block = block;
+    return p;
+}
+
+static inline runcu_dim3 runcu_dim3_of(uint32_t x, uint32_t y, uint32_t z)
+{
+    runcu_dim3 d;
+    d.x = x;
+    d.y = y;
+    d.z = z;
+    return d;
+}
+
+/** The same shape in a stream (NULL: the default one) and with bytes of dynamic shared memory. */
+static inline runcu_launch_params runcu_on(runcu_launch_params shape, runcu_stream *stream, size_t shared)
+{
+    shape.stream = stream;
+    shape.shared = shared;
+    return shape;
+}
+
+#define RUNCU_THREADS(n) runcu_shape_threads(n)
+#define RUNCU_GRID(gx, gy, gz, bx, by, bz)                                                         \
+    runcu_shape_grid(runcu_dim3_of(gx, gy, gz), runcu_dim3_of(bx, by, bz))
+
+static inline runcu_arg runcu_arg_make_(int kind, size_t size)
+{
+    runcu_arg a;
+    a.kind = (uint8_t) kind;
+    a.element = 0;
+    a.reserved = 0;
+    a.size = size;
+    a.value.u = 0;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_i_(int kind, int64_t value)
+{
+    runcu_arg a = runcu_arg_make_(kind, 0);
+    a.value.i = value;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_u_(int kind, uint64_t value)
+{
+    runcu_arg a = runcu_arg_make_(kind, 0);
+    a.value.u = value;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_p_(int kind, const void *pointer, size_t size)
+{
+    runcu_arg a = runcu_arg_make_(kind, size);
+    a.value.p = pointer;
+    return a;
+}
+
+/** Host memory of `bytes` where the kernel has a pointer: it goes to the device before the launch (in), comes back after it (out), or both. */
+static inline runcu_arg runcu_in(const void *host, size_t bytes)
+{
+    return runcu_arg_p_(RUNCU_ARG_HOST_IN, host, bytes);
+}
+
+static inline runcu_arg runcu_out(void *host, size_t bytes)
+{
+    return runcu_arg_p_(RUNCU_ARG_HOST_OUT, host, bytes);
+}
+
+static inline runcu_arg runcu_inout(void *host, size_t bytes)
+{
+    return runcu_arg_p_(RUNCU_ARG_HOST_INOUT, host, bytes);
+}
+
+/** A device address; 0 is the null pointer. */
+static inline runcu_arg runcu_address(uint64_t address)
+{
+    return runcu_arg_u_(RUNCU_ARG_ADDRESS, address);
+}
+
+/** A struct by value: runcu_struct(&s, sizeof s). */
+static inline runcu_arg runcu_struct(const void *bytes, size_t size)
+{
+    return runcu_arg_p_(RUNCU_ARG_BYTES, bytes, size);
+}
+
+#ifdef __cplusplus
+#define RUNCU_BOOL_ bool
+#else
+#define RUNCU_BOOL_ _Bool
+#endif
+
+static inline runcu_arg runcu_arg_bool_(RUNCU_BOOL_ v)
+{
+    return runcu_arg_i_(RUNCU_ARG_BOOL, v);
+}
+
+static inline runcu_arg runcu_arg_char_(char v)
+{
+    return CHAR_MIN < 0 ? runcu_arg_i_(RUNCU_ARG_I8, v) : runcu_arg_u_(RUNCU_ARG_U8, (unsigned char) v);
+}
+
+static inline runcu_arg runcu_arg_schar_(signed char v)
+{
+    return runcu_arg_i_(RUNCU_ARG_I8, v);
+}
+
+static inline runcu_arg runcu_arg_uchar_(unsigned char v)
+{
+    return runcu_arg_u_(RUNCU_ARG_U8, v);
+}
+
+static inline runcu_arg runcu_arg_short_(short v)
+{
+    return runcu_arg_i_(RUNCU_ARG_I16, v);
+}
+
+static inline runcu_arg runcu_arg_ushort_(unsigned short v)
+{
+    return runcu_arg_u_(RUNCU_ARG_U16, v);
+}
+
+static inline runcu_arg runcu_arg_int_(int v)
+{
+    return runcu_arg_i_(RUNCU_ARG_I32, v);
+}
+
+static inline runcu_arg runcu_arg_uint_(unsigned v)
+{
+    return runcu_arg_u_(RUNCU_ARG_U32, v);
+}
+
+static inline runcu_arg runcu_arg_long_(long v)
+{
+    return runcu_arg_i_(sizeof v == 8 ? RUNCU_ARG_I64 : RUNCU_ARG_I32, v);
+}
+
+static inline runcu_arg runcu_arg_ulong_(unsigned long v)
+{
+    return runcu_arg_u_(sizeof v == 8 ? RUNCU_ARG_U64 : RUNCU_ARG_U32, v);
+}
+
+static inline runcu_arg runcu_arg_llong_(long long v)
+{
+    return runcu_arg_i_(RUNCU_ARG_I64, v);
+}
+
+static inline runcu_arg runcu_arg_ullong_(unsigned long long v)
+{
+    return runcu_arg_u_(RUNCU_ARG_U64, v);
+}
+
+static inline runcu_arg runcu_arg_float_(float v)
+{
+    runcu_arg a = runcu_arg_make_(RUNCU_ARG_F32, 0);
+    a.value.f = v;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_double_(double v)
+{
+    runcu_arg a = runcu_arg_make_(RUNCU_ARG_F64, 0);
+    a.value.d = v;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_mem_(const runcu_mem *v)
+{
+    runcu_arg a = runcu_arg_make_(RUNCU_ARG_MEM, 0);
+    a.value.mem = v;
+    return a;
+}
+
+static inline runcu_arg runcu_arg_same_(runcu_arg v)
+{
+    return v;
+}
+
 RUNCU_END
 
-/* Typed launch, defined here by the owner of core/launch.c:
- *   runcu_launch(function, RUNCU_THREADS(n), 2.0f, runcu_in(x, bytes), runcu_inout(y, bytes), n)
- *   RUNCU_GRID(gx, gy, gz, bx, by, bz) */
+/* runcu_launch(function, shape, arguments…): launches with plain values, up to 40; more go through runcu_launch_args. The shape is
+ * RUNCU_THREADS(n), RUNCU_GRID(gx, gy, gz, bx, by, bz) or a runcu_launch_params; an argument is a number, a runcu_mem *, or one of
+ * runcu_in, runcu_out, runcu_inout, runcu_address, runcu_struct. Anything else does not compile. Returns what runcu_launch_args does.
+ *
+ *     runcu_launch(saxpy, RUNCU_THREADS(n), 2.0f, runcu_in(x, bytes), runcu_inout(y, bytes), n)
+ */
+#ifdef __cplusplus
+
+#define RUNCU_ARG_OF_(type, name)                                                                  \
+    inline runcu_arg runcu_arg_of(type v)                                                          \
+    {                                                                                              \
+        return runcu_arg_##name(v);                                                                \
+    }
+RUNCU_ARG_OF_(bool, bool_)
+RUNCU_ARG_OF_(char, char_)
+RUNCU_ARG_OF_(signed char, schar_)
+RUNCU_ARG_OF_(unsigned char, uchar_)
+RUNCU_ARG_OF_(short, short_)
+RUNCU_ARG_OF_(unsigned short, ushort_)
+RUNCU_ARG_OF_(int, int_)
+RUNCU_ARG_OF_(unsigned, uint_)
+RUNCU_ARG_OF_(long, long_)
+RUNCU_ARG_OF_(unsigned long, ulong_)
+RUNCU_ARG_OF_(long long, llong_)
+RUNCU_ARG_OF_(unsigned long long, ullong_)
+RUNCU_ARG_OF_(float, float_)
+RUNCU_ARG_OF_(double, double_)
+RUNCU_ARG_OF_(runcu_mem *, mem_)
+RUNCU_ARG_OF_(const runcu_mem *, mem_)
+RUNCU_ARG_OF_(runcu_arg, same_)
+#undef RUNCU_ARG_OF_
+
+/* Host pointers would become bool otherwise. */
+template <class T>
+runcu_arg runcu_arg_of(T *) = delete;
+
+template <class... T>
+inline int runcu_launch(runcu_function *function, const runcu_launch_params &shape, T... args)
+{
+    /* The first does not count, so that a kernel without arguments has a list as well. */
+    const runcu_arg list[] = {runcu_arg_bool_(false), runcu_arg_of(args)...};
+    return runcu_launch_args(function, &shape, list + 1, sizeof...(args));
+}
+
+#else
+
+#define runcu_arg_of(x)                                                                            \
+    _Generic((x),                                                                                  \
+        _Bool: runcu_arg_bool_,                                                                    \
+        char: runcu_arg_char_,                                                                     \
+        signed char: runcu_arg_schar_,                                                             \
+        unsigned char: runcu_arg_uchar_,                                                           \
+        short: runcu_arg_short_,                                                                   \
+        unsigned short: runcu_arg_ushort_,                                                         \
+        int: runcu_arg_int_,                                                                       \
+        unsigned: runcu_arg_uint_,                                                                 \
+        long: runcu_arg_long_,                                                                     \
+        unsigned long: runcu_arg_ulong_,                                                           \
+        long long: runcu_arg_llong_,                                                               \
+        unsigned long long: runcu_arg_ullong_,                                                     \
+        float: runcu_arg_float_,                                                                   \
+        double: runcu_arg_double_,                                                                 \
+        runcu_mem *: runcu_arg_mem_,                                                               \
+        const runcu_mem *: runcu_arg_mem_,                                                         \
+        runcu_arg: runcu_arg_same_)(x)
+
+static inline int runcu_launch_list_(runcu_function *function, runcu_launch_params shape, const runcu_arg *list,
+                                     size_t count)
+{
+    return runcu_launch_args(function, &shape, list + 1, count - 1);
+}
+
+/* The list begins with one that does not count, so that a kernel without arguments has a list as well. */
+#define RUNCU_LIST_(...)                                                                           \
+    (const runcu_arg[])                                                                            \
+    {                                                                                              \
+        runcu_arg_bool_(0) RUNCU_EACH_(__VA_ARGS__)                                                \
+    }
+
+#define runcu_launch(function, ...)                                                                \
+    runcu_launch_list_(function, RUNCU_FIRST_(__VA_ARGS__, 0), RUNCU_LIST_(__VA_ARGS__),           \
+                       sizeof(RUNCU_LIST_(__VA_ARGS__)) / sizeof(runcu_arg))
+
+#define RUNCU_FIRST_(first, ...) first
+
+/* ", runcu_arg_of(x)" for each argument after the shape `s`. */
+#define RUNCU_EACH_1_(s)
+#define RUNCU_EACH_2_(s, x) , runcu_arg_of(x)
+#define RUNCU_EACH_3_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_2_(s, __VA_ARGS__)
+#define RUNCU_EACH_4_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_3_(s, __VA_ARGS__)
+#define RUNCU_EACH_5_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_4_(s, __VA_ARGS__)
+#define RUNCU_EACH_6_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_5_(s, __VA_ARGS__)
+#define RUNCU_EACH_7_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_6_(s, __VA_ARGS__)
+#define RUNCU_EACH_8_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_7_(s, __VA_ARGS__)
+#define RUNCU_EACH_9_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_8_(s, __VA_ARGS__)
+#define RUNCU_EACH_10_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_9_(s, __VA_ARGS__)
+#define RUNCU_EACH_11_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_10_(s, __VA_ARGS__)
+#define RUNCU_EACH_12_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_11_(s, __VA_ARGS__)
+#define RUNCU_EACH_13_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_12_(s, __VA_ARGS__)
+#define RUNCU_EACH_14_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_13_(s, __VA_ARGS__)
+#define RUNCU_EACH_15_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_14_(s, __VA_ARGS__)
+#define RUNCU_EACH_16_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_15_(s, __VA_ARGS__)
+#define RUNCU_EACH_17_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_16_(s, __VA_ARGS__)
+#define RUNCU_EACH_18_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_17_(s, __VA_ARGS__)
+#define RUNCU_EACH_19_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_18_(s, __VA_ARGS__)
+#define RUNCU_EACH_20_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_19_(s, __VA_ARGS__)
+#define RUNCU_EACH_21_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_20_(s, __VA_ARGS__)
+#define RUNCU_EACH_22_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_21_(s, __VA_ARGS__)
+#define RUNCU_EACH_23_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_22_(s, __VA_ARGS__)
+#define RUNCU_EACH_24_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_23_(s, __VA_ARGS__)
+#define RUNCU_EACH_25_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_24_(s, __VA_ARGS__)
+#define RUNCU_EACH_26_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_25_(s, __VA_ARGS__)
+#define RUNCU_EACH_27_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_26_(s, __VA_ARGS__)
+#define RUNCU_EACH_28_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_27_(s, __VA_ARGS__)
+#define RUNCU_EACH_29_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_28_(s, __VA_ARGS__)
+#define RUNCU_EACH_30_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_29_(s, __VA_ARGS__)
+#define RUNCU_EACH_31_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_30_(s, __VA_ARGS__)
+#define RUNCU_EACH_32_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_31_(s, __VA_ARGS__)
+#define RUNCU_EACH_33_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_32_(s, __VA_ARGS__)
+#define RUNCU_EACH_34_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_33_(s, __VA_ARGS__)
+#define RUNCU_EACH_35_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_34_(s, __VA_ARGS__)
+#define RUNCU_EACH_36_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_35_(s, __VA_ARGS__)
+#define RUNCU_EACH_37_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_36_(s, __VA_ARGS__)
+#define RUNCU_EACH_38_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_37_(s, __VA_ARGS__)
+#define RUNCU_EACH_39_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_38_(s, __VA_ARGS__)
+#define RUNCU_EACH_40_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_39_(s, __VA_ARGS__)
+#define RUNCU_EACH_41_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_40_(s, __VA_ARGS__)
+#define RUNCU_PICK_(                                                                               \
+    a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20,     \
+    a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38,      \
+    a39, a40, a41, name, ...) name
+#define RUNCU_EACH_(...)                                                                           \
+    RUNCU_PICK_(__VA_ARGS__, RUNCU_EACH_41_, RUNCU_EACH_40_, RUNCU_EACH_39_, RUNCU_EACH_38_,       \
+    RUNCU_EACH_37_, RUNCU_EACH_36_, RUNCU_EACH_35_, RUNCU_EACH_34_, RUNCU_EACH_33_,                \
+    RUNCU_EACH_32_, RUNCU_EACH_31_, RUNCU_EACH_30_, RUNCU_EACH_29_, RUNCU_EACH_28_,                \
+    RUNCU_EACH_27_, RUNCU_EACH_26_, RUNCU_EACH_25_, RUNCU_EACH_24_, RUNCU_EACH_23_,                \
+    RUNCU_EACH_22_, RUNCU_EACH_21_, RUNCU_EACH_20_, RUNCU_EACH_19_, RUNCU_EACH_18_,                \
+    RUNCU_EACH_17_, RUNCU_EACH_16_, RUNCU_EACH_15_, RUNCU_EACH_14_, RUNCU_EACH_13_,                \
+    RUNCU_EACH_12_, RUNCU_EACH_11_, RUNCU_EACH_10_, RUNCU_EACH_9_, RUNCU_EACH_8_,                  \
+    RUNCU_EACH_7_, RUNCU_EACH_6_, RUNCU_EACH_5_, RUNCU_EACH_4_, RUNCU_EACH_3_, RUNCU_EACH_2_,      \
+    RUNCU_EACH_1_, 0)(__VA_ARGS__)
+
+#endif
 
 #endif
