@@ -1,0 +1,191 @@
+"""What is handed out works away from the tree: sdist, wheel, installed C library."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('RUNCU_BUILD', ROOT / 'build' / 'c'))
+pytestmark = pytest.mark.slow
+
+KERNEL = """
+import numpy as np, pathlib, runcu
+from runcu import driver, compiler
+import runcu.autoinit
+mod = compiler.SourceModule('__global__ void twice(float *x) { x[threadIdx.x] *= 2; }')
+x = np.arange(32, dtype=np.float32)
+mod.get_function('twice')(driver.InOut(x), block=(32, 1, 1), grid=(1, 1))
+assert (x == 2 * np.arange(32)).all(), x
+print(pathlib.Path(runcu.__file__).parent)
+"""
+
+
+def run(*command, **options):
+    """Runs a command to its end; what it printed. Fails with all of its output."""
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
+    assert done.returncode == 0, f'{command}\n{done.stdout}\n{done.stderr}'
+    return done.stdout
+
+
+def outside(**more):
+    """An environment in which nothing points into the tree."""
+    kept = {name: value for name, value in os.environ.items()
+            if name not in ('PYTHONPATH', 'LD_LIBRARY_PATH', 'PKG_CONFIG_PATH', 'VIRTUAL_ENV')}
+    return {**kept, 'PYTHONNOUSERSITE': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1', **more}
+
+
+@pytest.fixture(scope='module')
+def archives(tmp_path_factory):
+    """(sdist, wheel), the wheel built from the sdist and so from nothing else."""
+    for module in ('build', 'mesonpy', 'ninja'):
+        if not importlib.util.find_spec(module):
+            pytest.skip(f'{module} is not installed')
+    if not shutil.which('git') or not (ROOT / '.git').exists():
+        pytest.skip('an sdist is made from a git checkout')
+    out = tmp_path_factory.mktemp('dist')
+    copy = tmp_path_factory.mktemp('tree') / 'runcu'
+    run('git', 'clone', '-q', ROOT, copy, env=outside(GIT_CONFIG_COUNT='1',
+        GIT_CONFIG_KEY_0='safe.directory', GIT_CONFIG_VALUE_0='*'))
+    scripts = pathlib.Path(sys.executable).parent
+    # Less optimisation than for users: it is the packaging that is tested.
+    run(sys.executable, '-m', 'build', '--no-isolation', '--skip-dependency-check', '-o', out,
+        '-Csetup-args=-Doptimization=1', copy,
+        env=outside(PATH=f'{scripts}{os.pathsep}{os.environ["PATH"]}'))
+    return next(out.glob('*.tar.gz')), next(out.glob('*.whl'))
+
+
+def lend(distribution, site):
+    """Makes an installed distribution part of another environment, without network or copying."""
+    found = importlib.metadata.distribution(distribution)
+    for top in {path.parts[0] for path in found.files} - {'..', '__pycache__'}:
+        if not (site / top).exists():
+            (site / top).symlink_to(found.locate_file(top))
+
+
+@pytest.fixture(scope='module')
+def environment(archives, tmp_path_factory):
+    """The Python of an empty environment outside the tree, the wheel installed in it."""
+    folder = tmp_path_factory.mktemp('empty')
+    venv.create(folder, with_pip=True)
+    python = folder / 'bin' / 'python'
+    site = pathlib.Path(run(python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))',
+                            env=outside()).strip())
+    lend('numpy', site)
+    lend('nvidia-cuda-nvrtc', site)
+    run(python, '-m', 'pip', 'install', '-q', '--no-index', f'{archives[1]}[cuda13]',
+        env=outside(), cwd=folder)
+    return python
+
+
+def test_sdist_holds_the_project(archives):
+    with tarfile.open(archives[0]) as sdist:
+        names = {name.split('/', 1)[1] for name in sdist.getnames() if '/' in name}
+    needed = {'README.md', 'LICENSE', 'pyproject.toml', 'meson.build', 'meson.options',
+              'include/runcu/runcu.h', 'src/meson.build', 'src/merge.py', 'tests/run.sh',
+              'examples/run.sh', 'PKG-INFO'}
+    assert not needed - names
+    assert not [name for name in names if name.startswith('build/') or name.endswith('.so')]
+
+
+def test_wheel_holds_what_programs_need(archives):
+    with zipfile.ZipFile(archives[1]) as wheel:
+        names = set(wheel.namelist())
+        entry = next(name for name in names if name.endswith('entry_points.txt'))
+        assert 'runcu = runcu.__main__:main' in wheel.read(entry).decode()
+    files = {name.split('/', 1)[1] for name in names if name.startswith('runcu/')}
+    assert not {'__init__.py', '_core.pyi', 'py.typed', 'driver.py', 'compiler.py', 'autoinit.py',
+                '__main__.py'} - files
+    assert [name for name in files if name.startswith('_core.') and name.endswith('.so')]
+    shipped = {path.name for path in (ROOT / 'kernels').iterdir()
+               if path.name not in ('meson.build', 'embed.py') and path.is_file()}
+    assert shipped <= {pathlib.PurePath(name).name for name in files if 'kernels/' in name}
+    headers = {path.name for path in (ROOT / 'include' / 'runcu').iterdir()}
+    assert headers <= {pathlib.PurePath(name).name for name in names if 'include/runcu/' in name}
+    assert not [name for name in names if name.endswith(('.a', '.c', '.o'))
+                or name.startswith(('tests/', 'src/'))]
+
+
+def test_wheel_runs_a_kernel(environment, tmp_path):
+    place = run(environment, '-c', KERNEL, cwd=tmp_path,
+                env=outside(RUNCU_DEVICE='cpu', RUNCU_CACHE_DIR=str(tmp_path / 'cache'))).strip()
+    assert pathlib.Path(place).is_relative_to(environment.parents[1]), place
+
+
+def test_command_is_installed(environment, tmp_path):
+    command = environment.parent / 'runcu'
+    version = run(command, '--version', cwd=tmp_path, env=outside())
+    assert importlib.metadata.version('runcu') in version
+    assert version == run(environment, '-m', 'runcu', '--version', cwd=tmp_path, env=outside())
+    assert 'doctor' in run(command, '--help', cwd=tmp_path, env=outside())
+
+
+@pytest.fixture(scope='module')
+def prefix(tmp_path_factory):
+    """Where the C library is installed, from the build folder of the C tests."""
+    for command in ('meson', 'pkg-config', 'cc'):
+        if not shutil.which(command):
+            pytest.skip(f'{command} is not installed')
+    if not (BUILD / 'build.ninja').exists():
+        pytest.skip(f'the C library is not built in {BUILD}')
+    run('meson', 'install', '-C', BUILD, '--no-rebuild', '--quiet')
+    options = run('meson', 'introspect', BUILD, '--buildoptions')
+    values = {option['name']: option['value'] for option in json.loads(options)}
+    return pathlib.Path(values['prefix']), values['libdir']
+
+
+def flags(prefix, *what):
+    folder, libdir = prefix
+    found = run('pkg-config', *what, 'runcu',
+                env=outside(PKG_CONFIG_PATH=str(folder / libdir / 'pkgconfig')))
+    return found.split()
+
+
+EXAMPLES = sorted((ROOT / 'examples' / 'c').glob('*.c'))
+
+
+@pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
+@pytest.mark.parametrize('language', ['c', 'c++'])
+@pytest.mark.parametrize('example', EXAMPLES, ids=lambda path: path.name)
+def test_examples_build_and_run(prefix, tmp_path, example, language, static):
+    compiler = {'c': ['cc', '-std=c11'], 'c++': ['c++', '-x', 'c++', '-std=c++11']}[language]
+    if not shutil.which(compiler[0]):
+        pytest.skip(f'{compiler[0]} is not installed')
+    source = tmp_path / example.name
+    shutil.copy(example, source)
+    program = tmp_path / 'program'
+    libs = flags(prefix, '--libs', *(['--static'] if static else []))
+    if static:
+        archive = prefix[0] / prefix[1] / 'libruncu.a'
+        libs = [str(archive) if flag == '-lruncu' else flag for flag in libs]
+    run(*compiler, '-Wall', '-Wextra', '-Werror', '-o', program, source, '-x', 'none',
+        *flags(prefix, '--cflags'), *libs)
+    environment = outside(RUNCU_DEVICE='cpu', RUNCU_CACHE_DIR=str(tmp_path / 'cache'))
+    if not static:
+        environment['LD_LIBRARY_PATH'] = str(prefix[0] / prefix[1])
+    nvrtc = importlib.metadata.distribution('nvidia-cuda-nvrtc').locate_file('')
+    library = next(pathlib.Path(str(nvrtc)).glob('nvidia/*/lib/libnvrtc.so.*'))
+    run(program, cwd=tmp_path, env={**environment, 'RUNCU_NVRTC': str(library)})
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+def test_installed_library_stands_alone(prefix):
+    folder, libdir = prefix
+    assert (folder / 'include' / 'runcu' / 'runcu.h').exists()
+    assert (folder / libdir / 'libruncu-cpu.so').exists()
+    for name in ('libruncu.so', 'libruncu-cpu.so'):
+        text = run('readelf', '-d', folder / libdir / name)
+        assert 'RUNPATH' not in text and 'RPATH' not in text, text
+    assert flags(prefix, '--modversion') == [importlib.metadata.version('runcu')]
