@@ -1,6 +1,6 @@
 /* Parses, checks and prints PTX files, and compares the tokens of the print with those of the file by a tokeniser of its
- * own, which shares nothing with the library's. Use: ptxcheck [--forms] [--print] FILE...   or   ptxcheck - < list of files
- * Exits 1 if a file fails; names the first token that differs. --forms also names the instructions that no form knows. */
+ * own, which shares nothing with the library's. Use: ptxcheck [--strict] [--print] FILE...   or   ptxcheck - < list of files
+ * Exits 1 if a file fails; names the first token that differs. --strict: an instruction that no form knows fails too. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,20 +103,23 @@ static bool read_file(struct str *out, const char *file)
 
 struct totals {
     size_t files, failed, insns, unknown, bytes;
-    bool forms, print;
+    bool strict, print;
 };
 
-static void count_forms(struct totals *t, const char *file, const struct ptx_module *m)
+/* False if all instructions must have a form and one has none. */
+static bool count_forms(struct totals *t, const char *file, const struct ptx_module *m)
 {
+    size_t before = t->unknown;
     for (uint32_t i = 0; i < m->func_count; i++) {
         const struct ptx_func *f = m->funcs[i];
         t->insns += f->insn_count;
         for (uint32_t j = 0; j < f->insn_count; j++) {
             t->unknown += !f->insns[j].form;
-            if (!f->insns[j].form && t->forms)
+            if (!f->insns[j].form)
                 printf("%s:%u: no form for %s\n", file, f->insns[j].line, f->insns[j].name);
         }
     }
+    return !t->strict || t->unknown == before;
 }
 
 static bool check_text(struct totals *t, const char *file, const struct str *text)
@@ -129,13 +132,13 @@ static bool check_text(struct totals *t, const char *file, const struct str *tex
     }
     struct str print = {0};
     ptx_print(&print, m);
-    count_forms(t, file, m);
+    bool known = count_forms(t, file, m);
     ptx_destroy(&m);
     if (t->print)
         fputs(str_text(&print), stdout);
-    bool same = same_tokens(file, text, &print);
+    bool same = !print.failed && same_tokens(file, text, &print);
     str_fini(&print);
-    return same;
+    return same && known;
 }
 
 static void check_file(struct totals *t, const char *file)
@@ -154,8 +157,8 @@ int main(int argc, char **argv)
 {
     struct totals t = {0};
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--forms") == 0) {
-            t.forms = true;
+        if (strcmp(argv[i], "--strict") == 0) {
+            t.strict = true;
         } else if (strcmp(argv[i], "--print") == 0) {
             t.print = true;
         } else if (strcmp(argv[i], "-") == 0) {
