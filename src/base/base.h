@@ -23,6 +23,9 @@
 #define EXPORT __attribute__((visibility("default")))
 #define AT_UNLOAD __attribute__((destructor)) /* at exit, or when the library is closed */
 #define AT_UNLOAD_LAST __attribute__((destructor(101))) /* after every AT_UNLOAD */
+/* Another exported name of a function. The same name may be given twice. */
+#define SYMBOL_ALIAS(alias, target)                                                                \
+    __asm__(".globl " #alias "\n.type " #alias ", %function\n.set " #alias ", " #target);
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #else

@@ -41,13 +41,13 @@ static void *run(void *arg)
     return NULL;
 }
 
-int workers_start(struct workers **out, unsigned count, void (*body)(void *user, unsigned index),
+unsigned workers_start(struct workers **out, unsigned count, void (*body)(void *user, unsigned index),
                   void *user)
 {
     struct workers *w = alloc_zero(1, sizeof *w + count * sizeof w->each[0]);
     sigset_t all, old;
     if (!w)
-        return -1;
+        return 0;
     w->body = body;
     w->user = user;
     sigfillset(&all);
@@ -63,10 +63,10 @@ int workers_start(struct workers **out, unsigned count, void (*body)(void *user,
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (!w->count) {
         alloc_free(w);
-        return -1;
+        return 0;
     }
     *out = w;
-    return 0;
+    return w->count;
 }
 
 void workers_join(struct workers **w)

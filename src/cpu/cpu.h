@@ -1,0 +1,320 @@
+/* The CPU device as a CUDA driver: what its files share. One lock guards all of its state (handles,
+ * contexts, queues); no kernel, copy, host function or callback runs under it. Functions here
+ * expect it held unless they say otherwise.
+ *
+ *   device.c   the device and its attributes      stream.c  streams; event.c  events
+ *   context.c  contexts, threads' stacks of them  queue.c   work in streams: order, completion,
+ * faults memory.c   allocations; copy.c  copies, sets  run.c     who executes it: workers, waiting
+ * threads module.c, function.c, launch.c  kernels       handle.c  handles that cannot dangle;
+ * error.c  words; api.c  the table */
+#ifndef CPU_CPU_H
+#define CPU_CPU_H
+
+#include <pthread.h>
+
+#include "base/str.h"
+#include "base/vec.h"
+#include "base/workers.h"
+#include "driver/driver.h"
+#include "simt/simt.h"
+
+enum {
+    CPU_CUDA_VERSION = 13000,
+    CPU_MAX_THREADS = 1024, /* a block */
+    CPU_SHARED = 48 << 10,  /* bytes a block without asking for more */
+    CPU_LIMITS = 7,
+    CPU_PRIORITY = -5, /* the highest of streams */
+};
+
+/* Every row of cuda.def: cpu_cuInit, … */
+#define CU(need, name, symbol, params, args) CUresult cpu_##name params;
+#include "driver/cuda.def"
+#undef CU
+
+/* ---- device.c ---- */
+
+struct cpu_device {
+    int major, minor;
+    unsigned threads; /* of the pool; also the number of multiprocessors */
+    size_t memory;    /* bytes in all */
+    int shared_optin, shared_sm, threads_sm, blocks_sm;
+    int clock_khz, l2_bytes;
+    char name[128];
+};
+
+/* Reads the environment and the machine. */
+void cpu_device_init(struct cpu_device *out);
+CUresult cpu_check_device(CUdevice device); /* the lock is not needed */
+
+/* ---- handle.c ---- */
+
+enum cpu_kind { CPU_FREE, CPU_CONTEXT, CPU_MODULE, CPU_FUNCTION, CPU_STREAM, CPU_EVENT };
+
+struct cpu_handle {
+    void *object; /* or, of a free one, unused */
+    uint32_t generation;
+    uint8_t kind;
+};
+
+/* A handle is an index and a generation, never an address: whatever a program passes, it names a
+ * living object of the right kind or nothing. NULL: memory is short. */
+void *cpu_handle_create(enum cpu_kind kind, void *object);
+void *cpu_handle_get(enum cpu_kind kind, const void *handle);
+void cpu_handle_destroy(const void *handle);
+
+/* ---- objects ---- */
+
+/* A moment in a stream: what an event recorded. */
+struct cpu_mark {
+    unsigned refs;
+    bool done;
+    uint64_t time; /* nanoseconds, once done */
+};
+
+struct cpu_event {
+    struct cpu_event *next; /* of the context */
+    struct cpu_context *context;
+    CUevent handle;
+    unsigned flags;
+    struct cpu_mark *mark; /* NULL: never recorded */
+};
+
+enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT };
+enum cpu_op_state { CPU_QUEUED, CPU_READY, CPU_DONE };
+
+struct cpu_copy {
+    void *to;
+    const void *from;
+    size_t bytes;
+};
+
+struct cpu_fill {
+    uint64_t to;
+    uint32_t value;
+    unsigned width; /* 1, 2 or 4 bytes */
+    size_t count, rows, pitch;
+};
+
+/* Work in a stream. */
+struct cpu_op {
+    struct cpu_op *next;                    /* in its stream */
+    struct cpu_op *ready_prev, *ready_next; /* in the list of those that may run */
+    struct cpu_stream *stream;
+    uint64_t serial;
+    uint64_t retry_at; /* launch: nobody found anything to do; try again then */
+    uint64_t owner; /* cpu_thread.serial of the thread that waits for it and whose stack it is on;
+                       0: on the heap */
+    unsigned users; /* threads inside */
+    uint8_t kind, state;
+    bool cancelled; /* its fault does not count */
+    union {
+        struct {
+            struct simt_grid *grid; /* NULL until it runs */
+            struct simt_launch launch;
+        } k;
+        struct cpu_copy copy;
+        struct cpu_fill fill;
+        struct {
+            CUhostFn *function;
+            void *user;
+        } call;
+        struct cpu_mark *mark; /* counted */
+    } u;
+    unsigned char params[]; /* of a launch */
+};
+
+struct cpu_stream {
+    struct cpu_stream *next; /* of the context */
+    struct cpu_context *context;
+    CUstream handle;
+    unsigned flags;
+    int priority;
+    uint64_t thread;  /* CU_STREAM_PER_THREAD of which thread; else 0 */
+    bool destroyed;   /* goes when it is empty and nobody waits for it */
+    unsigned waiting; /* threads that look at it */
+    struct cpu_op *head, *tail;
+};
+
+struct cpu_function {
+    struct cpu_function *next; /* of the module */
+    struct cpu_module *module;
+    CUfunction handle;
+    struct simt_kernel *kernel;
+    struct simt_kernel_info info;
+    int max_dynamic; /* bytes of shared memory */
+};
+
+struct cpu_module {
+    struct cpu_module *next; /* of the context */
+    struct cpu_context *context;
+    CUmodule handle;
+    struct simt_module *simt;
+    struct cpu_function *functions;
+};
+
+struct cpu_context {
+    struct cpu_context *next;
+    CUcontext handle;
+    unsigned long long id;
+    unsigned flags;
+    bool is_primary, destroyed;
+    unsigned retained; /* of the primary one */
+    unsigned waiting;  /* threads inside cpu_wait for it */
+    int cache_config;
+    size_t limits[CPU_LIMITS];
+    struct simt_space *space;
+    struct cpu_stream *streams; /* `legacy` first */
+    struct cpu_stream legacy;
+    struct cpu_module *modules;
+    struct cpu_event *events;
+    size_t used;    /* bytes of device memory */
+    size_t pending; /* operations that are not done */
+    CUresult fault; /* sticky */
+    char fault_text[1024];
+};
+
+/* Page-locked memory: every context's kernels may use it. */
+struct cpu_host {
+    struct cpu_host *next;
+    struct cpu_context *context; /* whose end is its end */
+    uint64_t base;
+    size_t bytes, mapped;
+    unsigned flags;
+};
+
+/* What a thread has. */
+struct cpu_thread {
+    uint64_t serial;
+    VEC(CUcontext) stack; /* the last is current */
+    char text[1024];      /* why its last call was refused */
+};
+
+struct cpu_driver {
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* for workers: something may run */
+    pthread_cond_t done; /* for waiting threads: something has ended */
+    bool initialised, ended;
+    struct cpu_device device;
+    VEC(struct cpu_handle) handles;
+    VEC(uint32_t) free_handles;
+    struct cpu_context *contexts, *primary;
+    struct cpu_host *hosts;
+    size_t used;            /* bytes of device memory */
+    unsigned long long ids; /* of contexts */
+    uint64_t serials;       /* of operations */
+
+    /* run.c */
+    struct workers *workers;
+    unsigned worker_count;
+    struct cpu_op *ready, *ready_last;
+    unsigned inside;  /* threads that execute something */
+    unsigned running; /* of these, threads in a grid: at most device.threads */
+    unsigned waiters; /* threads asleep on `done` */
+    unsigned asleep;  /* workers that only a signal wakes */
+    bool lookout;     /* a worker looks by itself now and then */
+    bool paused, stop;
+    uint64_t active_at; /* when something last ran */
+    drv_interrupt_fn *interrupt;
+    void *interrupt_user;
+};
+extern struct cpu_driver cpu;
+
+/* ---- process.c, context.c: entering and leaving ---- */
+
+/* Why a call of this thread was refused, for runcuFaultText; returns `code`. NULL format: nothing
+ * to say. No lock needed. */
+CUresult cpu_refuse(CUresult code, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The calling thread's; NULL: memory is short. No lock needed. */
+struct cpu_thread *cpu_thread(void);
+
+/* Locks. Fails, unlocked again, where cuInit has not been called or the process is ending. */
+CUresult cpu_enter(void);
+/* Likewise, and gives the current context, which must be alive and without a fault. */
+CUresult cpu_enter_context(struct cpu_context **out);
+/* Unlocks and returns `code`. */
+CUresult cpu_leave(CUresult code);
+
+/* The current context; NULL: none, or it is gone. */
+struct cpu_context *cpu_current(void);
+void cpu_context_free(struct cpu_context *c); /* once destroyed and nobody waits */
+
+/* ---- memory.c ---- */
+
+/* The context whose memory holds the range, the given one first; NULL: none. */
+struct cpu_context *cpu_owner(struct cpu_context *first, uint64_t address, size_t bytes);
+/* Makes page-locked memory accessible to a new context; false: memory is short. */
+bool cpu_hosts_map(struct cpu_context *c);
+/* Frees the page-locked memory of a context that ends; takes its device memory off the count. */
+void cpu_hosts_free(struct cpu_context *c);
+void cpu_memory_forget(struct cpu_context *c);
+
+/* ---- module.c, function.c ---- */
+
+void cpu_module_destroy(struct cpu_module *m);
+/* Threads a block of it may have. */
+int cpu_max_threads(const struct cpu_function *f);
+
+/* ---- stream.c, event.c ---- */
+
+/* The stream that a call in the context means: NULL and the special handles too. */
+CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream handle);
+void cpu_stream_init(struct cpu_stream *s, struct cpu_context *c, unsigned flags);
+void cpu_stream_release(
+    struct cpu_stream *s); /* frees it if it is destroyed, empty and nobody waits */
+void cpu_event_destroy(struct cpu_event *e);
+void cpu_mark_release(struct cpu_mark *m);
+
+/* ---- queue.c ---- */
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t cpu_now(void);
+/* Appends to the stream; what may run at once is ready on return. Takes the operation. */
+void cpu_enqueue(struct cpu_stream *s, struct cpu_op *op);
+/* NULL: memory is short. `extra` bytes of params. */
+struct cpu_op *cpu_op_create(enum cpu_op_kind kind, size_t extra);
+/* The first operation of its stream has ended: the next ones become ready. Frees it. */
+void cpu_complete(struct cpu_op *op);
+/* In a forked child: forgets what threads other than `but` waited for. */
+void cpu_drop_owned(struct cpu_stream *s, uint64_t but);
+/* Makes ready whatever no longer has to wait. */
+void cpu_settle(void);
+/* Puts a ready operation last. */
+void cpu_ready_rotate(struct cpu_op *op);
+/* Is all work done that was given before `serial`? Of the legacy stream that means all blocking
+ * ones. */
+bool cpu_stream_idle(const struct cpu_stream *s, uint64_t serial);
+/* A context's first fault: its queues are emptied. */
+void cpu_fault(struct cpu_context *c, CUresult code, const char *text);
+
+/* ---- run.c ---- */
+
+/* Operations that the calling thread is inside of. */
+extern _Thread_local unsigned cpu_own_inside;
+
+/* Starts the workers if there are none; -1: the system refuses, or memory is short. */
+int cpu_workers_need(void);
+/* The operation has become ready: sees to it that somebody runs it soon. */
+void cpu_notice(const struct cpu_op *op);
+/* Lends the calling thread to a ready operation for a while. Drops the lock meanwhile; the
+ * operation may be gone then. */
+void cpu_run(struct cpu_op *op);
+/* Waits until done(arg), helping; the lock is dropped meanwhile. 0, the context's fault,
+ * CUDA_ERROR_CONTEXT_IS_DESTROYED, or CUDA_ERROR_LAUNCH_TIMEOUT when it was interrupted (done(arg)
+ * holds then, too). `first`: the stream whose work helps most. */
+CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(void *arg),
+                  void *arg);
+/* All work of the context. */
+CUresult cpu_wait_idle(struct cpu_context *c);
+/* Stops the launches of the context, or of all (NULL), that run or wait to. Drops the lock
+ * meanwhile. */
+void cpu_cancel(struct cpu_context *c, const char *why);
+/* Does what a copy or a fill says. Not under the lock. */
+void cpu_move(const struct cpu_op *op);
+
+/* ---- process.c ---- */
+
+/* Where kernels' output goes; simt_hooks.print. Not under the lock. */
+void cpu_print(void *user, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,139 @@
+/* Events. What an event recorded is a mark of its own, so that a stream that waits for it is not
+ * misled when the event is recorded again or destroyed. */
+#include "base/alloc.h"
+#include "cpu/cpu.h"
+
+enum { KNOWN_FLAGS = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING };
+
+void cpu_mark_release(struct cpu_mark *m)
+{
+    if (m && --m->refs == 0)
+        alloc_free(m);
+}
+
+void cpu_event_destroy(struct cpu_event *e)
+{
+    struct cpu_event **p = &e->context->events;
+    while (*p != e)
+        p = &(*p)->next;
+    *p = e->next;
+    cpu_handle_destroy(e->handle);
+    cpu_mark_release(e->mark);
+    alloc_free(e);
+}
+
+static CUresult enter_event(struct cpu_event **out, CUevent event)
+{
+    struct cpu_context *c;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    *out = cpu_handle_get(CPU_EVENT, event);
+    code = *out ? (*out)->context->fault : CUDA_ERROR_INVALID_HANDLE;
+    return code ? cpu_leave(code) : CUDA_SUCCESS;
+}
+
+CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
+{
+    struct cpu_context *c;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    if (!event || (flags & ~(unsigned) KNOWN_FLAGS))
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    struct cpu_event *e = alloc_zero(1, sizeof *e);
+    if (!e || !(e->handle = cpu_handle_create(CPU_EVENT, e))) {
+        alloc_free(e);
+        return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
+    }
+    e->context = c;
+    e->flags = flags;
+    e->next = c->events;
+    c->events = e;
+    *event = e->handle;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuEventDestroy(CUevent event)
+{
+    struct cpu_event *e;
+    CUresult code = enter_event(&e, event);
+    if (code)
+        return code;
+    cpu_event_destroy(e);
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
+{
+    struct cpu_event *e;
+    struct cpu_stream *s;
+    CUresult code = enter_event(&e, event);
+    if (code)
+        return code;
+    if ((code = cpu_stream_get(&s, e->context, stream)))
+        return cpu_leave(code);
+    if (s->context != e->context)
+        return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
+    struct cpu_mark *mark = alloc_zero(1, sizeof *mark);
+    struct cpu_op *op = mark ? cpu_op_create(CPU_RECORD, 0) : NULL;
+    if (!op) {
+        alloc_free(mark);
+        return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
+    }
+    mark->refs = 2;
+    cpu_mark_release(e->mark);
+    op->u.mark = e->mark = mark;
+    cpu_enqueue(s, op);
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuEventQuery(CUevent event)
+{
+    struct cpu_event *e;
+    CUresult code = enter_event(&e, event);
+    if (code)
+        return code;
+    if (!e->mark || e->mark->done)
+        return cpu_leave(CUDA_SUCCESS);
+    cpu_workers_need();
+    return cpu_leave(CUDA_ERROR_NOT_READY);
+}
+
+static bool mark_done(void *arg)
+{
+    const struct cpu_mark *m = arg;
+    return m->done;
+}
+
+CUresult cpu_cuEventSynchronize(CUevent event)
+{
+    struct cpu_event *e;
+    CUresult code = enter_event(&e, event);
+    if (code)
+        return code;
+    struct cpu_mark *m = e->mark;
+    if (!m)
+        return cpu_leave(CUDA_SUCCESS);
+    m->refs++;
+    code = cpu_wait(e->context, NULL, mark_done, m);
+    cpu_mark_release(m);
+    return cpu_leave(code);
+}
+
+CUresult cpu_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
+{
+    struct cpu_event *e;
+    CUresult code = enter_event(&e, start);
+    if (code)
+        return code;
+    const struct cpu_event *f = cpu_handle_get(CPU_EVENT, end);
+    if (!milliseconds)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if (!f || !e->mark || !f->mark || ((e->flags | f->flags) & CU_EVENT_DISABLE_TIMING))
+        return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
+    if (!e->mark->done || !f->mark->done)
+        return cpu_leave(CUDA_ERROR_NOT_READY);
+    *milliseconds = (float) ((double) (int64_t) (f->mark->time - e->mark->time) / 1e6);
+    return cpu_leave(CUDA_SUCCESS);
+}

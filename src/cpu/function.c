@@ -1,0 +1,158 @@
+/* What kernels say of themselves, and how many of their blocks fit a multiprocessor. */
+#include "cpu/cpu.h"
+
+enum { MIN_REGISTERS = 8, MAX_REGISTERS = 255, ALL_REGISTERS = 65536, WARP = 32 };
+
+/* Of a context that is good. */
+static CUresult enter_function(struct cpu_function **out, CUfunction function)
+{
+    struct cpu_context *c;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    *out = cpu_handle_get(CPU_FUNCTION, function);
+    return *out ? CUDA_SUCCESS : cpu_leave(CUDA_ERROR_INVALID_HANDLE);
+}
+
+/* Threads a block may have: the device's limit, or what .maxntid or .reqntid say. */
+int cpu_max_threads(const struct cpu_function *f)
+{
+    const uint32_t *n = f->info.func->reqntid[0] ? f->info.func->reqntid : f->info.func->maxntid;
+    if (!n[0])
+        return CPU_MAX_THREADS;
+    uint64_t product = (uint64_t) n[0] * MAX(n[1], 1) * MAX(n[2], 1);
+    return (int) MIN(product, CPU_MAX_THREADS);
+}
+
+static int registers(const struct cpu_function *f)
+{
+    uint32_t n = (f->info.slots_bytes + 3) / 4;
+    return (int) MAX(MIN_REGISTERS, MIN(n, MAX_REGISTERS));
+}
+
+static CUresult attribute(int *out, int which, const struct cpu_function *f)
+{
+    const struct cpu_device *d = &cpu.device;
+    switch (which) {
+    case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+        *out = cpu_max_threads(f);
+        break;
+    case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES:
+        *out = (int) f->info.static_shared;
+        break;
+    case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:
+        *out = (int) f->info.const_bytes;
+        break;
+    case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES:
+        *out = (int) f->info.local_bytes;
+        break;
+    case CU_FUNC_ATTRIBUTE_NUM_REGS:
+        *out = registers(f);
+        break;
+    case CU_FUNC_ATTRIBUTE_PTX_VERSION:
+        *out = (int) simt_module_ptx(f->module->simt)->sm;
+        break;
+    case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
+        *out = 10 * d->major + d->minor;
+        break;
+    case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
+        *out = f->max_dynamic;
+        break;
+    case CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+        *out = -1;
+        break;
+    case CU_FUNC_ATTRIBUTE_CACHE_MODE_CA:
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SIZE_MUST_BE_SET:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_WIDTH:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_HEIGHT:
+    case CU_FUNC_ATTRIBUTE_REQUIRED_CLUSTER_DEPTH:
+    case CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED:
+    case CU_FUNC_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+        *out = 0;
+        break;
+    default:
+        return CUDA_ERROR_INVALID_VALUE;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult cpu_cuFuncGetAttribute(int *value, int which, CUfunction function)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    return cpu_leave(value ? attribute(value, which, f) : CUDA_ERROR_INVALID_VALUE);
+}
+
+CUresult cpu_cuFuncSetAttribute(CUfunction function, int which, int value)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    if (which == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT)
+        return cpu_leave(value >= -1 && value <= 100 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+    if (which != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || value < 0 ||
+        value > cpu.device.shared_optin - (int) f->info.static_shared)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    f->max_dynamic = value;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuFuncSetCacheConfig(CUfunction function, int config)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    return cpu_leave(config >= 0 && config <= 3 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+}
+
+CUresult cpu_cuFuncGetModule(CUmodule *module, CUfunction function)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    if (!module)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    *module = f->module->handle;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offset, size_t *size)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    if (!offset || index >= f->info.func->param_count)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    *offset = f->info.func->params[index]->offset;
+    if (size)
+        *size = f->info.func->params[index]->size;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function,
+                                                         int block_size, size_t shared)
+{
+    struct cpu_function *f;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    if (!blocks || block_size <= 0)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    const struct cpu_device *d = &cpu.device;
+    size_t bytes = f->info.static_shared + shared;
+    int threads = (int) ALIGN_UP((size_t) block_size, WARP), n = d->blocks_sm;
+    if (block_size > cpu_max_threads(f) || shared > (size_t) f->max_dynamic)
+        n = 0;
+    n = MIN(n, d->threads_sm / threads);
+    n = MIN(n, ALL_REGISTERS / (registers(f) * threads));
+    if (bytes)
+        n = (int) MIN((size_t) n, (size_t) d->shared_sm / bytes);
+    *blocks = n;
+    return cpu_leave(CUDA_SUCCESS);
+}

@@ -1,0 +1,239 @@
+/* Work in streams: what may run when, what happens when it has run, and what becomes of the rest
+ * after a fault. The legacy default stream and blocking streams wait for each other by the serial
+ * numbers that operations get when they are queued. Not here: who executes (run.c). */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "cpu/cpu.h"
+
+uint64_t cpu_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+struct cpu_op *cpu_op_create(enum cpu_op_kind kind, size_t extra)
+{
+    struct cpu_op *op = alloc_zero(1, sizeof *op + extra);
+    if (op)
+        op->kind = (uint8_t) kind;
+    return op;
+}
+
+/* ---- the list of those that may run ---- */
+
+static void ready_add(struct cpu_op *op)
+{
+    op->ready_next = NULL;
+    op->ready_prev = cpu.ready_last;
+    if (cpu.ready_last)
+        cpu.ready_last->ready_next = op;
+    else
+        cpu.ready = op;
+    cpu.ready_last = op;
+}
+
+static void ready_remove(struct cpu_op *op)
+{
+    if (op->ready_prev)
+        op->ready_prev->ready_next = op->ready_next;
+    else
+        cpu.ready = op->ready_next;
+    if (op->ready_next)
+        op->ready_next->ready_prev = op->ready_prev;
+    else
+        cpu.ready_last = op->ready_prev;
+}
+
+void cpu_ready_rotate(struct cpu_op *op)
+{
+    ready_remove(op);
+    ready_add(op);
+}
+
+/* ---- order ---- */
+
+static bool is_blocking(const struct cpu_stream *s)
+{
+    return !(s->flags & CU_STREAM_NON_BLOCKING);
+}
+
+static bool blocking_idle(const struct cpu_context *c, uint64_t serial)
+{
+    for (const struct cpu_stream *s = c->streams; s; s = s->next)
+        if (s != &c->legacy && is_blocking(s) && s->head && s->head->serial < serial)
+            return false;
+    return true;
+}
+
+bool cpu_stream_idle(const struct cpu_stream *s, uint64_t serial)
+{
+    const struct cpu_context *c = s->context;
+    if (s->head && s->head->serial < serial)
+        return false;
+    return s != &c->legacy || blocking_idle(c, serial);
+}
+
+/* The first operation of a stream: does nothing in another stream come before it? */
+static bool may_start(const struct cpu_op *op)
+{
+    const struct cpu_stream *s = op->stream;
+    const struct cpu_context *c = s->context;
+    if (op->kind == CPU_WAIT && !op->u.mark->done)
+        return false;
+    if (s == &c->legacy)
+        return blocking_idle(c, op->serial);
+    return !is_blocking(s) || !c->legacy.head || c->legacy.head->serial > op->serial;
+}
+
+/* ---- completion ---- */
+
+static void set_mark(struct cpu_mark *m)
+{
+    m->time = cpu_now();
+    m->done = true;
+}
+
+/* Ends an operation that is out of its stream. */
+static void dispose(struct cpu_op *op)
+{
+    if (op->state == CPU_READY)
+        ready_remove(op);
+    if (op->kind == CPU_RECORD)
+        set_mark(op->u.mark);
+    if (op->kind == CPU_RECORD || op->kind == CPU_WAIT)
+        cpu_mark_release(op->u.mark);
+    if (op->kind == CPU_LAUNCH)
+        simt_grid_destroy(&op->u.k.grid);
+    op->state = CPU_DONE;
+    op->stream->context->pending--;
+    if (!op->owner)
+        alloc_free(op);
+}
+
+/* Takes the first operation out; the stream may be gone afterwards. */
+static void pop(struct cpu_stream *s)
+{
+    struct cpu_op *op = s->head;
+    s->head = op->next;
+    if (!s->head)
+        s->tail = NULL;
+    dispose(op);
+    cpu_stream_release(s);
+}
+
+/* True if something has changed. The stream may be gone afterwards. */
+static bool settle_stream(struct cpu_stream *s)
+{
+    bool changed = false;
+    struct cpu_op *op = s->head;
+    while (op && op->state == CPU_QUEUED && may_start(op)) {
+        struct cpu_op *next = op->next;
+        changed = true;
+        if (op->kind == CPU_RECORD || op->kind == CPU_WAIT) {
+            pop(s);
+            op = next;
+            continue;
+        }
+        op->state = CPU_READY;
+        ready_add(op);
+        cpu_notice(op);
+        break;
+    }
+    return changed;
+}
+
+void cpu_settle(void)
+{
+    bool again = true;
+    while (again) {
+        again = false;
+        for (struct cpu_context *c = cpu.contexts, *next; c; c = next) {
+            next = c->next;
+            for (struct cpu_stream *s = c->streams, *after; s; s = after) {
+                after = s->next;
+                again |= settle_stream(s);
+            }
+        }
+    }
+}
+
+void cpu_enqueue(struct cpu_stream *s, struct cpu_op *op)
+{
+    op->stream = s;
+    op->serial = ++cpu.serials;
+    op->state = CPU_QUEUED;
+    op->next = NULL;
+    if (s->tail)
+        s->tail->next = op;
+    else
+        s->head = op;
+    s->tail = op;
+    s->context->pending++;
+    if (s->head == op)
+        settle_stream(s);
+}
+
+void cpu_drop_owned(struct cpu_stream *s, uint64_t but)
+{
+    struct cpu_op *op = s->head;
+    s->head = s->tail = NULL;
+    while (op) {
+        struct cpu_op *next = op->next;
+        op->next = NULL;
+        if (op->owner && op->owner != but) {
+            dispose(op);
+        } else {
+            if (s->tail)
+                s->tail->next = op;
+            else
+                s->head = op;
+            s->tail = op;
+        }
+        op = next;
+    }
+}
+
+void cpu_complete(struct cpu_op *op)
+{
+    pop(op->stream);
+    cpu_settle();
+    if (cpu.waiters)
+        pthread_cond_broadcast(&cpu.done);
+}
+
+/* ---- faults ---- */
+
+/* Empties a stream but for what some thread is inside of. */
+static void drop_stream(struct cpu_stream *s)
+{
+    struct cpu_op *op = s->head, *kept = op && op->users ? op : NULL;
+    s->head = s->tail = kept;
+    if (kept) {
+        op = kept->next;
+        kept->next = NULL;
+    }
+    while (op) {
+        struct cpu_op *next = op->next;
+        dispose(op);
+        op = next;
+    }
+    cpu_stream_release(s);
+}
+
+void cpu_fault(struct cpu_context *c, CUresult code, const char *text)
+{
+    if (c->fault)
+        return;
+    c->fault = code;
+    snprintf(c->fault_text, sizeof c->fault_text, "%s", text);
+    for (struct cpu_stream *s = c->streams, *next; s; s = next) {
+        next = s->next;
+        drop_stream(s);
+    }
+    cpu_settle();
+    if (cpu.waiters)
+        pthread_cond_broadcast(&cpu.done);
+}
