@@ -150,12 +150,12 @@ typedef double simt_f64;
 #define OVER_CELLS(type, blend, gets, steps, ...)                                                  \
     SIMT_CELL_##type *d = SIMT_LANES(g, SIMT_CELL_##type, in->d);                                  \
     if (g->full) {                                                                                 \
-        for (uint32_t w = 0; w < g->warps; w++, d += SIMT_WARP) {                                  \
+        for (uint32_t w = 0; w < warps; w++, d += SIMT_WARP) {                                  \
             SIMT_EACH { gets d[j] = (SIMT_CELL_##type) (simt_##type) (__VA_ARGS__); }              \
             steps                                                                                  \
         }                                                                                          \
     } else {                                                                                       \
-        for (uint32_t w = 0; w < g->warps; w++, d += SIMT_WARP) {                                  \
+        for (uint32_t w = 0; w < warps; w++, d += SIMT_WARP) {                                  \
             const uint32_t on = g->on[w];                                                          \
             if (on) {                                                                              \
                 SIMT_CELL_##type t[SIMT_WARP];                                                     \
@@ -181,7 +181,7 @@ typedef double simt_f64;
 /* A predicate computed lane by lane, and one computed a warp at a time. */
 #define OVER_pred(gets, steps, ...)                                                                \
     uint32_t *d = SIMT_PRED(g, in->d);                                                             \
-    for (uint32_t w = 0; w < g->warps; w++, d++) {                                                 \
+    for (uint32_t w = 0; w < warps; w++, d++) {                                                 \
         const uint32_t on = g->full ? ~0u : g->on[w];                                              \
         if (on) {                                                                                  \
             int32_t t[SIMT_WARP];                                                                  \
@@ -192,7 +192,7 @@ typedef double simt_f64;
     }
 #define OVER_word(gets, steps, ...)                                                                \
     uint32_t *d = SIMT_PRED(g, in->d);                                                             \
-    for (uint32_t w = 0; w < g->warps; w++, d++) {                                                 \
+    for (uint32_t w = 0; w < warps; w++, d++) {                                                 \
         const uint32_t on = g->full ? ~0u : g->on[w];                                              \
         gets                                                                                       \
         *d = (*d & ~on) | ((__VA_ARGS__) & on);                                                    \
@@ -240,6 +240,7 @@ typedef double simt_f64;
     enum simt_flow SIMT_X(name)(struct simt_gang *g, const struct simt_insn *in)                   \
     {                                                                                              \
         MAYBE_UNUSED const int64_t k = in->imm;                                                    \
+        const uint32_t warps = g->warps;                                                           \
         AT_##A(a, in->a) AT_##B(b, in->b) AT_##C(c, in->c) AT_##E(e, in->e)                        \
         MODE_##unit(OVER_##D(GET_##A(a) GET_##B(b) GET_##C(c) GET_##E(e),                          \
                              STEP_##A(a) STEP_##B(b) STEP_##C(c) STEP_##E(e), __VA_ARGS__))        \

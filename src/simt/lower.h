@@ -17,6 +17,7 @@ struct simt_place {
 
 struct lower {
     struct simt_module *module;
+    const struct simt_kernel *kernel;
     struct arena *arena;           /* of the kernel */
     const struct ptx_func *func;   /* being lowered */
     const struct ptx_insn *in;     /* being lowered */
@@ -33,6 +34,9 @@ struct lower {
     VEC(struct simt_frame) frames;
     VEC(const struct ptx_func *) wanted; /* reachable functions, in order of frames */
     struct lower_ctl *ctl;         /* lower_ctl.c's own: label fix-ups, call areas */
+    uint32_t scratch[3][4];        /* 1 + slots of this frame for use within one PTX instruction: predicates, words, pairs */
+    uint32_t carry;                /* 1 + the predicate that holds the carry flag; 0: this frame has none yet */
+    struct simt_insn spare;        /* what lower_emit gives when memory is short */
 };
 
 /* The slot that holds the operand's value in `bits` (8…64; 1: a predicate): a register's own, else a constant's.
@@ -42,6 +46,8 @@ uint32_t lower_src(struct lower *l, const struct ptx_operand *o, unsigned bits);
 uint32_t lower_dst(struct lower *l, const struct ptx_operand *o, unsigned bits);
 uint32_t lower_const(struct lower *l, uint64_t value, unsigned bits);
 uint32_t lower_temp(struct lower *l, unsigned bits); /* a fresh slot, never reused; bits 1: a predicate */
+/* One of four slots whose contents last until the end of this PTX instruction, if it does not branch or meet. */
+uint32_t lower_scratch(struct lower *l, unsigned bits, unsigned index);
 
 /* Appends an operation for l->in; fn and op are filled in. The pointer is valid until the next call. */
 struct simt_insn *lower_emit(struct lower *l, enum simt_op op);
@@ -66,7 +72,7 @@ void lower_land(struct lower *l, uint32_t pc);
 
 /* lower.c calls these around each function; lower_ctl.c resolves labels and callees in them. */
 bool lower_ctl_begin(struct lower *l);
-void lower_ctl_insn(struct lower *l); /* before each PTX instruction: its label, if any, is here */
+void lower_ctl_insn(struct lower *l); /* before each PTX instruction, and at the end: its label, if any, is here */
 bool lower_ctl_end(struct lower *l);  /* after the last function: all targets are known */
 
 /* lower_ctl.c: where a variable of .shared, .local or .param stands: what goes into x[0] and imm of a memory operation.

@@ -6,6 +6,7 @@
 
 #include "simt/agree.h"
 #include "simt/lower_ctl.h"
+#include "simt/module.h"
 
 enum { FRAME_ALIGN = 16 };
 
@@ -226,7 +227,7 @@ bool lower_where(struct lower *l, const struct ptx_var *var, uint8_t *mode, int6
 {
     if (var->space == PTX_SHARED) {
         *mode = SIMT_AT_SHARED;
-        *offset = (int64_t) lower_place(l, var).address;
+        *offset = (int64_t) simt_module_shared_offset(l->kernel, var);
         return true;
     }
     const struct lower_spot *s = is_local(var) ? spot_of(l->ctl, var) : NULL;

@@ -12,7 +12,6 @@ static void settle(struct lower *l)
     struct lower_ctl *ctl = l->ctl;
     if (!ctl->func)
         return;
-    ctl->at[ctl->func->insn_count] = (uint32_t) l->code.len;
     for (const struct lower_fix *f = ctl->fixes; f; f = f->next)
         l->code.at[f->pc].e = ctl->at[f->statement];
     ctl->fixes = NULL;
