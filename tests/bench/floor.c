@@ -1,6 +1,7 @@
-/* The floor of launch.py: what a launch costs from C on the bare driver, with nothing in between. A shared library that
- * launch.py loads into its own process, so that both sides share context, clock and weather. The driver is opened by
- * name at run time; it links nothing of ours and nothing of CUDA's. */
+/* The floor of launch.py: what a launch costs from C on the bare driver, with nothing in between. A
+ * shared library that launch.py loads into its own process, so that both sides share context, clock
+ * and weather. The driver is opened by name at run time; it links nothing of ours and nothing of
+ * CUDA's. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <time.h>
@@ -27,8 +28,8 @@ int floor_open(const char *library, const char *image);
 int floor_kernel(int index, const char *name);
 double floor_launch(int index, void **params, int count);
 
-/* Opens the driver, makes device 0's primary context current and loads the image. 0, or what failed: -1 the library,
- * -2 a symbol, else the driver's code. */
+/* Opens the driver, makes device 0's primary context current and loads the image. 0, or what
+ * failed: -1 the library, -2 a symbol, else the driver's code. */
 int floor_open(const char *library, const char *image)
 {
     handle lib = dlopen(library, RTLD_NOW | RTLD_LOCAL), context;
@@ -67,8 +68,8 @@ static double now(void)
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-/* Waits until the device is idle, then launches one block of 32 threads `count` times. Seconds a launch, or minus the
- * driver's code. */
+/* Waits until the device is idle, then launches one block of 32 threads `count` times. Seconds a
+ * launch, or minus the driver's code. */
 double floor_launch(int index, void **params, int count)
 {
     handle kernel = driver.kernels[index];

@@ -14,7 +14,7 @@ import sys
 
 from common import HERE, ROOT, compiler
 
-SHARED = {'common.py', 'run.py'}
+SHARED = {'common.py', 'count.py', 'run.py'}
 LIBRARIES = {'floor.c'}
 
 
