@@ -1,5 +1,5 @@
-/* Instructions against insn.def: which forms a spelling of modifiers may be, found once for each spelling, and whether
- * operands fit one of them. What no row knows is left alone. */
+/* Instructions against insn.def: which forms a spelling of modifiers may be, found once for each
+ * spelling, and whether operands fit one of them. What no row knows is left alone. */
 #include <stdio.h>
 #include <string.h>
 
@@ -114,7 +114,8 @@ static bool types_match(const struct mnemonic *mn, const char *column)
 static uint8_t twice_as_wide(uint8_t type)
 {
     for (unsigned i = 1; i < PTX_TYPES; i++)
-        if (ptx_types[i].kind == ptx_types[type].kind && ptx_types[i].bits == 2 * ptx_types[type].bits)
+        if (ptx_types[i].kind == ptx_types[type].kind &&
+            ptx_types[i].bits == 2 * ptx_types[type].bits)
             return (uint8_t) i;
     return PTX_NOTYPE;
 }
@@ -216,7 +217,8 @@ void check_mnemonic(struct parser *p, struct mnemonic *mn)
 
 /* ---- operands ---- */
 
-/* May a register of type `reg` stand where an instruction has `type`? (PTX ISA, "Type Checking Rules".) */
+/* May a register of type `reg` stand where an instruction has `type`? (PTX ISA, "Type Checking
+ * Rules".) */
 static bool types_agree(uint8_t type, uint8_t reg, bool relaxed)
 {
     const struct ptx_type_info *t = &ptx_types[type], *r = &ptx_types[reg];
@@ -255,7 +257,8 @@ static bool scalar_fits(const struct spec *s, const struct ptx_operand *o)
         return false;
     switch (o->kind) {
     case PTX_INT:
-        return t->kind != PTX_FLOAT || t->bits == 16 || s->type == PTX_F16X2 || s->type == PTX_BF16X2;
+        return t->kind != PTX_FLOAT || t->bits == 16 || s->type == PTX_F16X2 ||
+               s->type == PTX_BF16X2;
     case PTX_F32IMM:
     case PTX_F64IMM:
         return t->bits >= 32 && (t->kind == PTX_FLOAT || t->kind == PTX_UNTYPED);
@@ -317,11 +320,16 @@ static bool address_fits(const struct spec *s, const struct ptx_operand *o)
 static bool fits(const struct spec *s, const struct ptx_operand *o)
 {
     switch (s->kind) {
-    case SPEC_VALUE: return value_fits(s, o);
-    case SPEC_ADDRESS: return address_fits(s, o);
-    case SPEC_CONSTANT: return o->kind == PTX_INT;
-    case SPEC_LABEL: return o->kind == PTX_LABEL;
-    default: return true;
+    case SPEC_VALUE:
+        return value_fits(s, o);
+    case SPEC_ADDRESS:
+        return address_fits(s, o);
+    case SPEC_CONSTANT:
+        return o->kind == PTX_INT;
+    case SPEC_LABEL:
+        return o->kind == PTX_LABEL;
+    default:
+        return true;
     }
 }
 
@@ -342,7 +350,8 @@ static unsigned count_fitting(const struct candidate *c, const struct ptx_insn *
 
 static void describe_spec(char *out, size_t size, const struct spec *s)
 {
-    static const char *const kinds[] = {"", "an address in brackets", "an integer constant", "a label", "present"};
+    static const char *const kinds[] = {"", "an address in brackets", "an integer constant",
+                                        "a label", "present"};
     if (s->kind != SPEC_VALUE) {
         snprintf(out, size, "%s", kinds[s->kind]);
         return;
@@ -396,14 +405,16 @@ NORETURN static void refuse(struct parser *p, const struct ptx_insn *in, const s
 
 static const char *space_name(uint8_t space)
 {
-    static const char *const names[] = {"generic", "reg", "global", "shared", "local", "const", "param", "tex"};
+    static const char *const names[] = {"generic", "reg",   "global", "shared",
+                                        "local",   "const", "param",  "tex"};
     return names[space];
 }
 
 /* A variable named in brackets must lie in the state space that the instruction names. */
 static void check_space(struct parser *p, const struct ptx_insn *in)
 {
-    bool has_one = in->op == PTX_OP_LD || in->op == PTX_OP_ST || in->op == PTX_OP_ATOM || in->op == PTX_OP_RED;
+    bool has_one =
+        in->op == PTX_OP_LD || in->op == PTX_OP_ST || in->op == PTX_OP_ATOM || in->op == PTX_OP_RED;
     if (!has_one || in->space == PTX_GENERIC)
         return;
     for (unsigned i = 0; i < in->operand_count; i++) {

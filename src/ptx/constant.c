@@ -1,5 +1,6 @@
-/* Constants and constant expressions (PTX ISA, "Constant Expressions"): 64-bit integers, C's operators. A single number
- * keeps how it was spelled; an expression keeps its text, for the printer. */
+/* Constants and constant expressions (PTX ISA, "Constant Expressions"): 64-bit integers, C's
+ * operators. A single number keeps how it was spelled; an expression keeps its text, for the
+ * printer. */
 #include <string.h>
 
 #include "ptx/parse.h"
@@ -64,12 +65,24 @@ struct operator
 };
 
 static const struct operator operators[] = {
-    {PUNCT2('|', '|'), 1}, {PUNCT2('&', '&'), 2}, {'|', 3},
-    {'^', 4},              {'&', 5},              {PUNCT2('=', '='), 6},
-    {PUNCT2('!', '='), 6}, {'<', 7},              {'>', 7},
-    {PUNCT2('<', '='), 7}, {PUNCT2('>', '='), 7}, {PUNCT2('<', '<'), 8},
-    {PUNCT2('>', '>'), 8}, {'+', 9},              {'-', 9},
-    {'*', 10},             {'/', 10},             {'%', 10},
+    {PUNCT2('|', '|'), 1},
+    {PUNCT2('&', '&'), 2},
+    {'|', 3},
+    {'^', 4},
+    {'&', 5},
+    {PUNCT2('=', '='), 6},
+    {PUNCT2('!', '='), 6},
+    {'<', 7},
+    {'>', 7},
+    {PUNCT2('<', '='), 7},
+    {PUNCT2('>', '='), 7},
+    {PUNCT2('<', '<'), 8},
+    {PUNCT2('>', '>'), 8},
+    {'+', 9},
+    {'-', 9},
+    {'*', 10},
+    {'/', 10},
+    {'%', 10},
 };
 
 static int operator_level(const struct token *t)
@@ -120,25 +133,62 @@ static struct constant apply(struct parser *p, const struct token *op, const str
     struct constant out = {.kind = PTX_INT, .is_unsigned = u};
     bool is_bool = operator_level(op) <= 2 || (operator_level(op) >= 6 && operator_level(op) <= 7);
     switch (op->punct) {
-    case PUNCT2('|', '|'): out.value = a || b; break;
-    case PUNCT2('&', '&'): out.value = a && b; break;
-    case '|': out.value = a | b; break;
-    case '^': out.value = a ^ b; break;
-    case '&': out.value = a & b; break;
-    case PUNCT2('=', '='): out.value = a == b; break;
-    case PUNCT2('!', '='): out.value = a != b; break;
-    case '<': out.value = less; break;
-    case '>': out.value = !less && a != b; break;
-    case PUNCT2('<', '='): out.value = less || a == b; break;
-    case PUNCT2('>', '='): out.value = !less; break;
-    case PUNCT2('<', '<'): out.value = shift(a, b, true, u); break;
-    case PUNCT2('>', '>'): out.value = shift(a, b, false, l->is_unsigned); break;
-    case '+': out.value = a + b; break;
-    case '-': out.value = a - b; break;
-    case '*': out.value = a * b; break;
-    case '/': out.value = divide(p, l, r, u, false); break;
-    case '%': out.value = divide(p, l, r, u, true); break;
-    default: break;
+    case PUNCT2('|', '|'):
+        out.value = a || b;
+        break;
+    case PUNCT2('&', '&'):
+        out.value = a && b;
+        break;
+    case '|':
+        out.value = a | b;
+        break;
+    case '^':
+        out.value = a ^ b;
+        break;
+    case '&':
+        out.value = a & b;
+        break;
+    case PUNCT2('=', '='):
+        out.value = a == b;
+        break;
+    case PUNCT2('!', '='):
+        out.value = a != b;
+        break;
+    case '<':
+        out.value = less;
+        break;
+    case '>':
+        out.value = !less && a != b;
+        break;
+    case PUNCT2('<', '='):
+        out.value = less || a == b;
+        break;
+    case PUNCT2('>', '='):
+        out.value = !less;
+        break;
+    case PUNCT2('<', '<'):
+        out.value = shift(a, b, true, u);
+        break;
+    case PUNCT2('>', '>'):
+        out.value = shift(a, b, false, l->is_unsigned);
+        break;
+    case '+':
+        out.value = a + b;
+        break;
+    case '-':
+        out.value = a - b;
+        break;
+    case '*':
+        out.value = a * b;
+        break;
+    case '/':
+        out.value = divide(p, l, r, u, false);
+        break;
+    case '%':
+        out.value = divide(p, l, r, u, true);
+        break;
+    default:
+        break;
     }
     out.is_unsigned = !is_bool && u;
     return out;
@@ -263,6 +313,7 @@ uint64_t parse_count(struct parser *p, const char *what, uint64_t max)
     struct constant c;
     parse_constant(p, &c);
     if (c.kind != PTX_INT || c.value > max)
-        parse_fail(p, &t, "%s must be an integer between 0 and %llu", what, (unsigned long long) max);
+        parse_fail(p, &t, "%s must be an integer between 0 and %llu", what,
+                   (unsigned long long) max);
     return c.value;
 }

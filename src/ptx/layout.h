@@ -1,5 +1,6 @@
-/* What the printer needs beside the IR: the textual order of declarations, blocks, labels and directives, and how
- * numbers were spelled. Made by the parser, in the module's arena; of no use to anybody else. */
+/* What the printer needs beside the IR: the textual order of declarations, blocks, labels and
+ * directives, and how numbers were spelled. Made by the parser, in the module's arena; of no use to
+ * anybody else. */
 #ifndef PTX_LAYOUT_H
 #define PTX_LAYOUT_H
 
@@ -7,36 +8,36 @@
 
 /* How a constant was spelled, so that it can be printed again from its value. */
 enum spelling {
-    SPELL_HEX = 1,        /* 0x with lower-case digits, or 0f and 0d with lower-case digits */
-    SPELL_UPPER = 2,      /* the digits are upper case */
+    SPELL_HEX = 1,          /* 0x with lower-case digits, or 0f and 0d with lower-case digits */
+    SPELL_UPPER = 2,        /* the digits are upper case */
     SPELL_PREFIX_UPPER = 4, /* 0X, 0F, 0D */
-    SPELL_MINUS = 8,      /* a minus sign and the magnitude */
-    SPELL_PLUS = 16,      /* of an offset: it follows a plus sign */
-    SPELL_U = 32,         /* 7U */
-    SPELL_INDEX = 64,     /* of an offset: name[3] */
-    SPELL_OFFSET = 128,   /* there is an offset, were it 0 */
+    SPELL_MINUS = 8,        /* a minus sign and the magnitude */
+    SPELL_PLUS = 16,        /* of an offset: it follows a plus sign */
+    SPELL_U = 32,           /* 7U */
+    SPELL_INDEX = 64,       /* of an offset: name[3] */
+    SPELL_OFFSET = 128,     /* there is an offset, were it 0 */
 };
 
 enum item_kind {
-    ITEM_INSNS,  /* `count` instructions that follow those before */
-    ITEM_LABEL,  /* struct ptx_label */
-    ITEM_OPEN,   /* { */
-    ITEM_CLOSE,  /* } */
-    ITEM_EMPTY,  /* ; */
-    ITEM_REGS,   /* struct reg_layout */
-    ITEM_VARS,   /* struct var_layout, `count` of them joined by commas */
-    ITEM_LOC,    /* struct loc_layout */
-    ITEM_PRAGMA, /* char *: `count` texts as between the quotes */
-    ITEM_PROTOTYPE, /* struct prototype_layout */
+    ITEM_INSNS,          /* `count` instructions that follow those before */
+    ITEM_LABEL,          /* struct ptx_label */
+    ITEM_OPEN,           /* { */
+    ITEM_CLOSE,          /* } */
+    ITEM_EMPTY,          /* ; */
+    ITEM_REGS,           /* struct reg_layout */
+    ITEM_VARS,           /* struct var_layout, `count` of them joined by commas */
+    ITEM_LOC,            /* struct loc_layout */
+    ITEM_PRAGMA,         /* char *: `count` texts as between the quotes */
+    ITEM_PROTOTYPE,      /* struct prototype_layout */
     ITEM_BRANCH_TARGETS, /* struct ptx_operand, a PTX_LIST */
     ITEM_CALL_TARGETS,   /* struct ptx_prototype */
-    ITEM_FUNC,   /* struct func_layout */
+    ITEM_FUNC,           /* struct func_layout */
     ITEM_VERSION,
     ITEM_TARGET, /* struct target_layout */
     ITEM_ADDRESS_SIZE,
-    ITEM_FILE,   /* struct file_layout */
+    ITEM_FILE,    /* struct file_layout */
     ITEM_SECTION, /* struct section_layout */
-    ITEM_ALIAS,  /* struct alias_layout */
+    ITEM_ALIAS,   /* struct alias_layout */
 };
 
 struct item {
@@ -68,8 +69,8 @@ enum init_kind { INIT_OPEN, INIT_CLOSE, INIT_INT, INIT_F32, INIT_F64, INIT_RELOC
 /* One step through an initialiser; the value stands in the variable's `init` or `relocs`. */
 struct init_item {
     uint8_t kind, spelling;
-    uint8_t width;    /* bytes */
-    bool masked;      /* of a reloc: mask(symbol) */
+    uint8_t width; /* bytes */
+    bool masked;   /* of a reloc: mask(symbol) */
     uint8_t mask_spelling;
     const char *mask_text;
     size_t at;        /* offset in `init`, or index in `relocs` */
@@ -84,13 +85,13 @@ struct var_layout {
     bool has_align, is_managed, has_ptr_align, is_unified;
     uint64_t unified[2];
     uint32_t dim_count;
-    const size_t *dims;       /* 0: [] */
+    const size_t *dims; /* 0: [] */
     const struct init_item *init;
     uint32_t init_count;
 };
 
 struct param_list {
-    bool given;               /* the parentheses stand there */
+    bool given; /* the parentheses stand there */
     uint32_t count;
     struct var_layout *at;
 };
@@ -114,7 +115,7 @@ struct func_layout {
 
 struct prototype_layout {
     const struct ptx_prototype *prototype;
-    const char *placeholder;  /* where a function has its name: `_` */
+    const char *placeholder; /* where a function has its name: `_` */
     struct param_list results, params;
     const struct directive *directives;
     uint32_t directive_count;
@@ -122,7 +123,7 @@ struct prototype_layout {
 
 struct loc_layout {
     struct ptx_loc loc;
-    const char *label;        /* of the function's name; NULL: none */
+    const char *label; /* of the function's name; NULL: none */
     bool has_label_offset;
     int64_t label_offset;
     bool has_inlined_at;
@@ -136,7 +137,7 @@ struct target_layout {
 
 struct file_layout {
     uint32_t number;
-    const char *name;         /* as between the quotes */
+    const char *name; /* as between the quotes */
     bool has_time;
     uint64_t time, size;
 };
@@ -149,7 +150,7 @@ enum data_kind {
     DATA_LABEL,     /* name: */
     DATA_DIRECTIVE, /* .b8: `type`; values follow */
     DATA_INT,
-    DATA_SYMBOL,    /* name + value */
+    DATA_SYMBOL,     /* name + value */
     DATA_DIFFERENCE, /* name - minus */
 };
 
@@ -162,7 +163,7 @@ struct data_item {
 
 struct section_layout {
     const char *name;
-    bool is_plain;    /* no dot before the name */
+    bool is_plain; /* no dot before the name */
     struct data_item *items;
     size_t count;
 };

@@ -1,5 +1,6 @@
-/* Text to tokens, and spellings to names. Knows no grammar but that of a single token; the one exception is an
- * instruction's name, which is taken whole with its modifiers so that each spelling is analysed once. */
+/* Text to tokens, and spellings to names. Knows no grammar but that of a single token; the one
+ * exception is an instruction's name, which is taken whole with its modifiers so that each spelling
+ * is analysed once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,7 +201,8 @@ static void lex_bits(struct parser *p, unsigned digits)
         at++;
     p->tok.len = (uint32_t) (at - p->at);
     if (at - start != (int) digits || is_name(p, at))
-        parse_fail(p, NULL, "a number that begins '0%c' has %u hexadecimal digits", p->at[1], digits);
+        parse_fail(p, NULL, "a number that begins '0%c' has %u hexadecimal digits", p->at[1],
+                   digits);
     p->tok.kind = digits == 8 ? TOKEN_F32 : TOKEN_F64;
     p->tok.value = digits_value(p, start, at, 16);
     p->at = at;
@@ -316,7 +318,9 @@ static void lex_punct(struct parser *p)
     unsigned char c = (unsigned char) *p->at;
     p->tok.len = 1;
     if (!strchr("{}[]()<>;,:@!+-*/%&|^~=?", c) || c == 0)
-        parse_fail(p, NULL, c >= ' ' && c < 0x7f ? "'%c' cannot stand here" : "byte %u cannot stand here", c);
+        parse_fail(p, NULL,
+                   c >= ' ' && c < 0x7f ? "'%c' cannot stand here" : "byte %u cannot stand here",
+                   c);
     p->tok.kind = TOKEN_PUNCT;
     p->tok.punct = c;
     unsigned char d = p->end - p->at >= 2 ? (unsigned char) p->at[1] : 0;

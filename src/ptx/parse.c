@@ -1,7 +1,7 @@
 /* A module: the statements outside functions, and the door of the parser. */
-#include <string.h>
-
 #include "ptx/parse.h"
+
+#include <string.h>
 
 enum { MAX_FILES = 1 << 20 };
 
@@ -110,7 +110,8 @@ static void parse_alias(struct parser *p)
         t[i] = p->tok;
         b[i] = scope_find(p, want_name(p, "the name of a function"));
         if (!b[i] || b[i]->kind != BIND_FUNC || b[i]->func->kind != PTX_FUNC)
-            parse_fail(p, &t[i], "'%.*s' is no .func declared above", (int) MIN(t[i].len, 100), t[i].at);
+            parse_fail(p, &t[i], "'%.*s' is no .func declared above", (int) MIN(t[i].len, 100),
+                       t[i].at);
         want_punct(p, i == 0 ? ',' : ';', "in .alias");
     }
     struct ptx_func *name = b[0]->func, *target = b[1]->func;

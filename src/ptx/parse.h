@@ -1,5 +1,5 @@
-/* What the parts of the parser share: tokens, names and their scopes, the parser's state. Nothing here outlives
- * ptx_parse but what lies in the module's arena. */
+/* What the parts of the parser share: tokens, names and their scopes, the parser's state. Nothing
+ * here outlives ptx_parse but what lies in the module's arena. */
 #ifndef PTX_PARSE_H
 #define PTX_PARSE_H
 
@@ -11,22 +11,22 @@
 #include "ptx/symbol.h"
 
 enum {
-    PTX_MAX_DEPTH = 60,     /* of nested blocks, braces or parentheses */
-    PTX_MAX_OPERANDS = 16,  /* of an instruction */
-    PTX_MAX_MODS = 24,      /* of an instruction */
+    PTX_MAX_DEPTH = 60,    /* of nested blocks, braces or parentheses */
+    PTX_MAX_OPERANDS = 16, /* of an instruction */
+    PTX_MAX_MODS = 24,     /* of an instruction */
 };
 
 /* ---- tokens ---- */
 
 enum token_kind {
     TOKEN_END,
-    TOKEN_NAME,  /* add, %r1, $L__BB0_1, _ */
-    TOKEN_DOT,   /* .global, .shared::cta; `at` is past the dot */
+    TOKEN_NAME, /* add, %r1, $L__BB0_1, _ */
+    TOKEN_DOT,  /* .global, .shared::cta; `at` is past the dot */
     TOKEN_INT,
-    TOKEN_F32,   /* 0f3F800000 */
-    TOKEN_F64,   /* 0d…, 1.5, 2e3 */
+    TOKEN_F32,    /* 0f3F800000 */
+    TOKEN_F64,    /* 0d…, 1.5, 2e3 */
     TOKEN_STRING, /* `at` is past the quote */
-    TOKEN_PUNCT, /* `punct`; << >> <= >= == != && || are two equal or a pair of characters */
+    TOKEN_PUNCT,  /* `punct`; << >> <= >= == != && || are two equal or a pair of characters */
 };
 
 struct token {
@@ -36,18 +36,26 @@ struct token {
     uint32_t line, column, len;
     const char *at;
     uint64_t value;
-    struct sym *sym;  /* of a TOKEN_NAME */
+    struct sym *sym; /* of a TOKEN_NAME */
 };
 
 #define PUNCT2(a, b) ((a) | (b) << 8)
 
 /* ---- names ---- */
 
-enum binding_kind { BIND_REG, BIND_FAMILY, BIND_VAR, BIND_FUNC, BIND_LABEL, BIND_PROTOTYPE, BIND_TARGETS };
+enum binding_kind {
+    BIND_REG,
+    BIND_FAMILY,
+    BIND_VAR,
+    BIND_FUNC,
+    BIND_LABEL,
+    BIND_PROTOTYPE,
+    BIND_TARGETS
+};
 
 /* What a name means from where it was declared to the end of its block. */
 struct binding {
-    uint8_t kind; /* enum binding_kind */
+    uint8_t kind;         /* enum binding_kind */
     uint8_t type, vector; /* of a family */
     uint32_t depth, count;
     struct sym *sym;
@@ -71,8 +79,8 @@ struct sym {
     struct sym *prefix;            /* %r of %r12, if the digits are a plain number; else NULL */
     uint32_t number;               /* 12 of %r12 */
     uint16_t sreg;
-    struct mnemonic *mnemonic;     /* where the spelling was met as an instruction */
-    struct string_label *string;   /* where it labels text of a section */
+    struct mnemonic *mnemonic;   /* where the spelling was met as an instruction */
+    struct string_label *string; /* where it labels text of a section */
 };
 
 /* One distinct spelling of opcode and modifiers, and the forms it may be. */
@@ -128,8 +136,8 @@ struct parser {
 
     struct ptx_func *func; /* whose body is being parsed */
     const struct ptx_loc *loc;
-    size_t init_total;     /* bytes of initialisers so far */
-    uint32_t nesting;      /* of expressions and braces */
+    size_t init_total; /* bytes of initialisers so far */
+    uint32_t nesting;  /* of expressions and braces */
 
     VEC(struct ptx_insn) insns;
     VEC(struct ptx_reg *) regs;
@@ -148,14 +156,14 @@ struct parser {
     VEC(struct data_item) data;
     VEC(struct ptx_reloc) relocs;
     VEC(struct init_item) inits;
-    uint32_t init_dim;                /* how many braces of an initialiser are open */
+    uint32_t init_dim; /* how many braces of an initialiser are open */
     VEC(size_t) numbers;
     VEC(const char *) names;
     VEC(struct var_layout) layouts;
     VEC(struct directive) directives;
     VEC(struct ptx_func *) callees;
     VEC(char) text;
-    struct map loc_places;            /* of the function: (file, line, column) to the newest such ptx_loc */
+    struct map loc_places; /* of the function: (file, line, column) to the newest such ptx_loc */
 };
 
 /* diag.c: both leave ptx_parse. `t` is the token to blame, NULL the current one. */
@@ -184,8 +192,8 @@ struct place {
 struct place lex_save(const struct parser *p); /* to come back: lex_restore */
 void lex_restore(struct parser *p, const struct place *place);
 bool lex_before_colon(struct parser *p); /* does a ':' follow p->tok? */
-/* Called where p->tok is the TOKEN_NAME that opens an instruction: takes the modifiers that follow and returns
- * the spelling without blanks; p->tok becomes the first operand. */
+/* Called where p->tok is the TOKEN_NAME that opens an instruction: takes the modifiers that follow
+ * and returns the spelling without blanks; p->tok becomes the first operand. */
 struct sym *lex_mnemonic(struct parser *p);
 
 static inline bool at_punct(const struct parser *p, unsigned punct)
@@ -229,8 +237,9 @@ void parse_initialiser(struct parser *p, struct ptx_var *var, struct var_layout 
 void parse_section(struct parser *p);
 
 /* parse_decl.c */
-bool parse_linkage(struct parser *p, struct linkage *out); /* takes one keyword; false: there is none */
-enum ptx_space parse_space(struct parser *p); /* PTX_GENERIC: p->tok is none */
+bool parse_linkage(struct parser *p,
+                   struct linkage *out);          /* takes one keyword; false: there is none */
+enum ptx_space parse_space(struct parser *p);     /* PTX_GENERIC: p->tok is none */
 uint8_t find_type(const char *text, size_t len);  /* PTX_NOTYPE if there is none */
 uint8_t find_space(const char *text, size_t len); /* PTX_GENERIC if there is none */
 void parse_reg_decl(struct parser *p);

@@ -11,7 +11,7 @@ struct init {
     struct ptx_var *var;
     const struct var_layout *layout;
     uint8_t *bytes;
-    size_t element;            /* bytes */
+    size_t element; /* bytes */
 };
 
 static void store(uint8_t *at, uint64_t value, size_t width)
@@ -27,7 +27,8 @@ static float narrow(uint64_t bits)
     return (float) d;
 }
 
-/* The constant as bits of an element of `type`; *exact: the spelling can be had again from those bits. */
+/* The constant as bits of an element of `type`; *exact: the spelling can be had again from those
+ * bits. */
 static uint64_t element_bits(struct parser *p, const struct constant *c, uint8_t type,
                              const struct token *t, bool *exact)
 {
@@ -78,7 +79,8 @@ static void init_address(struct parser *p, const struct init *in, size_t at, uin
     struct token t = p->tok;
     const struct binding *b = scope_find(p, want_name(p, "the name of a variable or function"));
     if (!b || (b->kind != BIND_VAR && b->kind != BIND_FUNC))
-        parse_fail(p, &t, "'%.*s' is no variable or function declared above", (int) MIN(t.len, 100), t.at);
+        parse_fail(p, &t, "'%.*s' is no variable or function declared above", (int) MIN(t.len, 100),
+                   t.at);
     if (b->kind == BIND_VAR)
         r.var = b->var;
     else
@@ -130,8 +132,9 @@ static void init_constant(struct parser *p, const struct init *in, size_t at)
         if (!c.text)
             parse_out_of_memory(p);
     }
-    struct init_item *item = add_item(
-        p, c.kind == PTX_INT ? INIT_INT : c.kind == PTX_F32IMM ? INIT_F32 : INIT_F64);
+    struct init_item *item = add_item(p, c.kind == PTX_INT      ? INIT_INT
+                                         : c.kind == PTX_F32IMM ? INIT_F32
+                                                                : INIT_F64);
     item->spelling = c.spelling;
     item->text = c.text;
     item->at = at;
@@ -254,10 +257,12 @@ static void section_statement(struct parser *p)
         return;
     }
     item.type = t.kind == TOKEN_DOT ? find_type(t.at, t.len) : PTX_NOTYPE;
-    if (item.type != PTX_B8 && item.type != PTX_B16 && item.type != PTX_B32 && item.type != PTX_B64) {
+    if (item.type != PTX_B8 && item.type != PTX_B16 && item.type != PTX_B32 &&
+        item.type != PTX_B64) {
         char found[64];
         parse_quote(found, sizeof found, &t);
-        parse_fail(p, NULL, "expected a label or .b8, .b16, .b32, .b64 in a section, found %s", found);
+        parse_fail(p, NULL, "expected a label or .b8, .b16, .b32, .b64 in a section, found %s",
+                   found);
     }
     lex_next(p);
     item.kind = DATA_DIRECTIVE;

@@ -5,7 +5,8 @@
 
 enum { MAX_DIMS = 16 };
 
-/* The largest variable, in bytes: no address space is larger, and sums of a few of them cannot overflow. */
+/* The largest variable, in bytes: no address space is larger, and sums of a few of them cannot
+ * overflow. */
 #define MAX_VAR_SIZE (UINT64_C(1) << 46)
 
 uint8_t find_type(const char *text, size_t len)
@@ -328,7 +329,8 @@ void parse_name_func(struct parser *p, struct ptx_func *func)
     module_symbol(p, func->name)->func = func;
 }
 
-/* A second declaration of a module-scope variable must agree with the first, and one of them be .extern. */
+/* A second declaration of a module-scope variable must agree with the first, and one of them be
+ * .extern. */
 static struct ptx_var *redeclare(struct parser *p, struct ptx_var *old, const struct ptx_var *var,
                                  const struct token *t)
 {
@@ -365,7 +367,8 @@ static void check_var(struct parser *p, const struct ptx_var *var, const struct 
 {
     if (p->depth == 0 && (var->space == PTX_LOCAL || var->space == PTX_PARAM))
         parse_fail(p, t, "'%s' must be declared in a function", var->name);
-    if (ptx_types[var->type].kind == PTX_OPAQUE && var->space != PTX_GLOBAL && var->space != PTX_TEX)
+    if (ptx_types[var->type].kind == PTX_OPAQUE && var->space != PTX_GLOBAL &&
+        var->space != PTX_TEX)
         parse_fail(p, t, "a .%s must be a .global variable", ptx_types[var->type].text);
     if (var->unsized && !var->is_extern)
         parse_fail(p, t, "the size of '%s' is missing", var->name);

@@ -18,10 +18,9 @@ static const struct {
     const char *name;
     uint8_t values;
 } func_directives[] = {
-    {"maxntid", 3},        {"reqntid", 3},         {"minnctapersm", 1},
-    {"maxnctapersm", 1},   {"maxnreg", 1},         {"reqnctapercluster", 3},
-    {"maxclusterrank", 1}, {"explicitcluster", 0}, {"noreturn", 0},
-    {"blocksareclusters", 0}, {"abi_preserve", 1}, {"abi_preserve_control", 1},
+    {"maxntid", 3},  {"reqntid", 3},           {"minnctapersm", 1},   {"maxnctapersm", 1},
+    {"maxnreg", 1},  {"reqnctapercluster", 3}, {"maxclusterrank", 1}, {"explicitcluster", 0},
+    {"noreturn", 0}, {"blocksareclusters", 0}, {"abi_preserve", 1},   {"abi_preserve_control", 1},
 };
 
 static void keep_directive(struct ptx_func *f, const struct directive *d)
@@ -61,7 +60,8 @@ static void parse_directive(struct parser *p, struct directive *out)
 }
 
 /* Up to '{' or ';'. */
-static const struct directive *parse_directives(struct parser *p, struct ptx_func *f, uint32_t *count)
+static const struct directive *parse_directives(struct parser *p, struct ptx_func *f,
+                                                uint32_t *count)
 {
     p->directives.len = 0;
     while (!at_punct(p, '{') && !at_punct(p, ';')) {
@@ -141,7 +141,8 @@ static bool lists_agree(struct ptx_var *const *a, const struct param_list *b, ui
     return agree;
 }
 
-/* Enters the lists of a header; a later declaration of a function that has a body changes nothing. */
+/* Enters the lists of a header; a later declaration of a function that has a body changes nothing.
+ */
 static void set_signature(struct parser *p, struct ptx_func *f, const struct func_layout *layout,
                           const struct token *t)
 {
@@ -177,7 +178,8 @@ static void parse_loc(struct parser *p)
     while (take_punct(p, ',')) {
         if (at_word(p, "function_name")) {
             lex_next(p);
-            struct named_loc named = {.loc = &l->loc, .label = want_name(p, "a label of .debug_str")};
+            struct named_loc named = {.loc = &l->loc,
+                                      .label = want_name(p, "a label of .debug_str")};
             l->label = named.label->name;
             if (take_punct(p, '+')) {
                 named.offset = (int64_t) parse_count(p, "an offset", INT32_MAX);
@@ -195,7 +197,8 @@ static void parse_loc(struct parser *p)
         }
     }
     if (l->has_inlined_at) {
-        /* The call's own place, with what it is inlined at, was named by an earlier .loc (PTX ISA, ".loc"). */
+        /* The call's own place, with what it is inlined at, was named by an earlier .loc (PTX ISA,
+         * ".loc"). */
         struct ptx_loc *outer = map_get(&p->loc_places, (const char *) l->inlined_at, 12);
         if (!outer) {
             outer = parse_alloc(p, sizeof *outer);
@@ -477,8 +480,8 @@ void parse_func(struct parser *p, const struct linkage *linkage)
     layout->func = p->func = f;
     size_t size = at_punct(p, '(') ? parse_params(p, &layout->params, false) : 0;
     if (kind == PTX_ENTRY && size > MAX_KERNEL_PARAMS)
-        parse_fail(p, &t, "'%s' has %zu bytes of parameters, at most %d can be passed", f->name, size,
-                   MAX_KERNEL_PARAMS);
+        parse_fail(p, &t, "'%s' has %zu bytes of parameters, at most %d can be passed", f->name,
+                   size, MAX_KERNEL_PARAMS);
     layout->directives = parse_directives(p, f, &layout->directive_count);
     layout->has_body = at_punct(p, '{');
     if (f->defined && layout->has_body)

@@ -1,4 +1,5 @@
-/* One instruction: its name, taken apart once for each spelling, and its operands. Whether they fit is check.c's. */
+/* One instruction: its name, taken apart once for each spelling, and its operands. Whether they fit
+ * is check.c's. */
 #include <string.h>
 
 #include "ptx/parse.h"
@@ -40,7 +41,8 @@ static void add_modifier(struct mnemonic *mn, const char *text, size_t len)
     mn->mods[mn->mod_count++] = find_mod(text, len);
 }
 
-static struct mnemonic *make_mnemonic(struct parser *p, const struct sym *sym, const struct token *t)
+static struct mnemonic *make_mnemonic(struct parser *p, const struct sym *sym,
+                                      const struct token *t)
 {
     struct mnemonic *mn = parse_scratch(p, sizeof *mn);
     uint16_t mods[PTX_MAX_MODS];
@@ -276,7 +278,8 @@ static void parse_plain_operand(struct parser *p, struct ptx_operand *out, uint1
     } else if (at_punct(p, '(') && op == PTX_OP_CALL) {
         out->kind = PTX_LIST;
         parse_items(p, out, ')', op);
-    } else if (p->tok.kind == TOKEN_DOT || p->tok.kind == TOKEN_STRING || p->tok.kind == TOKEN_END) {
+    } else if (p->tok.kind == TOKEN_DOT || p->tok.kind == TOKEN_STRING ||
+               p->tok.kind == TOKEN_END) {
         refuse_operand(p);
     } else {
         parse_immediate(p, out);
@@ -341,8 +344,8 @@ static size_t operand_bytes(const struct ptx_operand *o)
     return 0; /* a constant takes the size it is given */
 }
 
-static void check_list(struct parser *p, const struct ptx_operand *list, struct ptx_var *const *vars,
-                       uint32_t count, const char *what)
+static void check_list(struct parser *p, const struct ptx_operand *list,
+                       struct ptx_var *const *vars, uint32_t count, const char *what)
 {
     uint32_t given = list ? list->count : 0;
     if (given != count)
@@ -378,7 +381,8 @@ static void check_call(struct parser *p, const struct ptx_insn *in)
         const struct ptx_prototype *proto = in->prototype;
         if ((results ? results->count : 0u) != proto->result_count ||
             (args ? args->count : 0u) != proto->param_count)
-            parse_fail(p, &p->marks.at[0], "this call does not fit its prototype '%s'", proto->name);
+            parse_fail(p, &p->marks.at[0], "this call does not fit its prototype '%s'",
+                       proto->name);
     } else if (f->kind != PTX_FUNCTION) {
         parse_fail(p, &p->marks.at[0], "an indirect call must name its prototype");
     }
@@ -416,9 +420,15 @@ void parse_insn(struct parser *p, struct ptx_reg *guard, bool negated)
     if (UNLIKELY(!sym->mnemonic))
         sym->mnemonic = make_mnemonic(p, sym, &t);
     const struct mnemonic *mn = sym->mnemonic;
-    struct ptx_insn in = {
-        .op = mn->op, .mod_count = mn->mod_count, .mods = mn->mods, .guard = guard,
-        .guard_negated = negated, .space = mn->space, .name = mn->name, .line = t.line, .loc = p->loc};
+    struct ptx_insn in = {.op = mn->op,
+                          .mod_count = mn->mod_count,
+                          .mods = mn->mods,
+                          .guard = guard,
+                          .guard_negated = negated,
+                          .space = mn->space,
+                          .name = mn->name,
+                          .line = t.line,
+                          .loc = p->loc};
     memcpy(in.types, mn->types, sizeof in.types);
     size_t from = p->operands.len;
     p->marks.len = 0;

@@ -1,7 +1,8 @@
-/* A module back to text. Everything is written from the IR; the layout records say only in which order it stood and how
- * numbers were spelled. */
-#include "base/str.h"
+/* A module back to text. Everything is written from the IR; the layout records say only in which
+ * order it stood and how numbers were spelled. */
 #include "ptx/print.h"
+
+#include "base/str.h"
 #include "ptx/ptx.h"
 
 /* ---- operands ---- */
@@ -95,32 +96,51 @@ static void print_operand(struct str *out, const struct ptx_operand *o)
     if (o->negated)
         str_addc(out, '!');
     switch ((enum ptx_operand_kind) o->kind) {
-    case PTX_NONE: break;
+    case PTX_NONE:
+        break;
     case PTX_REGISTER:
         str_add(out, o->reg->name);
         print_component(out, o);
         break;
     case PTX_INT:
     case PTX_F32IMM:
-    case PTX_F64IMM: print_number(out, o); break;
+    case PTX_F64IMM:
+        print_number(out, o);
+        break;
     case PTX_SPECIAL:
         str_add(out, ptx_sreg_names[o->sreg]);
         print_component(out, o);
         break;
-    case PTX_SYMBOL: print_symbol(out, o); break;
-    case PTX_FUNCTION: str_add(out, o->func->name); break;
-    case PTX_LABEL: str_add(out, o->label->name); break;
-    case PTX_ADDRESS: print_address(out, o); break;
-    case PTX_VECTOR: print_items(out, o, '{', '}'); break;
-    case PTX_PAIR: print_pair(out, o); break;
+    case PTX_SYMBOL:
+        print_symbol(out, o);
+        break;
+    case PTX_FUNCTION:
+        str_add(out, o->func->name);
+        break;
+    case PTX_LABEL:
+        str_add(out, o->label->name);
+        break;
+    case PTX_ADDRESS:
+        print_address(out, o);
+        break;
+    case PTX_VECTOR:
+        print_items(out, o, '{', '}');
+        break;
+    case PTX_PAIR:
+        print_pair(out, o);
+        break;
     case PTX_LIST:
         if (o->label)
             str_add(out, o->label->name);
         else
             print_items(out, o, '(', ')');
         break;
-    case PTX_SINK: str_addc(out, '_'); break;
-    case PTX_TEXADDR: print_coordinates(out, o); break;
+    case PTX_SINK:
+        str_addc(out, '_');
+        break;
+    case PTX_TEXADDR:
+        print_coordinates(out, o);
+        break;
     }
 }
 
@@ -143,7 +163,8 @@ static void print_name(struct str *out, const struct ptx_insn *in)
     str_add(out, ptx_op_names[in->op]);
     for (unsigned i = 0; i < in->mod_count; i++) {
         str_addc(out, '.');
-        str_add(out, in->mods[i] < 256 ? ptx_mod_names[in->mods[i]] : ptx_types[in->mods[i] - 256].text);
+        str_add(out,
+                in->mods[i] < 256 ? ptx_mod_names[in->mods[i]] : ptx_types[in->mods[i] - 256].text);
     }
 }
 
@@ -236,22 +257,43 @@ static void print_statement(struct str *out, const struct item *item)
 {
     const void *p = item->p;
     switch ((enum item_kind) item->kind) {
-    case ITEM_LABEL: str_addf(out, "%s:\n", ((const struct ptx_label *) p)->name); break;
-    case ITEM_OPEN: str_add(out, "\t{\n"); break;
-    case ITEM_CLOSE: str_add(out, "\t}\n"); break;
-    case ITEM_EMPTY: str_add(out, ";\n"); break;
-    case ITEM_REGS: print_regs(out, p); break;
-    case ITEM_VARS: print_vars(out, p, item->count); break;
-    case ITEM_LOC: print_loc(out, p); break;
+    case ITEM_LABEL:
+        str_addf(out, "%s:\n", ((const struct ptx_label *) p)->name);
+        break;
+    case ITEM_OPEN:
+        str_add(out, "\t{\n");
+        break;
+    case ITEM_CLOSE:
+        str_add(out, "\t}\n");
+        break;
+    case ITEM_EMPTY:
+        str_add(out, ";\n");
+        break;
+    case ITEM_REGS:
+        print_regs(out, p);
+        break;
+    case ITEM_VARS:
+        print_vars(out, p, item->count);
+        break;
+    case ITEM_LOC:
+        print_loc(out, p);
+        break;
     case ITEM_PRAGMA:
         str_add(out, "\t.pragma");
         print_strings(out, p, item->count);
         str_add(out, ";\n");
         break;
-    case ITEM_PROTOTYPE: print_prototype(out, p); break;
-    case ITEM_BRANCH_TARGETS: print_branch_targets(out, p); break;
-    case ITEM_CALL_TARGETS: print_call_targets(out, p); break;
-    default: break;
+    case ITEM_PROTOTYPE:
+        print_prototype(out, p);
+        break;
+    case ITEM_BRANCH_TARGETS:
+        print_branch_targets(out, p);
+        break;
+    case ITEM_CALL_TARGETS:
+        print_call_targets(out, p);
+        break;
+    default:
+        break;
     }
 }
 
@@ -313,14 +355,30 @@ static void print_top(struct str *out, const struct ptx_module *m, const struct 
 {
     const struct alias_layout *alias = item->p;
     switch ((enum item_kind) item->kind) {
-    case ITEM_VERSION: str_addf(out, ".version %u.%u\n", m->version_major, m->version_minor); break;
-    case ITEM_TARGET: print_target(out, item->p); break;
-    case ITEM_ADDRESS_SIZE: str_addf(out, ".address_size %u\n\n", m->address_size); break;
-    case ITEM_FILE: print_file(out, item->p); break;
-    case ITEM_SECTION: print_section(out, item->p); break;
-    case ITEM_ALIAS: str_addf(out, ".alias %s, %s;\n", alias->name, alias->target); break;
-    case ITEM_FUNC: print_func(out, item->p); break;
-    default: print_statement(out, item); break;
+    case ITEM_VERSION:
+        str_addf(out, ".version %u.%u\n", m->version_major, m->version_minor);
+        break;
+    case ITEM_TARGET:
+        print_target(out, item->p);
+        break;
+    case ITEM_ADDRESS_SIZE:
+        str_addf(out, ".address_size %u\n\n", m->address_size);
+        break;
+    case ITEM_FILE:
+        print_file(out, item->p);
+        break;
+    case ITEM_SECTION:
+        print_section(out, item->p);
+        break;
+    case ITEM_ALIAS:
+        str_addf(out, ".alias %s, %s;\n", alias->name, alias->target);
+        break;
+    case ITEM_FUNC:
+        print_func(out, item->p);
+        break;
+    default:
+        print_statement(out, item);
+        break;
     }
 }
 

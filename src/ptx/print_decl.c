@@ -50,7 +50,8 @@ void print_offset(struct str *out, int64_t value, uint8_t spelling, const char *
 
 const char *print_space(uint8_t space)
 {
-    static const char *const names[] = {"", ".reg", ".global", ".shared", ".local", ".const", ".param", ".tex"};
+    static const char *const names[] = {"",       ".reg",   ".global", ".shared",
+                                        ".local", ".const", ".param",  ".tex"};
     return names[space];
 }
 
@@ -148,15 +149,24 @@ static void print_init(struct str *out, const struct var_layout *l)
             str_add(out, ", ");
         first = item->kind == INIT_OPEN;
         switch (item->kind) {
-        case INIT_OPEN: str_addc(out, '{'); break;
-        case INIT_CLOSE: str_addc(out, '}'); break;
-        case INIT_RELOC: print_reloc(out, &l->var->relocs[item->at], item); break;
-        case INIT_INT: print_int(out, load(l->var, item), item->spelling, item->text); break;
+        case INIT_OPEN:
+            str_addc(out, '{');
+            break;
+        case INIT_CLOSE:
+            str_addc(out, '}');
+            break;
+        case INIT_RELOC:
+            print_reloc(out, &l->var->relocs[item->at], item);
+            break;
+        case INIT_INT:
+            print_int(out, load(l->var, item), item->spelling, item->text);
+            break;
         default:
             if (item->text)
                 str_add(out, item->text);
             else
-                print_bits(out, load(l->var, item), item->kind == INIT_F32 ? 8 : 16, item->spelling);
+                print_bits(out, load(l->var, item), item->kind == INIT_F32 ? 8 : 16,
+                           item->spelling);
         }
     }
 }

@@ -1,5 +1,6 @@
-/* What a name means where it stands: blocks, the registers that %r<5> stands for, labels used before they are declared.
- * Registers are made when they are first used, so that a declaration of a million of them costs nothing. */
+/* What a name means where it stands: blocks, the registers that %r<5> stands for, labels used
+ * before they are declared. Registers are made when they are first used, so that a declaration of a
+ * million of them costs nothing. */
 #include <string.h>
 
 #include "ptx/parse.h"

@@ -1,5 +1,6 @@
-/* Hostile PTX: whatever the text, ptx_parse returns, and what it accepts prints to text that parses to the same print.
- * With libFuzzer (-Dfuzz=true) an endless target; with FUZZ_MAIN a program that runs the files it is given, once each. */
+/* Hostile PTX: whatever the text, ptx_parse returns, and what it accepts prints to text that parses
+ * to the same print. With libFuzzer (-Dfuzz=true) an endless target; with FUZZ_MAIN a program that
+ * runs the files it is given, once each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
-/* Parses, checks and prints PTX files, and compares the tokens of the print with those of the file by a tokeniser of its
- * own, which shares nothing with the library's. Use: ptxcheck [--strict] [--print] FILE...   or   ptxcheck - < list of files
- * Exits 1 if a file fails; names the first token that differs. --strict: an instruction that no form knows fails too. */
+/* Parses, checks and prints PTX files, and compares the tokens of the print with those of the file
+ * by a tokeniser of its own, which shares nothing with the library's. Use: ptxcheck [--strict]
+ * [--print] FILE...   or   ptxcheck - < list of files Exits 1 if a file fails; names the first
+ * token that differs. --strict: an instruction that no form knows fails too. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +172,8 @@ int main(int argc, char **argv)
             check_file(&t, argv[i]);
         }
     }
-    fprintf(stderr, "%zu files, %zu bytes, %zu instructions, %zu without a form, %zu files failed\n", t.files,
-            t.bytes, t.insns, t.unknown, t.failed);
+    fprintf(stderr,
+            "%zu files, %zu bytes, %zu instructions, %zu without a form, %zu files failed\n",
+            t.files, t.bytes, t.insns, t.unknown, t.failed);
     return t.failed != 0 || t.files == 0;
 }
