@@ -3,6 +3,11 @@
 #ifndef TESTS_FAKE_DRIVER_H
 #define TESTS_FAKE_DRIVER_H
 
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "driver/abi.h"
 
 /* One launch, as cuLaunchKernel was given it. */
@@ -34,5 +39,41 @@ typedef void fake_fail_fn(const char *routine, CUresult code, int call);
 /* How often the routine was called. */
 typedef int fake_calls_fn(const char *routine);
 typedef struct fake_state *fake_state_fn(void);
+
+/* For the test's side: the fake driver at the path that the environment variable `name` holds, and access to it. */
+struct fake {
+    const char *path;
+    struct fake_state *state;
+    fake_fail_fn *fail;
+    fake_calls_fn *calls;
+};
+
+static inline void *fake_symbol_(void *library, const char *name)
+{
+    void *symbol = library ? dlsym(library, name) : NULL;
+    if (!symbol) {
+        fprintf(stderr, "the fake driver: %s\n", dlerror());
+        exit(1);
+    }
+    return symbol;
+}
+
+static inline struct fake fake_open(const char *name)
+{
+    struct fake out = {getenv(name), NULL, NULL, NULL};
+    if (!out.path) {
+        fprintf(stderr, "%s must name the fake driver's library\n", name);
+        exit(1);
+    }
+    void *library = dlopen(out.path, RTLD_NOW | RTLD_LOCAL);
+    void *state = fake_symbol_(library, "fake_state"), *fail = fake_symbol_(library, "fake_fail");
+    void *calls = fake_symbol_(library, "fake_calls");
+    fake_state_fn *get_state;
+    memcpy(&get_state, &state, sizeof state);
+    memcpy(&out.fail, &fail, sizeof fail);
+    memcpy(&out.calls, &calls, sizeof calls);
+    out.state = get_state();
+    return out;
+}
 
 #endif

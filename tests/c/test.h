@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { TEST_SKIPPED = 77 };
 
@@ -85,6 +87,21 @@ enum { TEST_SKIPPED = 77 };
         REQUIRE_IN(part, runcu_error_text());                                                      \
     } while (0)
 #endif
+
+/* Runs one test function in a process of its own, with nothing loaded yet: what it chooses does not last. */
+#define RUN_ALONE(test)                                                                            \
+    do {                                                                                           \
+        int end_ = 0;                                                                              \
+        printf("%s\n", #test);                                                                     \
+        fflush(NULL);                                                                              \
+        pid_t child_ = fork();                                                                     \
+        if (child_ == 0) {                                                                         \
+            test();                                                                                \
+            exit(0);                                                                               \
+        }                                                                                          \
+        if (child_ < 0 || waitpid(child_, &end_, 0) != child_ || end_ != 0)                        \
+            TEST_FAIL_("%s failed: wait status %d", #test, end_);                                  \
+    } while (0)
 
 /* Runs one test function and names it in the output. */
 #define RUN(test)                                                                                  \
