@@ -65,6 +65,7 @@ static void fill_tid(struct simt_gang *g)
 
 static void fill_consts(struct simt_gang *g, const struct simt_frame *f)
 {
+    g->frame = g->run->file + f->base * g->word;
     for (uint32_t i = 0; i < f->const_count; i++) {
         const struct simt_const *k = &f->consts[i];
         for (uint32_t lane = 0; lane < g->lanes; lane++) {
@@ -96,10 +97,10 @@ static void init_gang(struct simt_block *b, uint32_t i, uint8_t *memory, const s
     r->local = (uintptr_t) memory + l->local;
     r->local_stride = l->stride;
     r->local_size = grid->local_size;
-    g->frame = r->file;
     memset(r->file, 0, grid->code->frames[0].columns * g->word);
     fill_tid(g);
-    fill_consts(g, &grid->code->frames[0]);
+    for (uint32_t k = 0; k < grid->code->frame_count; k++)
+        fill_consts(g, &grid->code->frames[k]);
 }
 
 struct simt_block *simt_block_create(struct simt_grid *grid)
@@ -177,7 +178,7 @@ enum simt_block_state simt_block_run(struct simt_block *b)
         enum simt_block_state state = turn_all(b, &yielded);
         if (state != SIMT_BLOCK_YIELDED)
             return state;
-        if (b->turns == before) {
+        if (b->turns == before && !yielded) {
             simt_block_deadlock(b);
             return SIMT_BLOCK_STOPPED;
         }

@@ -76,8 +76,11 @@ struct simt_frame {
     uint32_t local_size;        /* bytes a lane of its .local and .param variables, 16-byte multiple */
     const struct simt_const *consts;
     uint32_t const_count;
-    /* Word columns and local bytes a lane with all that it can call; UINT32_MAX: it can call itself (lower_ctl_end). */
-    uint32_t deep_columns, deep_local;
+    /* Where lanes stand that call it: every function has columns of its own, because lanes that are in different functions would
+     * not agree on what a column holds; each level of recursion has all of them once more. Set by lower_ctl_end. */
+    uint32_t base;
+    /* Of the entry: columns of one level, and bytes of local memory a lane over all calls (UINT32_MAX: calls may recurse). */
+    uint32_t all_columns, deep_local;
 };
 
 struct simt_code {

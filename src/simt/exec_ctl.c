@@ -102,8 +102,7 @@ enum simt_flow SIMT_X(CALL)(struct simt_gang *g, const struct simt_insn *in)
     const struct simt_code *code = g->block->grid->code;
     const struct simt_frame *callee = &code->frames[in->e], *caller = &code->frames[in->f];
     struct simt_run *r = g->run;
-    struct simt_group to = {.base = g->now.base + caller->columns + SIMT_LINK_COLUMNS,
-                            .local = g->now.local + caller->local_size};
+    struct simt_group to = {.base = (uint32_t) (g->now.base + in->imm), .local = g->now.local + caller->local_size};
     if (to.base + (size_t) callee->columns > r->columns || to.local + (size_t) callee->local_size > r->local_size)
         return overflow(g, in);
     uint32_t *link = (uint32_t *) (r->file + (to.base - SIMT_LINK_COLUMNS) * g->word);
@@ -117,7 +116,8 @@ enum simt_flow SIMT_X(CALL)(struct simt_gang *g, const struct simt_insn *in)
     g->now.base = to.base;
     g->now.local = to.local;
     g->frame = r->file + to.base * g->word;
-    fill_consts(g, callee);
+    if (to.base >= code->frames[0].all_columns)
+        fill_consts(g, callee); /* the first level has them from the start */
     return simt_gang_regroup(g, callee->pc);
 }
 

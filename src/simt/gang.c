@@ -128,7 +128,7 @@ enum simt_flow simt_gang_exit(struct simt_gang *g)
     return simt_gang_regroup(g, g->now.pc);
 }
 
-/* The group that runs next: deepest frame, then lowest pc. `yielded` are those that gave their turn away. */
+/* The group that runs next: deepest frame (its local memory is furthest on), then lowest pc. `yielded` are those that gave their turn away. */
 static int choose(const struct simt_run *r, bool *yielded)
 {
     int best = NOBODY;
@@ -139,7 +139,7 @@ static int choose(const struct simt_run *r, bool *yielded)
             continue;
         if (r->parked[i].yielded)
             *yielded = true;
-        else if (best == NOBODY || p->base > b->base || (p->base == b->base && p->pc < b->pc))
+        else if (best == NOBODY || p->local > b->local || (p->local == b->local && p->pc < b->pc))
             best = (int) i;
     }
     return best;

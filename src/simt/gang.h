@@ -9,8 +9,8 @@ enum { SIMT_WARP = 32, SIMT_MAX_WARPS = 32, SIMT_MAX_LANES = 1024 };
 /* Lanes that are at one place: the same frame and pc. */
 struct simt_group {
     uint32_t pc;
-    uint32_t base;     /* first column of its frame in the gang's register file: deeper calls have higher bases */
-    uint32_t local;    /* byte offset of its frame in each lane's local memory */
+    uint32_t base;     /* first column of its frame in the gang's register file */
+    uint32_t local;    /* byte offset of its frame in each lane's local memory: deeper calls stand further on */
     uint32_t on[SIMT_MAX_WARPS];
 };
 

@@ -132,8 +132,9 @@ static void set_sizes(struct simt_grid *g, const struct simt_launch *launch)
     g->threads = g->block_dim[0] * g->block_dim[1] * g->block_dim[2];
     g->dynamic_shared = launch->dynamic_shared;
     g->shared = ALIGN_UP(k->info.static_shared, launch->dynamic_shared ? 16 : 1) + launch->dynamic_shared;
-    g->columns = entry->deep_columns == UINT32_MAX ? MAX(stack / 4, 2 * entry->columns) : entry->deep_columns;
-    g->local_size = entry->deep_local == UINT32_MAX ? stack : entry->deep_local;
+    bool recursive = entry->deep_local == UINT32_MAX;
+    g->columns = recursive ? MAX(stack / 4, 2 * (size_t) entry->all_columns) : entry->all_columns;
+    g->local_size = recursive ? stack : entry->deep_local;
     g->malloc_heap = launch->malloc_heap ? launch->malloc_heap : MALLOC_HEAP;
     slice_block(g, entry);
 }

@@ -210,6 +210,8 @@ bool lower_call_places(struct lower *l)
     ctl->spot_count = 0;
     l->local_size = 0;
     place_formals(l);
+    if (calls)
+        l->local_size = MAX(l->local_size, FRAME_ALIGN); /* so that a deeper call always stands further on */
     for (uint32_t i = 0; i < f->var_count; i++)
         if (is_local(f->vars[i]))
             ctl->spots[ctl->spot_count++] = (struct lower_spot){f->vars[i], -1, 0};
@@ -341,7 +343,7 @@ static void emit_call(struct lower *l, const struct ptx_func *f)
         lower_fail(l, "memory is short");
         return;
     }
-    *e = (struct lower_edge){l->ctl->edges, l->ctl->frame, to};
+    *e = (struct lower_edge){l->ctl->edges, l->ctl->frame, to, (uint32_t) l->code.len};
     l->ctl->edges = e;
     struct simt_insn *x = lower_emit(l, SIMT_OP_CALL);
     x->e = to;
@@ -364,42 +366,83 @@ bool lower_call(struct lower *l)
     return true;
 }
 
-/* ---- depths ---- */
+/* ---- frames ---- */
 
-enum { MOST_DEEP = 256 }; /* calls in a chain that are added up */
+enum { MOST_DEEP = 256 }; /* calls in a chain that are added up; beyond that they are taken for recursive */
 
-/* Adds up along the deepest chain of calls; a frame met again on its own chain is recursive. */
+/* Adds up local memory along the deepest chain of calls; a frame met again on its own chain is recursive. */
 static void deepen(struct lower *l, uint32_t frame, bool *open, unsigned depth)
 {
     struct simt_frame *f = &l->frames.at[frame];
-    uint64_t columns = f->columns, local = f->local_size;
+    uint64_t local = f->local_size;
     bool recursive = depth > MOST_DEEP;
     open[frame] = true;
     for (const struct lower_room *r = l->ctl->rooms; r; r = r->next)
         if (r->frame == frame)
             local = MAX(local, r->bytes);
-    for (const struct lower_edge *e = l->ctl->edges; e; e = e->next) {
-        if (e->from != frame || depth > MOST_DEEP)
+    for (const struct lower_edge *e = l->ctl->edges; e && !recursive; e = e->next) {
+        if (e->from != frame)
             continue;
-        if (!open[e->to] && !l->frames.at[e->to].deep_columns)
+        if (!open[e->to] && !l->frames.at[e->to].deep_local)
             deepen(l, e->to, open, depth + 1);
         const struct simt_frame *to = &l->frames.at[e->to];
-        recursive |= open[e->to] || to->deep_columns == UINT32_MAX;
-        columns = MAX(columns, (uint64_t) f->columns + SIMT_LINK_COLUMNS + to->deep_columns);
+        recursive = open[e->to] || to->deep_local == UINT32_MAX;
         local = MAX(local, (uint64_t) f->local_size + to->deep_local);
     }
     open[frame] = false;
-    recursive |= columns >= UINT32_MAX || local >= UINT32_MAX;
-    f->deep_columns = recursive ? UINT32_MAX : (uint32_t) MAX(columns, 1);
-    f->deep_local = recursive ? UINT32_MAX : (uint32_t) local;
+    f->deep_local = recursive || local >= UINT32_MAX ? UINT32_MAX : (uint32_t) local;
 }
 
-void lower_call_depths(struct lower *l)
+/* Marks all that a frame can reach. */
+static void reach(const struct lower *l, uint32_t frame, bool *seen, uint32_t *stack)
 {
-    bool *open = alloc_zero(l->frames.len + 1, sizeof *open);
-    if (!open)
+    uint32_t depth = 0;
+    stack[depth++] = frame;
+    seen[frame] = true;
+    while (depth) {
+        uint32_t at = stack[--depth];
+        for (const struct lower_edge *e = l->ctl->edges; e; e = e->next) {
+            if (e->from != at || seen[e->to])
+                continue;
+            seen[e->to] = true;
+            stack[depth++] = e->to;
+        }
+    }
+}
+
+/* Gives every frame its columns and every call its way from the caller's to the callee's: a level further where the callee can
+ * come back to the caller. */
+static void lay_out(struct lower *l, bool *seen, uint32_t *stack)
+{
+    uint32_t at = 0;
+    for (size_t i = 0; i < l->frames.len; i++) {
+        at += i ? SIMT_LINK_COLUMNS : 0;
+        l->frames.at[i].base = at;
+        at += l->frames.at[i].columns;
+    }
+    at += SIMT_LINK_COLUMNS;
+    l->frames.at[0].all_columns = at;
+    for (const struct lower_edge *e = l->ctl->edges; e; e = e->next) {
+        struct simt_insn *x = &l->code.at[e->pc];
+        memset(seen, 0, l->frames.len * sizeof *seen);
+        reach(l, e->to, seen, stack);
+        x->imm = (int64_t) l->frames.at[e->to].base - l->frames.at[e->from].base + (seen[e->from] ? at : 0);
+    }
+}
+
+void lower_call_frames(struct lower *l)
+{
+    size_t n = l->frames.len;
+    if (!n || l->failed)
+        return;
+    bool *seen = alloc_zero(n, sizeof *seen);
+    uint32_t *stack = alloc_zero(n, sizeof *stack);
+    if (!seen || !stack) {
         lower_fail(l, "memory is short");
-    else if (l->frames.len && !l->failed)
-        deepen(l, 0, open, 0);
-    alloc_free(open);
+    } else {
+        deepen(l, 0, seen, 0);
+        lay_out(l, seen, stack);
+    }
+    alloc_free(seen);
+    alloc_free(stack);
 }

@@ -49,7 +49,7 @@ void lower_ctl_insn(struct lower *l)
 bool lower_ctl_end(struct lower *l)
 {
     settle(l);
-    lower_call_depths(l);
+    lower_call_frames(l);
     return !l->failed;
 }
 

@@ -10,10 +10,10 @@ struct lower_fix {
     uint32_t pc, statement;
 };
 
-/* A frame and one that it calls. */
+/* A frame, one that it calls, and where. */
 struct lower_edge {
     struct lower_edge *next;
-    uint32_t from, to;
+    uint32_t from, to, pc;
 };
 
 /* A variable in the lanes' local memory. */
@@ -42,7 +42,7 @@ struct lower_room {
 /* lower_call.c: places the function's formals, its .local variables and the .param variables of its calls; sets l->local_size. */
 bool lower_call_places(struct lower *l);
 bool lower_call(struct lower *l);
-/* After the last function: what each frame needs with all that it can call. */
-void lower_call_depths(struct lower *l);
+/* After the last function: where frames stand, and how calls get from one to the other. */
+void lower_call_frames(struct lower *l);
 
 #endif
