@@ -1,6 +1,6 @@
 # Read by examples/run.sh and tests/run.sh: what must be there before anything can run.
-# As root, missing system packages are installed; otherwise they are named. Everything else goes into a
-# virtual environment under build/. A second run finds all of it in place.
+# As root, missing system packages are installed; otherwise they are named. Everything else goes
+# into a virtual environment under build/. A second run finds all of it in place.
 VENV=$PWD/build/venv
 PREFIX=$PWD/build/prefix
 
@@ -24,8 +24,7 @@ find_needed() {
 import os, sysconfig
 raise SystemExit(not os.path.exists(os.path.join(sysconfig.get_paths()['include'], 'Python.h')))
 PY
-    [ -e /usr/include/stdlib.h ] || printf '#include <stdlib.h>\n' | ${CC:-cc} -E - >/dev/null 2>&1 ||
-        missing="$missing libc6-dev"
+    [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 }
 
 # What some tests need, which skip where it is missing.
@@ -82,14 +81,14 @@ setup_build() {
 setup_c() {
     [ -f build/c/build.ninja ] || {
         rm -rf build/c
-        meson setup build/c --prefix "$PREFIX" --libdir lib -Dpython=disabled -Dabi_headers=enabled \
-            >build/c.log 2>&1 || { cat build/c.log >&2; exit 1; }
+        meson setup build/c --prefix "$PREFIX" --libdir lib -Dpython=disabled \
+            -Dabi_headers=enabled >build/c.log 2>&1 || { cat build/c.log >&2; exit 1; }
     }
     ninja -C build/c >build/c.log 2>&1 || { tail -n 60 build/c.log >&2; exit 1; }
 }
 
 # Changes whenever a file that goes into the build does.
 tree_sum() {
-    find pyproject.toml meson.build meson.options include src kernels pymodule -type f ! -name '*.pyc' \
-        -exec cksum {} + | sort | cksum
+    find pyproject.toml meson.build meson.options include src kernels pymodule -type f \
+        ! -name '*.pyc' -exec cksum {} + | sort | cksum
 }

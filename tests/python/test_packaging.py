@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -151,30 +152,62 @@ def flags(prefix, *what):
 
 
 EXAMPLES = sorted((ROOT / 'examples' / 'c').glob('*.c'))
+CXX_EXAMPLES = sorted((ROOT / 'examples' / 'c').glob('*.cpp'))
+
+
+def block(language):
+    """The README's code block of a language."""
+    return re.search(rf'^```{language}\n(.*?)^```', (ROOT / 'README.md').read_text(),
+                     re.M | re.DOTALL).group(1)
+
+
+def build_and_run(prefix, source, language, static):
+    """Compiles one file out of tree with pkg-config's flags and runs it on the CPU device."""
+    command = {'c': ['cc', '-std=c11'], 'c++': ['c++', '-x', 'c++', '-std=c++11']}[language]
+    if not shutil.which(command[0]):
+        pytest.skip(f'{command[0]} is not installed')
+    libs = flags(prefix, '--libs', *(['--static'] if static else []))
+    if static:
+        archive = prefix[0] / prefix[1] / 'libruncu.a'
+        libs = [str(archive) if flag == '-lruncu' else flag for flag in libs]
+    program = source.with_suffix('.program')
+    run(*command, '-Wall', '-Wextra', '-Werror', '-o', program, source, '-x', 'none',
+        *flags(prefix, '--cflags'), *libs)
+    environment = outside(RUNCU_DEVICE='cpu', RUNCU_CACHE_DIR=str(source.parent / 'cache'))
+    if not static:
+        environment['LD_LIBRARY_PATH'] = str(prefix[0] / prefix[1])
+    wheel = importlib.metadata.distribution('nvidia-cuda-nvrtc')
+    library = next(pathlib.Path(str(wheel.locate_file(''))).glob('nvidia/*/lib/libnvrtc.so.*'))
+    return run(program, cwd=source.parent, env={**environment, 'RUNCU_NVRTC': str(library)})
 
 
 @pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
 @pytest.mark.parametrize('language', ['c', 'c++'])
 @pytest.mark.parametrize('example', EXAMPLES, ids=lambda path: path.name)
 def test_examples_build_and_run(prefix, tmp_path, example, language, static):
-    compiler = {'c': ['cc', '-std=c11'], 'c++': ['c++', '-x', 'c++', '-std=c++11']}[language]
-    if not shutil.which(compiler[0]):
-        pytest.skip(f'{compiler[0]} is not installed')
-    source = tmp_path / example.name
-    shutil.copy(example, source)
-    program = tmp_path / 'program'
-    libs = flags(prefix, '--libs', *(['--static'] if static else []))
-    if static:
-        archive = prefix[0] / prefix[1] / 'libruncu.a'
-        libs = [str(archive) if flag == '-lruncu' else flag for flag in libs]
-    run(*compiler, '-Wall', '-Wextra', '-Werror', '-o', program, source, '-x', 'none',
-        *flags(prefix, '--cflags'), *libs)
-    environment = outside(RUNCU_DEVICE='cpu', RUNCU_CACHE_DIR=str(tmp_path / 'cache'))
-    if not static:
-        environment['LD_LIBRARY_PATH'] = str(prefix[0] / prefix[1])
-    nvrtc = importlib.metadata.distribution('nvidia-cuda-nvrtc').locate_file('')
-    library = next(pathlib.Path(str(nvrtc)).glob('nvidia/*/lib/libnvrtc.so.*'))
-    run(program, cwd=tmp_path, env={**environment, 'RUNCU_NVRTC': str(library)})
+    shutil.copy(example, tmp_path)
+    assert build_and_run(prefix, tmp_path / example.name, language, static)
+
+
+@pytest.mark.parametrize('example', CXX_EXAMPLES, ids=lambda path: path.name)
+def test_cxx_examples_build_and_run(prefix, tmp_path, example):
+    shutil.copy(example, tmp_path)
+    assert build_and_run(prefix, tmp_path / example.name, 'c++', False)
+
+
+@pytest.mark.parametrize('language', ['c', 'c++'])
+def test_readme_in_c(prefix, tmp_path, language):
+    source = tmp_path / 'readme.c'
+    source.write_text(block('c'))
+    assert build_and_run(prefix, source, language, False) == '48\n'
+
+
+def test_readme_in_python(tmp_path):
+    source = tmp_path / 'readme.py'
+    source.write_text(block('python'))
+    printed = run(sys.executable, source, cwd=tmp_path,
+                  env=outside(RUNCU_DEVICE='cpu', PYTHONPATH=os.environ.get('PYTHONPATH', '')))
+    assert printed.startswith('[') and printed.split()[-1].strip('].') == '1999', printed
 
 
 def test_there_are_examples():
