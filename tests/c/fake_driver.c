@@ -182,6 +182,31 @@ static CUresult do_attribute(int *value, int attribute, CUdevice device)
 
 /* --- contexts --- */
 
+/* An image is text, a kernel its name in it. */
+struct CUmod_st {
+    CUcontext context;
+    char *image;
+    CUmodule next;
+};
+
+static CUmodule modules;
+
+/* One module, or all of a context. */
+static void unload(CUmodule module, CUcontext context)
+{
+    for (CUmodule *at = &modules; *at;) {
+        CUmodule m = *at;
+        if (m != module && (!context || m->context != context)) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        free(m->image);
+        free(m);
+        state.live_modules--;
+    }
+}
+
 struct CUctx_st {
     CUdevice device;
     bool is_alive;
@@ -253,6 +278,7 @@ static CUresult do_context_destroy(CUcontext context)
         return CUDA_ERROR_INVALID_CONTEXT;
     context->is_alive = false;
     state.live_contexts--;
+    unload(NULL, context);
     if (current() == context)
         depth--;
     return 0;
@@ -474,12 +500,7 @@ static CUresult do_fill2d16(CUdeviceptr to, size_t pitch, unsigned short value, 
     return 0;
 }
 
-/* --- modules: an image is text, a kernel its name in it --- */
-
-struct CUmod_st {
-    CUcontext context;
-    char *image;
-};
+/* --- modules --- */
 
 struct CUfunc_st {
     CUcontext context;
@@ -500,6 +521,8 @@ static CUresult do_load(CUmodule *module, const void *image)
         return CUDA_ERROR_OUT_OF_MEMORY;
     (*module)->context = current();
     (*module)->image = memcmp(image, "\177ELF", 4) == 0 ? NULL : strdup(image);
+    (*module)->next = modules;
+    modules = *module;
     state.live_modules++;
     return 0;
 }
@@ -514,9 +537,7 @@ static CUresult do_load_ex(CUmodule *module, const void *image, unsigned count, 
 
 static CUresult do_unload(CUmodule module)
 {
-    free(module->image);
-    free(module);
-    state.live_modules--;
+    unload(module, NULL);
     return 0;
 }
 
@@ -609,9 +630,10 @@ static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigne
 static CUresult do_stream_create(CUstream *stream, unsigned flags)
 {
     (void) flags;
-    *stream = malloc(1);
+    static uintptr_t last = 0x10000;
+    *stream = (CUstream) (last += 16);
     state.live_streams++;
-    return *stream ? 0 : CUDA_ERROR_OUT_OF_MEMORY;
+    return 0;
 }
 
 static CUresult do_stream_create_with(CUstream *stream, unsigned flags, int priority)
@@ -622,7 +644,7 @@ static CUresult do_stream_create_with(CUstream *stream, unsigned flags, int prio
 
 static CUresult do_stream_destroy(CUstream stream)
 {
-    free(stream);
+    (void) stream;
     state.live_streams--;
     return 0;
 }
@@ -643,14 +665,15 @@ static CUresult do_host_call(CUstream stream, CUhostFn function, void *user)
 static CUresult do_event_create(CUevent *event, unsigned flags)
 {
     (void) flags;
-    *event = malloc(1);
+    static uintptr_t last = 0x20000;
+    *event = (CUevent) (last += 16);
     state.live_events++;
-    return *event ? 0 : CUDA_ERROR_OUT_OF_MEMORY;
+    return 0;
 }
 
 static CUresult do_event_destroy(CUevent event)
 {
-    free(event);
+    (void) event;
     state.live_events--;
     return 0;
 }

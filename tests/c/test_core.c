@@ -151,7 +151,7 @@ static void objects_outlive_a_detached_context_quietly(void)
     runcu_stream *stream;
     runcu_event *event;
     runcu_module *module;
-    runcu_function *function;
+    runcu_function *function, *another;
     start();
     REQUIRE_OK(runcu_device_open(&device, NULL, 0));
     REQUIRE_OK(runcu_context_create(&context, device, 0));
@@ -168,18 +168,20 @@ static void objects_outlive_a_detached_context_quietly(void)
     REQUIRE_FAILS(runcu_launch(function, RUNCU_THREADS(1), 1), RUNCU_ERROR_FREED, "detached");
     REQUIRE_FAILS(runcu_stream_synchronize(stream), RUNCU_ERROR_FREED, "detached");
     REQUIRE_FAILS(runcu_event_record(event, NULL), RUNCU_ERROR_FREED, "detached");
-    REQUIRE_FAILS(runcu_module_get_function(&function, module, "k"), RUNCU_ERROR_FREED, "detached");
-    REQUIRE(!function);
+    REQUIRE_FAILS(runcu_module_get_function(&another, module, "k"), RUNCU_ERROR_FREED, "detached");
+    REQUIRE(!another);
     runcu_context_release(&context);
     REQUIRE_OK(runcu_mem_alloc(&late, 8)); /* the thread has the primary context now */
     int frees = fake.calls("cuMemFree"), unloads = fake.calls("cuModuleUnload");
     REQUIRE_OK(runcu_mem_free(&mem));
     runcu_stream_destroy(&stream);
     runcu_event_destroy(&event);
+    runcu_function_release(&function);
     runcu_module_release(&module);
     REQUIRE_INT(fake.calls("cuMemFree"), ==, frees);
     REQUIRE_INT(fake.calls("cuModuleUnload"), ==, unloads);
     REQUIRE_OK(runcu_mem_free(&late));
+    REQUIRE_INT(core_live_objects, ==, 0);
 }
 
 static void a_context_lives_as_long_as_its_objects(void)
