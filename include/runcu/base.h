@@ -2,13 +2,16 @@
  *
  * What every other header needs. Conventions of the whole library:
  *
- * - A function that can fail returns int: 0 or a negative status (error.def), so calls chain with ||. What went wrong is in
- *   this thread's error record (error.h). Outputs come first; on failure they are set to NULL or left unchanged.
- * - `create`/`destroy` pair up on the heap, `retain`/`release` count, `get` borrows, `take` consumes its argument. A destroy function
- *   takes the address of the pointer, accepts NULL in it and sets it to NULL.
- * - A `params` struct begins with `size_t size` = sizeof of it (or 0 for "all of it as compiled"); a NULL pointer to one, and zero in any field, mean the default.
- * - Any object may be used from any thread, one writer an object at a time. The current context is per thread.
- *   "Thread-safety: safe" means that calls on the same object may overlap as well.
+ * - A function that can fail returns int: 0 or a negative status (error.def), so calls chain with
+ *   ||. What went wrong is in this thread's error record (error.h). Outputs come first; on failure
+ *   they are set to NULL or left unchanged.
+ * - `create`/`destroy` pair up on the heap, `retain`/`release` count, `get` borrows, `take`
+ *   consumes its argument. A destroy function takes the address of the pointer, accepts NULL in it
+ *   and sets it to NULL.
+ * - A `params` struct begins with `size_t size` = sizeof of it (or 0 for "all of it as compiled");
+ *   a NULL pointer to one, and zero in any field, mean the default.
+ * - Any object may be used from any thread, one writer an object at a time. The current context is
+ *   per thread. "Thread-safety: safe" means that calls on the same object may overlap as well.
  */
 #ifndef RUNCU_BASE_H
 #define RUNCU_BASE_H

@@ -12,42 +12,51 @@ enum runcu_status {
 #undef RUNCU_STATUS
 };
 
-/** This thread's last failure. Pointers stay valid until the thread's next failing call; none is NULL. */
+/** This thread's last failure. Pointers stay valid until the thread's next failing call; none is
+ * NULL. */
 typedef struct runcu_error {
     int status;           /**< enum runcu_status */
-    int code;             /**< the driver's CUresult, or NVRTC's nvrtcResult for ERROR_COMPILE; 0 if neither was involved */
+    int code;             /**< the driver's CUresult, or NVRTC's nvrtcResult for ERROR_COMPILE; 0 if
+                               neither was involved */
     const char *name;     /**< of the code: "CUDA_ERROR_OUT_OF_MEMORY"; "" if 0 */
     const char *routine;  /**< "cuMemAlloc"; "" if 0 */
     const char *message;  /**< one line: "cuMemAlloc failed: out of memory" */
-    const char *detail;   /**< sentences more: the place of a kernel's fault, a JIT log, where a library was sought; "" if none */
+    const char *detail;   /**< sentences more: the place of a kernel's fault, a JIT log, where a
+                               library was sought; "" if none */
 } runcu_error;
 
-/** Fills in *out with this thread's last failure (status 0 if there was none). Success never clears it. Thread-safety: safe. */
+/** Fills in *out with this thread's last failure (status 0 if there was none). Success never clears
+ * it. Thread-safety: safe. */
 RUNCU_API void runcu_error_get(runcu_error *out);
-/** Message and detail of this thread's last failure as one text; "" if there was none. Valid until its next failing call. */
+/** Message and detail of this thread's last failure as one text; "" if there was none. Valid until
+ * its next failing call. */
 RUNCU_API const char *runcu_error_text(void);
 /** The text of a status; needs no state: "host memory is short". NULL for a code that is none. */
 RUNCU_API const char *runcu_status_text(int status);
 /** The name and the text of a CUresult, or NULL for one this version does not know. */
 RUNCU_API const char *runcu_result_name(int code);
 RUNCU_API const char *runcu_result_text(int code);
-/** The family of a CUresult, as PyCUDA names its exception classes: "MemoryError", "LogicError", "LaunchError", "RuntimeError" or
- * "Error" (codes this version does not know). Never NULL. */
+/** The family of a CUresult, as PyCUDA names its exception classes: "MemoryError", "LogicError",
+ * "LaunchError", "RuntimeError" or "Error" (codes this version does not know). Never NULL. */
 RUNCU_API const char *runcu_result_class(int code);
 
 enum runcu_log_level { RUNCU_LOG_INFO = 1, RUNCU_LOG_WARNING = 2 };
 
-/** Receives one message, without a line break. `category`: "device", "compile", "cache", "launch" or "cleanup". */
+/** Receives one message, without a line break. `category`: "device", "compile", "cache", "launch"
+ * or "cleanup". */
 typedef void runcu_log_fn(void *user, int level, const char *category, const char *text);
-/** Where the library's messages go, for the whole process; NULL: nowhere (the default). Thread-safety: call it before other threads use the library. */
+/** Where the library's messages go, for the whole process; NULL: nowhere (the default).
+ * Thread-safety: call it before other threads use the library. */
 RUNCU_API void runcu_set_log(runcu_log_fn *log, void *user);
 
-/** Receives what kernels print on the CPU device; NULL: standard output (the default). A GPU's driver always prints to standard output. */
+/** Receives what kernels print on the CPU device; NULL: standard output (the default). A GPU's
+ * driver always prints to standard output. */
 typedef void runcu_print_fn(void *user, const char *text, size_t len);
 RUNCU_API int runcu_set_print(runcu_print_fn *print, void *user);
 
-/** Asked at least every 50 ms on a thread that waits for the device; a true answer ends the wait with ERROR_INTERRUPTED and
- * cancels the running kernels on the CPU device. NULL: nobody asks (the default). */
+/** Asked at least every 50 ms on a thread that waits for the device; a true answer ends the wait
+ * with ERROR_INTERRUPTED and cancels the running kernels on the CPU device. NULL: nobody asks (the
+ * default). */
 typedef int runcu_interrupt_fn(void *user);
 RUNCU_API int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user);
 

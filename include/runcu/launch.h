@@ -9,22 +9,28 @@
 
 RUNCU_BEGIN
 
-/** What an argument is. A value is checked against the parameter it meets: integers go to integer parameters of any width that holds
- * them (same width: the bits as they are) and, at 8 bytes, to pointers; floats need their width; INT and REAL, which have no width of
- * their own, take the parameter's or are refused if they do not fit; bytes go to structs of that size. */
+/** What an argument is. A value is checked against the parameter it meets: integers go to integer
+ * parameters of any width that holds them (same width: the bits as they are) and, at 8 bytes, to
+ * pointers; floats need their width; INT and REAL, which have no width of their own, take the
+ * parameter's or are refused if they do not fit; bytes go to structs of that size. */
 enum runcu_arg_kind {
     RUNCU_ARG_BOOL = 1, /**< value.i: 0 or 1 */
     RUNCU_ARG_I8, RUNCU_ARG_I16, RUNCU_ARG_I32, RUNCU_ARG_I64, /**< value.i */
     RUNCU_ARG_U8, RUNCU_ARG_U16, RUNCU_ARG_U32, RUNCU_ARG_U64, /**< value.u */
     RUNCU_ARG_F32,      /**< value.f */
     RUNCU_ARG_F64,      /**< value.d */
-    RUNCU_ARG_INT,      /**< value.i: an integer without a width (Python's); goes to float parameters as well */
+    RUNCU_ARG_INT,      /**< value.i: an integer without a width (Python's); goes to float
+                             parameters as well */
     RUNCU_ARG_REAL,     /**< value.d: a real number without a width (Python's) */
     RUNCU_ARG_MEM,      /**< value.mem */
-    RUNCU_ARG_ADDRESS,  /**< value.u: a device address; `size` is 0, or the bytes of an element and `element` its enum runcu_param_kind */
+    RUNCU_ARG_ADDRESS,  /**< value.u: a device address; `size` is 0, or the bytes of an element and
+                             `element` its enum runcu_param_kind */
     RUNCU_ARG_BYTES,    /**< value.p: `size` bytes, copied */
-    RUNCU_ARG_HOST_IN, RUNCU_ARG_HOST_OUT, RUNCU_ARG_HOST_INOUT, /**< value.p: `size` bytes of host memory that travel to the device
-                             before the launch, back after it, or both; with OUT or INOUT the launch waits for the result */
+    RUNCU_ARG_HOST_IN, RUNCU_ARG_HOST_OUT, RUNCU_ARG_HOST_INOUT, /**< value.p: `size` bytes of host
+                                                                      memory that travel to the
+                                                                      device
+                             before the launch, back after it, or both; with OUT or INOUT the launch
+                             waits for the result */
 };
 
 typedef struct runcu_arg {
@@ -47,15 +53,20 @@ typedef struct runcu_launch_params {
     size_t size;
     runcu_dim3 grid;   /**< blocks */
     runcu_dim3 block;  /**< threads a block */
-    size_t threads;    /**< if not 0: at least that many threads in all along x; grid and block are chosen where they are 0 */
-    size_t shared;     /**< bytes of dynamic shared memory; beyond 48 KiB the kernel's limit is raised by itself */
+    size_t threads;    /**< if not 0: at least that many threads in all along x; grid and block are
+                            chosen where they are 0 */
+    size_t shared;     /**< bytes of dynamic shared memory; beyond 48 KiB the kernel's limit is
+                            raised by itself */
     runcu_stream *stream;
-    int strict;        /**< 1: an array of another element type than the pointer's is an error, not a warning */
+    int strict;        /**< 1: an array of another element type than the pointer's is an error, not
+                            a warning */
 } runcu_launch_params;
 
-/** Launches. Arguments are checked and packed in one pass; the first one that does not fit is ERROR_LAUNCH_ARGUMENT and nothing runs.
- * Returns once the launch is queued (HOST_OUT and HOST_INOUT: once the results are there). Thread-safety: safe. */
-RUNCU_API int runcu_launch_args(runcu_function *function, const runcu_launch_params *params, const runcu_arg *args, size_t count);
+/** Launches. Arguments are checked and packed in one pass; the first one that does not fit is
+ * ERROR_LAUNCH_ARGUMENT and nothing runs. Returns once the launch is queued (HOST_OUT and
+ * HOST_INOUT: once the results are there). Thread-safety: safe. */
+RUNCU_API int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
+                                const runcu_arg *args, size_t count);
 
 /** The shape of a launch: so many threads in all along x, or grid and block. */
 static inline runcu_launch_params runcu_shape_threads(size_t threads)
@@ -83,7 +94,8 @@ static inline runcu_dim3 runcu_dim3_of(uint32_t x, uint32_t y, uint32_t z)
 }
 
 /** The same shape in a stream (NULL: the default one) and with bytes of dynamic shared memory. */
-static inline runcu_launch_params runcu_on(runcu_launch_params shape, runcu_stream *stream, size_t shared)
+static inline runcu_launch_params runcu_on(runcu_launch_params shape, runcu_stream *stream,
+                                           size_t shared)
 {
     shape.stream = stream;
     shape.shared = shared;
@@ -126,7 +138,8 @@ static inline runcu_arg runcu_arg_p_(int kind, const void *pointer, size_t size)
     return a;
 }
 
-/** Host memory of `bytes` where the kernel has a pointer: it goes to the device before the launch (in), comes back after it (out), or both. */
+/** Host memory of `bytes` where the kernel has a pointer: it goes to the device before the launch
+ * (in), comes back after it (out), or both. */
 static inline runcu_arg runcu_in(const void *host, size_t bytes)
 {
     return runcu_arg_p_(RUNCU_ARG_HOST_IN, host, bytes);
@@ -167,7 +180,8 @@ static inline runcu_arg runcu_arg_bool_(RUNCU_BOOL_ v)
 
 static inline runcu_arg runcu_arg_char_(char v)
 {
-    return CHAR_MIN < 0 ? runcu_arg_i_(RUNCU_ARG_I8, v) : runcu_arg_u_(RUNCU_ARG_U8, (unsigned char) v);
+    return CHAR_MIN < 0 ? runcu_arg_i_(RUNCU_ARG_I8, v)
+                        : runcu_arg_u_(RUNCU_ARG_U8, (unsigned char) v);
 }
 
 static inline runcu_arg runcu_arg_schar_(signed char v)
@@ -248,9 +262,11 @@ static inline runcu_arg runcu_arg_same_(runcu_arg v)
 
 RUNCU_END
 
-/* runcu_launch(function, shape, arguments…): launches with plain values, up to 40; more go through runcu_launch_args. The shape is
- * RUNCU_THREADS(n), RUNCU_GRID(gx, gy, gz, bx, by, bz) or a runcu_launch_params; an argument is a number, a runcu_mem *, or one of
- * runcu_in, runcu_out, runcu_inout, runcu_address, runcu_struct. Anything else does not compile. Returns what runcu_launch_args does.
+/* runcu_launch(function, shape, arguments…): launches with plain values, up to 40; more go through
+ * runcu_launch_args. The shape is RUNCU_THREADS(n), RUNCU_GRID(gx, gy, gz, bx, by, bz) or a
+ * runcu_launch_params; an argument is a number, a runcu_mem *, or one of runcu_in, runcu_out,
+ * runcu_inout, runcu_address, runcu_struct. Anything else does not compile. Returns what
+ * runcu_launch_args does.
  *
  *     runcu_launch(saxpy, RUNCU_THREADS(n), 2.0f, runcu_in(x, bytes), runcu_inout(y, bytes), n)
  */
@@ -314,13 +330,15 @@ inline int runcu_launch(runcu_function *function, const runcu_launch_params &sha
         const runcu_mem *: runcu_arg_mem_,                                                         \
         runcu_arg: runcu_arg_same_)(x)
 
-static inline int runcu_launch_list_(runcu_function *function, runcu_launch_params shape, const runcu_arg *list,
+static inline int runcu_launch_list_(runcu_function *function, runcu_launch_params shape,
+                                     const runcu_arg *list,
                                      size_t count)
 {
     return runcu_launch_args(function, &shape, list + 1, count - 1);
 }
 
-/* The list begins with one that does not count, so that a kernel without arguments has a list as well. */
+/* The list begins with one that does not count, so that a kernel without arguments has a list as
+ * well. */
 #define RUNCU_LIST_(...)                                                                           \
     (const runcu_arg[])                                                                            \
     {                                                                                              \

@@ -7,11 +7,14 @@
 
 RUNCU_BEGIN
 
-/** Compiles (program.h) and loads into the current context in one step. On ERROR_COMPILE the error's detail is the program's report. */
-RUNCU_API int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params);
+/** Compiles (program.h) and loads into the current context in one step. On ERROR_COMPILE the
+ * error's detail is the program's report. */
+RUNCU_API int runcu_module_compile(runcu_module **out, const char *source,
+                                   const runcu_program_params *params);
 /** Loads a compiled program. */
 RUNCU_API int runcu_module_from_program(runcu_module **out, const runcu_program *program);
-/** Loads cubin, PTX (NUL-terminated or not) or a fatbin of `bytes`. The driver's JIT log, if any, is the error's detail. */
+/** Loads cubin, PTX (NUL-terminated or not) or a fatbin of `bytes`. The driver's JIT log, if any,
+ * is the error's detail. */
 RUNCU_API int runcu_module_load(runcu_module **out, const void *image, size_t bytes);
 /** More owners; functions hold one. */
 RUNCU_API runcu_module *runcu_module_retain(runcu_module *module);
@@ -20,13 +23,17 @@ RUNCU_API void runcu_module_release(runcu_module **module);
 RUNCU_API uint64_t runcu_module_handle(const runcu_module *module); /**< CUmodule */
 RUNCU_API runcu_context *runcu_module_context(const runcu_module *module); /**< borrowed */
 
-/** The kernel `name`: its C++ name ("add", "ns::add", "add<float>" if the source instantiates it), with or without parameter
- * types, or its exact name in the PTX. A name that fits several is ERROR_NAME with the candidates; an unknown one, with the names there are.
- * Owned: release it. Thread-safety: safe. */
-RUNCU_API int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name);
+/** The kernel `name`: its C++ name ("add", "ns::add", "add<float>" if the source instantiates it),
+ * with or without parameter types, or its exact name in the PTX. A name that fits several is
+ * ERROR_NAME with the candidates; an unknown one, with the names there are. Owned: release it.
+ * Thread-safety: safe. */
+RUNCU_API int runcu_module_get_function(runcu_function **out, runcu_module *module,
+                                        const char *name);
 /** Address and bytes of a __device__ or __constant__ variable, by C++ or PTX name. */
-RUNCU_API int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module, const char *name);
-/** C++ name of the i-th kernel from 0, valid as long as the module; NULL past the end or where the image does not tell. */
+RUNCU_API int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module,
+                                      const char *name);
+/** C++ name of the i-th kernel from 0, valid as long as the module; NULL past the end or where the
+ * image does not tell. */
 RUNCU_API const char *runcu_module_kernel_name(const runcu_module *module, size_t index);
 
 /** What a parameter is, as far as its PTX and its mangled name tell. */
@@ -34,7 +41,8 @@ enum runcu_param_kind {
     RUNCU_PARAM_UNKNOWN, /**< only its size is known */
     RUNCU_PARAM_BOOL,
     RUNCU_PARAM_INT,   /**< signed */
-    RUNCU_PARAM_UINT,  /**< unsigned; also a size-8 parameter that is either an integer or a pointer, if `is_maybe_pointer` */
+    RUNCU_PARAM_UINT,  /**< unsigned; also a size-8 parameter that is either an integer or a
+                            pointer, if `is_maybe_pointer` */
     RUNCU_PARAM_FLOAT,
     RUNCU_PARAM_POINTER,
     RUNCU_PARAM_STRUCT,
@@ -43,18 +51,22 @@ enum runcu_param_kind {
 typedef struct runcu_param {
     uint8_t kind;             /**< enum runcu_param_kind */
     uint8_t is_maybe_pointer; /**< integer or pointer: extern "C" kernels do not tell */
-    uint8_t pointee_kind;     /**< of a pointer: enum runcu_param_kind of what it points to, 0 unknown */
+    uint8_t pointee_kind;     /**< of a pointer: enum runcu_param_kind of what it points to, 0
+                                   unknown */
     uint8_t pointee_size;     /**< bytes of it, 0 unknown */
-    uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern "C" kernels */
+    uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern
+                                   "C" kernels */
     uint32_t size, offset, align; /**< bytes in the parameter buffer */
     const char *type;         /**< "const float *", "" if unknown */
 } runcu_param;
 
+/** More owners; a function dies with its last one. Release accepts NULL. */
 RUNCU_API runcu_function *runcu_function_retain(runcu_function *function);
 RUNCU_API void runcu_function_release(runcu_function **function);
 RUNCU_API uint64_t runcu_function_handle(const runcu_function *function); /**< CUfunction */
 RUNCU_API runcu_module *runcu_function_module(const runcu_function *function); /**< borrowed */
-/** C++ name without parameters: "add"; the name in the PTX: "_Z3addPfS_i"; the signature: "add(float *, float *, int)". */
+/** C++ name without parameters: "add"; the name in the PTX: "_Z3addPfS_i"; the signature:
+ * "add(float *, float *, int)". */
 RUNCU_API const char *runcu_function_name(const runcu_function *function);
 RUNCU_API const char *runcu_function_symbol(const runcu_function *function);
 RUNCU_API const char *runcu_function_signature(const runcu_function *function);
@@ -64,8 +76,10 @@ RUNCU_API const runcu_param *runcu_function_params(const runcu_function *functio
 RUNCU_API int runcu_function_get_attribute(int *out, runcu_function *function, int attribute);
 RUNCU_API int runcu_function_set_attribute(runcu_function *function, int attribute, int value);
 RUNCU_API int runcu_function_set_cache_config(runcu_function *function, int config);
-/** Blocks of `block_size` threads with `shared` bytes of dynamic shared memory that one multiprocessor holds at once. */
-RUNCU_API int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size, size_t shared);
+/** Blocks of `block_size` threads with `shared` bytes of dynamic shared memory that one
+ * multiprocessor holds at once. */
+RUNCU_API int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,
+                                               size_t shared);
 
 RUNCU_END
 

@@ -1,4 +1,5 @@
-/** CUDA C++ source text to code, by NVRTC, which is sought when it is first needed; with a cache on disk. */
+/** CUDA C++ source text to code, by NVRTC, which is sought when it is first needed; with a cache on
+ * disk. */
 #ifndef RUNCU_PROGRAM_H
 #define RUNCU_PROGRAM_H
 
@@ -9,18 +10,24 @@ RUNCU_BEGIN
 /** How to compile. Zero in a field is the default. */
 typedef struct runcu_program_params {
     size_t size;
-    const char *const *options;     /**< NVRTC's, or nvcc's as far as they mean something: others are dropped or refused with a reason */
+    const char *const *options;     /**< NVRTC's, or nvcc's as far as they mean something: others
+                                         are dropped or refused with a reason */
     size_t option_count;
     const char *const *include_dirs; /**< searched before ours */
     size_t include_dir_count;
-    const char *name;               /**< of the source, in messages and line information: "kernel.cu" */
+    const char *name;               /**< of the source, in messages and line information:
+                                         "kernel.cu" */
     int arch;                       /**< 90 for sm_90; 0: the device's. An option -arch wins */
     const char *arch_text;          /**< "sm_90a", "compute_75": wins over `arch` */
-    runcu_device *device;           /**< to compile for; NULL: the current context's, else the default device */
+    runcu_device *device;           /**< to compile for; NULL: the current context's, else the
+                                         default device */
     int no_cache;                   /**< 1: neither look in the cache nor store there */
-    const char *cache_dir;          /**< NULL: RUNCU_CACHE_DIR, else $XDG_CACHE_HOME/runcu, else ~/.cache/runcu */
-    int extern_c;                   /**< 1: the text is wrapped in extern "C", as PyCUDA's compile() does */
-    const char *keep_dir;           /**< source, PTX, cubin and log are left there too; NULL: nowhere */
+    const char *cache_dir;          /**< NULL: RUNCU_CACHE_DIR, else $XDG_CACHE_HOME/runcu, else
+                                         ~/.cache/runcu */
+    int extern_c;                   /**< 1: the text is wrapped in extern "C", as PyCUDA's compile()
+                                         does */
+    const char *keep_dir;           /**< source, PTX, cubin and log are left there too; NULL:
+                                         nowhere */
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };
@@ -36,18 +43,22 @@ typedef struct runcu_diagnostic {
     const char *source; /**< the line of the source, without its line break; "" if unknown */
 } runcu_diagnostic;
 
-/** Compiles `source`. *out is made even when the source does not compile (ERROR_COMPILE): ask it for log and diagnostics, then destroy it.
- * It is NULL only for other failures. Cubin and PTX come from one compile; a device without cubin (the CPU device) gets PTX alone.
- * Thread-safety: safe; takes as long as NVRTC does. */
-RUNCU_API int runcu_program_compile(runcu_program **out, const char *source, const runcu_program_params *params);
+/** Compiles `source`. *out is made even when the source does not compile (ERROR_COMPILE): ask it
+ * for log and diagnostics, then destroy it. It is NULL only for other failures. Cubin and PTX come
+ * from one compile; a device without cubin (the CPU device) gets PTX alone. Thread-safety: safe;
+ * takes as long as NVRTC does. */
+RUNCU_API int runcu_program_compile(runcu_program **out, const char *source,
+                                    const runcu_program_params *params);
 RUNCU_API void runcu_program_destroy(runcu_program **program);
 
-/** The results, valid as long as the program; NULL and 0 where there is none. PTX ends with a NUL that *bytes does not count. */
+/** The results, valid as long as the program; NULL and 0 where there is none. PTX ends with a NUL
+ * that *bytes does not count. */
 RUNCU_API const void *runcu_program_cubin(const runcu_program *program, size_t *bytes);
 RUNCU_API const char *runcu_program_ptx(const runcu_program *program, size_t *bytes);
 /** NVRTC's log as it stands, "" if it said nothing. */
 RUNCU_API const char *runcu_program_log(const runcu_program *program);
-RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program, size_t *count);
+RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program,
+        size_t *count);
 /** All diagnostics for a terminal: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
 /** 1 if it came from the cache. */
@@ -57,9 +68,11 @@ RUNCU_API const char *runcu_program_options(const runcu_program *program);
 /** "sm_90", "compute_75". */
 RUNCU_API const char *runcu_program_arch(const runcu_program *program);
 
-/** Where NVRTC is sought before all other places: folders (of site-packages, say), for the whole process. Copied. Thread-safety: safe. */
+/** Where NVRTC is sought before all other places: folders (of site-packages, say), for the whole
+ * process. Copied. Thread-safety: safe. */
 RUNCU_API int runcu_nvrtc_search(const char *const *folders, size_t count);
-/** Loads NVRTC if it is not yet loaded; its version and path (valid as long as the process). Any of them may be NULL. */
+/** Loads NVRTC if it is not yet loaded; its version and path (valid as long as the process). Any of
+ * them may be NULL. */
 RUNCU_API int runcu_nvrtc_version(int *major, int *minor, const char **path);
 /** 1 if NVRTC has been loaded by this library in this process. */
 RUNCU_API int runcu_nvrtc_is_loaded(void);

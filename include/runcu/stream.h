@@ -6,9 +6,11 @@
 
 RUNCU_BEGIN
 
-/** In the current context. `flags`: CU_STREAM_*. `priority`: 0, or negative for a higher one (runcu_context_priority_range). Owned. */
+/** In the current context. `flags`: CU_STREAM_*. `priority`: 0, or negative for a higher one
+ * (runcu_context_priority_range). Owned. */
 RUNCU_API int runcu_stream_create(runcu_stream **out, unsigned flags, int priority);
-/** A stream of somebody else (a CUstream); it is never destroyed through ours. Owned wrapper: destroy it. */
+/** A stream of somebody else (a CUstream); it is never destroyed through ours. Owned wrapper:
+ * destroy it. */
 RUNCU_API int runcu_stream_wrap(runcu_stream **out, uint64_t handle);
 /** Work in flight goes on. Accepts NULL. */
 RUNCU_API void runcu_stream_destroy(runcu_stream **stream);
@@ -19,8 +21,10 @@ RUNCU_API int runcu_stream_synchronize(runcu_stream *stream);
 RUNCU_API int runcu_stream_is_done(int *out, runcu_stream *stream);
 /** Later work of the stream waits for the event. */
 RUNCU_API int runcu_stream_wait_event(runcu_stream *stream, runcu_event *event);
-/** Calls `function(user)` on a thread of the driver once earlier work is done. It must not call into the library. */
-RUNCU_API int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user), void *user);
+/** Calls `function(user)` on a thread of the driver once earlier work is done. It must not call
+ * into the library. */
+RUNCU_API int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user),
+                                     void *user);
 
 /** `flags`: CU_EVENT_*; 0 measures time. Owned. */
 RUNCU_API int runcu_event_create(runcu_event **out, unsigned flags);

@@ -1,4 +1,5 @@
-/* Heap memory for the whole library: malloc with one counter, by which a test makes the n-th allocation fail. */
+/* Heap memory for the whole library: malloc with one counter, by which a test makes the n-th
+ * allocation fail. */
 #include "alloc.h"
 
 #include <stdatomic.h>

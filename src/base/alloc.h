@@ -1,4 +1,5 @@
-/* Heap memory for the whole library. One place, so that a test can make the n-th allocation fail. */
+/* Heap memory for the whole library. One place, so that a test can make the n-th allocation fail.
+ * */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 
@@ -12,7 +13,8 @@ void *alloc_copy(const void *p, size_t size);
 char *alloc_string(const char *s);
 void alloc_free(void *p); /* NULL is fine */
 
-/* Makes the n-th allocation from now on (1 is the next), and all after it, fail; 0 turns that off. For tests. */
+/* Makes the n-th allocation from now on (1 is the next), and all after it, fail; 0 turns that off.
+ * For tests. */
 void alloc_fail_at(size_t n);
 
 #endif

@@ -1,4 +1,5 @@
-/* Files by POSIX calls; the only place that names temporary files. Nothing here decides where things lie. */
+/* Files by POSIX calls; the only place that names temporary files. Nothing here decides where
+ * things lie. */
 #include "fs.h"
 
 #include <dirent.h>

@@ -1,10 +1,12 @@
-/* Files: read whole, replaced whole, and what names and folders take. POSIX only; knows nothing of what is in them. */
+/* Files: read whole, replaced whole, and what names and folders take. POSIX only; knows nothing of
+ * what is in them. */
 #ifndef BASE_FS_H
 #define BASE_FS_H
 
 #include "str.h"
 
-/* Functions that return int give 0 or the errno of what failed. Thread-safety: safe, as far as the file system is. */
+/* Functions that return int give 0 or the errno of what failed. Thread-safety: safe, as far as the
+ * file system is. */
 
 struct fs_info {
     uint64_t size;
@@ -16,20 +18,23 @@ int fs_stat(struct fs_info *out, const char *path);
 /* A file that can be opened for reading, not a folder. */
 bool fs_is_file(const char *path);
 
-/* Appends the whole of a regular file to `out`; EFBIG beyond `limit` bytes, ENOMEM when memory is short. */
+/* Appends the whole of a regular file to `out`; EFBIG beyond `limit` bytes, ENOMEM when memory is
+ * short. */
 int fs_read(struct str *out, const char *path, size_t limit);
-/* Writes a new file beside `path` and renames it: others see the old file, the new one, or none, never a part. Mode 0600. */
+/* Writes a new file beside `path` and renames it: others see the old file, the new one, or none,
+ * never a part. Mode 0600. */
 int fs_replace(const char *path, const void *data, size_t len);
 /* `path` and the folders above it, as far as they are missing, each with mode 0700. */
 int fs_make_folders(const char *path);
 /* Marks a file as used now. */
 void fs_touch(const char *path);
 
-/* Appends `path` as an absolute one, from the current folder, without "." and doubled or final slashes; ".." stays, for
- * links may lie on the way. */
+/* Appends `path` as an absolute one, from the current folder, without "." and doubled or final
+ * slashes; ".." stays, for links may lie on the way. */
 int fs_absolute(struct str *out, const char *path);
 
-/* Calls `visit(user, name)` for each name in a folder but "." and ".."; ends early when it returns true. */
+/* Calls `visit(user, name)` for each name in a folder but "." and ".."; ends early when it returns
+ * true. */
 int fs_list(const char *folder, bool (*visit)(void *user, const char *name), void *user);
 
 #endif

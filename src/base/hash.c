@@ -1,4 +1,5 @@
-/* SHA-256 as FIPS 180-4 gives it, without tricks, and a checksum that multiplies and shifts. No other hash is needed. */
+/* SHA-256 as FIPS 180-4 gives it, without tricks, and a checksum that multiplies and shifts. No
+ * other hash is needed. */
 #include "hash.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Two hashes for two purposes. SHA-256 names what must not be mistaken for something else: names of cache entries, contents
- * of headers. hash_bytes, many times faster, notices damage, not malice. */
+/* Two hashes for two purposes. SHA-256 names what must not be mistaken for something else: names of
+ * cache entries, contents of headers. hash_bytes, many times faster, notices damage, not malice. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
@@ -13,7 +13,8 @@ struct sha256 {
     uint8_t block[64];
 };
 
-/* init, add any number of times, end. Nothing fails. Thread-safety: one thread at a time per struct. */
+/* init, add any number of times, end. Nothing fails. Thread-safety: one thread at a time per
+ * struct. */
 void sha256_init(struct sha256 *s);
 void sha256_add(struct sha256 *s, const void *p, size_t len);
 void sha256_end(struct sha256 *s, uint8_t out[SHA256_SIZE]);
@@ -26,7 +27,8 @@ void sha256_add_number(struct sha256 *s, uint64_t value);
 /* 64 characters and a NUL. */
 void sha256_hex(char out[2 * SHA256_SIZE + 1], const uint8_t digest[SHA256_SIZE]);
 
-/* A checksum: bytes of the same number that differ in one 8-byte word never have the same one. About 4 bytes a cycle. */
+/* A checksum: bytes of the same number that differ in one 8-byte word never have the same one.
+ * About 4 bytes a cycle. */
 uint64_t hash_bytes(const void *p, size_t len);
 
 #endif

@@ -1,4 +1,5 @@
-/* From byte strings to pointers: open addressing, linear probing, FNV-1a, never more than half full. */
+/* From byte strings to pointers: open addressing, linear probing, FNV-1a, never more than half
+ * full. */
 #include "map.h"
 
 #include <string.h>

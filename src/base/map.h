@@ -9,7 +9,8 @@ struct map {
     size_t len, cap;
 };
 
-/* A zeroed struct is an empty map. Keys are not copied and must outlive the map. Thread-safety: readers only, or one writer. */
+/* A zeroed struct is an empty map. Keys are not copied and must outlive the map. Thread-safety:
+ * readers only, or one writer. */
 void map_fini(struct map *m);
 /* Adds or replaces; false when memory is short (the map is unchanged). `value` must not be NULL. */
 bool map_put(struct map *m, const char *key, size_t len, void *value);

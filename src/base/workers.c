@@ -41,7 +41,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-unsigned workers_start(struct workers **out, unsigned count, void (*body)(void *user, unsigned index),
+unsigned workers_start(struct workers **out, unsigned count,
+                       void (*body)(void *user, unsigned index),
                   void *user)
 {
     struct workers *w = alloc_zero(1, sizeof *w + count * sizeof w->each[0]);

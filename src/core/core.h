@@ -1,4 +1,5 @@
-/* What the files of core share. Everything here works through a driver's table and knows nothing of who implements it. */
+/* What the files of core share. Everything here works through a driver's table and knows nothing of
+ * who implements it. */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
@@ -11,27 +12,32 @@
 #include "driver/driver.h"
 #include "runcu/runcu.h"
 
-/* --- error.c ------------------------------------------------------------------------------------------------------------ */
+/* --- error.c ---------------------------------------------------------------------------------- */
 
-/* Records a failure of this thread and returns `status`: return runcu_fail(RUNCU_ERROR_ARGUMENT, "…"). Forgets the earlier one.
- * The arguments may point into the earlier record. Thread-safety: safe. */
+/* Records a failure of this thread and returns `status`: return runcu_fail(RUNCU_ERROR_ARGUMENT,
+ * "…"). Forgets the earlier one. The arguments may point into the earlier record. Thread-safety:
+ * safe. */
 int runcu_fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Adds sentences to the detail of this thread's last failure; what is there already ends with a line break then. */
+/* Adds sentences to the detail of this thread's last failure; what is there already ends with a
+ * line break then. */
 void runcu_fail_detail(const char *format, ...) PRINTF_LIKE(1, 2);
-/* Notes the code that caused the last failure: `name` and `routine` are literals or live as long as the process. */
+/* Notes the code that caused the last failure: `name` and `routine` are literals or live as long as
+ * the process. */
 void runcu_fail_code(int code, const char *name, const char *routine);
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
-/* The status of this thread's last failure: for passing on one that a function without a status has recorded. */
+/* The status of this thread's last failure: for passing on one that a function without a status has
+ * recorded. */
 int core_last_status(void);
 /* Gives the last failure another status, and returns it. */
 int core_set_status(int status);
 
-/* One message to the log, if there is one. Never call it holding a lock: the callback may want one that our caller holds. */
+/* One message to the log, if there is one. Never call it holding a lock: the callback may want one
+ * that our caller holds. */
 void core_log(int level, const char *category, const char *format, ...) PRINTF_LIKE(3, 4);
 void core_vlog(int level, const char *category, const char *format, va_list args) PRINTF_LIKE(3, 0);
 
-/* --- open.c, device.c --------------------------------------------------------------------------------------------------- */
+/* --- open.c, device.c ------------------------------------------------------------------------- */
 
 /* A loaded and initialised driver; lives as long as the process. */
 struct core_driver {
@@ -48,7 +54,8 @@ struct runcu_device {
     struct core_driver *driver;
     int ordinal;
     CUdevice handle;
-    runcu_context *primary; /* held until exit once somebody needed it; guarded by the lock of context.c */
+    runcu_context *primary; /* held until exit once somebody needed it; guarded by the lock of
+                               context.c */
     char name[256];
     char pci_bus_id[32];
 };
@@ -57,22 +64,26 @@ struct runcu_device {
 int core_driver_open(struct core_driver **out, const char *name);
 /* The devices of a driver that has just been initialised; called once a driver. */
 int core_devices_create(struct core_driver *driver);
-/* Guards the lists of drivers and contexts; no callback is ever called under it. A fork waits for it. */
+/* Guards the lists of drivers and contexts; no callback is ever called under it. A fork waits for
+ * it. */
 void core_lock(void);
 void core_unlock(void);
 
-/* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for CUDA_SUCCESS. Call it while the
- * context in which the call was made is still current: the CPU device is asked for the fault. */
+/* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for
+ * CUDA_SUCCESS. Call it while the context in which the call was made is still current: the CPU
+ * device is asked for the fault. */
 int core_check(const struct core_driver *driver, const char *routine, CUresult code);
 
-/* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded failure. */
+/* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded
+ * failure. */
 #define CU_CALL(driver, row, ...) core_check((driver), #row, (driver)->cu.row(__VA_ARGS__))
 
-/* The default driver if it has been chosen, else NULL; the device that this thread chose as its default, else NULL. */
+/* The default driver if it has been chosen, else NULL; the device that this thread chose as its
+ * default, else NULL. */
 struct core_driver *core_driver_peek(void);
 runcu_device *core_device_peek(void);
 
-/* --- context.c ---------------------------------------------------------------------------------------------------------- */
+/* --- context.c -------------------------------------------------------------------------------- */
 
 enum core_context_kind { CORE_OWNED, CORE_PRIMARY, CORE_FOREIGN };
 
@@ -88,41 +99,49 @@ struct runcu_context {
     struct runcu_context *next;
 };
 
-/* The object of a context that is current in this thread, counted; made where somebody else made the context. */
+/* The object of a context that is current in this thread, counted; made where somebody else made
+ * the context. */
 int core_context_find(runcu_context **out, struct core_driver *driver, CUcontext handle);
 /* The current context, counted: release it. Made as runcu_context_current says. */
 int core_context_get(runcu_context **out);
 /* Waits for the context, which need not be current. */
 int core_context_wait(runcu_context *context);
-/* Waits for whatever was launched and not waited for, in every context; what kernels printed appears. Failures go to the log. */
+/* Waits for whatever was launched and not waited for, in every context; what kernels printed
+ * appears. Failures go to the log. */
 void core_contexts_finish(void);
 /* In a forked child, with the lock held: what was launched before is the parent's to wait for. */
 void core_contexts_forget_work(void);
 
-/* --- current.c ---------------------------------------------------------------------------------------------------------- */
+/* --- current.c -------------------------------------------------------------------------------- */
 
-/* The driver whose context is current in this thread, and the context; a context is made current if there is none. */
+/* The driver whose context is current in this thread, and the context; a context is made current if
+ * there is none. */
 int core_current(struct core_driver **out, CUcontext *handle);
 /* Likewise, but *out is NULL where no context is current. Loads nothing. */
 int core_current_peek(struct core_driver **out, CUcontext *handle);
-/* The device that a call without a context means, without making one: the current context's, else the default one. */
+/* The device that a call without a context means, without making one: the current context's, else
+ * the default one. */
 int core_current_device(runcu_device **out);
 /* This thread's book of pushed contexts: the driver did it, or will not be asked to undo it. */
 int core_pushed(struct core_driver *driver);
 void core_popped(struct core_driver *driver);
-/* The default device of this thread is about to change: what was made current for the old one alone, goes. */
+/* The default device of this thread is about to change: what was made current for the old one
+ * alone, goes. */
 void core_current_forget_default(void);
 
-/* Makes `context` current for a while; core_leave undoes it. On failure nothing has to be undone. */
+/* Makes `context` current for a while; core_leave undoes it. On failure nothing has to be undone.
+ * */
 struct core_scope {
     struct core_driver *driver; /* NULL: it was current already */
 };
 int core_enter(struct core_scope *out, runcu_context *context);
 void core_leave(struct core_scope *scope);
 
-/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead or out of reach. */
+/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead or
+ * out of reach. */
 bool core_enter_cleanup(struct core_scope *out, runcu_context *context);
-/* What destroying an object answered: told to the log unless the context or the driver is going away anyway. */
+/* What destroying an object answered: told to the log unless the context or the driver is going
+ * away anyway. */
 void core_cleanup(const runcu_context *context, const char *routine, CUresult code);
 /* Does the code say that the context or its driver is gone? */
 bool core_is_gone(CUresult code);
@@ -133,7 +152,7 @@ static inline void core_mark_work(runcu_context *context)
         atomic_store_explicit(&context->has_work, true, memory_order_relaxed);
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------------------ */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 struct runcu_mem {
     runcu_context *context;
@@ -162,7 +181,8 @@ struct runcu_function {
     uint32_t bytes;   /* of the parameter buffer */
     bool has_padding; /* in the parameter buffer */
     atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
-    atomic_uint block;          /* threads a block where the caller does not say; 0: not yet chosen */
+    atomic_uint block;          /* threads a block where the caller does not say; 0: not yet chosen
+                                   */
     atomic_ullong warned;       /* parameters that have been warned about */
     runcu_module *module;
     const char *name, *symbol, *signature;
@@ -170,7 +190,8 @@ struct runcu_function {
     struct arena arena;
 };
 
-/* pack.c: the largest parameter buffer that is packed on the stack. A kernel of more, which sm_70 and newer allow, takes the heap. */
+/* pack.c: the largest parameter buffer that is packed on the stack. A kernel of more, which sm_70
+ * and newer allow, takes the heap. */
 enum { CORE_PACK_STACK = 4096 };
 
 /* The arguments of a launch as they were given. */
@@ -186,8 +207,9 @@ struct core_packed {
     size_t host_count; /* arguments that are host memory and await an address */
 };
 
-/* Checks the arguments against the kernel's parameters and lays them out in `buffer`, which has room for function->bytes, or where the parameters
- * are unknown for `room`. ERROR_LAUNCH_ARGUMENT or ERROR_FREED, with the parameter named, if one does not fit. */
+/* Checks the arguments against the kernel's parameters and lays them out in `buffer`, which has
+ * room for function->bytes, or where the parameters are unknown for `room`. ERROR_LAUNCH_ARGUMENT
+ * or ERROR_FREED, with the parameter named, if one does not fit. */
 int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function *function,
               const struct core_args *args);
 
@@ -195,18 +217,21 @@ int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function
 size_t core_pack_offset(size_t offset, const runcu_arg *arg);
 size_t core_pack_size(const runcu_arg *arg);
 
-/* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the current context's. */
-int core_stream_enter(struct core_scope *out, struct core_driver **driver, const runcu_stream *stream);
+/* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the
+ * current context's. */
+int core_stream_enter(struct core_scope *out, struct core_driver **driver,
+                      const runcu_stream *stream);
 
-/* Objects of the library that are alive: memory, streams, events, modules, functions, contexts (device-held primary ones aside).
- * For tests. */
+/* Objects of the library that are alive: memory, streams, events, modules, functions, contexts
+ * (device-held primary ones aside). For tests. */
 extern atomic_long core_live_objects;
 
-/* Copies a caller's params struct, which begins with its size (0: all of `bytes`), over zeros: fields that the caller's version does not
- * have get their default. NULL: all of them. */
+/* Copies a caller's params struct, which begins with its size (0: all of `bytes`), over zeros:
+ * fields that the caller's version does not have get their default. NULL: all of them. */
 void core_params(void *out, size_t bytes, const void *params);
 
-/* Allocates an object, zeroed, and counts it; NULL with a recorded failure when memory is short. core_delete is its end. */
+/* Allocates an object, zeroed, and counts it; NULL with a recorded failure when memory is short.
+ * core_delete is its end. */
 void *core_new(size_t size);
 void core_delete(void *object);
 

@@ -1,5 +1,6 @@
-/* The slice of the CUDA Driver API's and NVRTC's binary interface that we use, declared by ourselves so that nothing of CUDA
- * is needed to build. tests/c/test_abi.c compares it with the real headers. */
+/* The slice of the CUDA Driver API's and NVRTC's binary interface that we use, declared by
+ * ourselves so that nothing of CUDA is needed to build. tests/c/test_abi.c compares it with the
+ * real headers. */
 #ifndef DRIVER_ABI_H
 #define DRIVER_ABI_H
 

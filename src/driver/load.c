@@ -1,5 +1,5 @@
-/* Fills the tables of function pointers from shared libraries: the CUDA driver and NVRTC. Knows neither where to look for a
- * library nor what its functions mean. */
+/* Fills the tables of function pointers from shared libraries: the CUDA driver and NVRTC. Knows
+ * neither where to look for a library nor what its functions mean. */
 #include "driver/driver.h"
 
 #include <dlfcn.h>
@@ -63,8 +63,8 @@ int drv_load(struct drv_table *out, const char *path, struct str *why)
     return -1;
 }
 
-/* Some wheels' NVRTC carries no RUNPATH and finds its builtins only if they are loaded already. Where they are not beside it,
- * NVRTC's own search has its turn. */
+/* Some wheels' NVRTC carries no RUNPATH and finds its builtins only if they are loaded already.
+ * Where they are not beside it, NVRTC's own search has its turn. */
 static void open_builtins(const char *path)
 {
     struct str pattern = {0};

@@ -1,4 +1,5 @@
-/* Names and texts of the driver's answers, and the table of a driver that a fork has put out of reach. */
+/* Names and texts of the driver's answers, and the table of a driver that a fork has put out of
+ * reach. */
 #include "driver/driver.h"
 
 struct result {
