@@ -90,11 +90,16 @@ static struct ptx_operand *pop_items(struct parser *p, size_t from, uint16_t *co
     return items;
 }
 
-/* A comma-separated list up to the closing bracket, which is taken. */
-static void parse_items(struct parser *p, struct ptx_operand *out, unsigned close, uint16_t op)
+static void go_deeper(struct parser *p)
 {
     if (++p->nesting > PTX_MAX_DEPTH)
         parse_fail(p, NULL, "operands are nested more than %d deep", PTX_MAX_DEPTH);
+}
+
+/* A comma-separated list up to the closing bracket, which is taken. */
+static void parse_items(struct parser *p, struct ptx_operand *out, unsigned close, uint16_t op)
+{
+    go_deeper(p);
     size_t from = p->operands.len;
     lex_next(p);
     while (!at_punct(p, close)) {
@@ -159,8 +164,8 @@ static void parse_component(struct parser *p, struct ptx_operand *out)
     parse_fail(p, NULL, "%s is no component of a register", found);
 }
 
-/* name[3]: the address of an element. */
-static void parse_index(struct parser *p, struct ptx_operand *out)
+/* name[3]: the element's address to mov, the element to what reads and writes memory. */
+static void parse_index(struct parser *p, struct ptx_operand *out, uint16_t op)
 {
     struct token t = p->tok;
     lex_next(p);
@@ -170,6 +175,7 @@ static void parse_index(struct parser *p, struct ptx_operand *out)
     size_t element = ptx_types[out->var->type].bits / 8u * out->var->vector;
     if (c.kind != PTX_INT || c.value > out->var->count || element == 0)
         parse_fail(p, &t, "'%s' has no such element", out->var->name);
+    out->kind = op == PTX_OP_MOV ? PTX_SYMBOL : PTX_ADDRESS;
     out->offset = (int64_t) (c.value * element);
     out->value = c.value;
     out->spelling = c.spelling | SPELL_INDEX;
@@ -200,7 +206,7 @@ static void parse_named(struct parser *p, struct ptx_operand *out, uint16_t op)
         out->kind = PTX_SYMBOL;
         out->var = b->var;
         if (at_punct(p, '['))
-            parse_index(p, out);
+            parse_index(p, out, op);
         else
             parse_offset(p, out);
     } else if (b && b->kind == BIND_FUNC) {
@@ -217,6 +223,7 @@ static void parse_named(struct parser *p, struct ptx_operand *out, uint16_t op)
 static void parse_address(struct parser *p, struct ptx_operand *out, uint16_t op)
 {
     struct token bracket = p->tok;
+    go_deeper(p);
     lex_next(p);
     struct token t = p->tok;
     out->kind = PTX_ADDRESS;
@@ -262,6 +269,7 @@ static void parse_address(struct parser *p, struct ptx_operand *out, uint16_t op
                    bracket.column, found);
     }
     lex_next(p);
+    p->nesting--;
     if (take_dot(p, "unified"))
         out->component = 0;
 }

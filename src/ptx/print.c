@@ -44,6 +44,10 @@ static void print_symbol(struct str *out, const struct ptx_operand *o)
 
 static void print_address(struct str *out, const struct ptx_operand *o)
 {
+    if (o->spelling & SPELL_INDEX) {
+        print_symbol(out, o);
+        return;
+    }
     str_addc(out, '[');
     if (o->reg) {
         str_add(out, o->reg->name);
@@ -317,12 +321,14 @@ static void print_body(struct str *out, const struct ptx_func *f)
 static void print_func(struct str *out, const struct func_layout *l)
 {
     print_linkage(out, &l->linkage);
-    str_add(out, l->func->kind == PTX_ENTRY ? ".entry " : ".func ");
+    str_add(out, l->func->kind == PTX_ENTRY ? ".entry" : ".func");
     if (l->is_unified) {
-        str_add(out, ".attribute(");
+        str_add(out, " .attribute(");
         print_unified(out, l->unified);
         str_addc(out, ')');
     }
+    if (l->results.given)
+        str_addc(out, ' ');
     print_params(out, &l->results);
     str_addf(out, " %s", l->func->name);
     print_params(out, &l->params);

@@ -2419,7 +2419,7 @@ KERNEL(const float *x, float *y, int n)
     __shared__ float cell[32];
     x += (size_t) blockIdx.x * n;
     y += (size_t) blockIdx.x * n;
-    float top = -INFINITY, sum = 0;
+    float top = __int_as_float(0xff800000), sum = 0;
     int t = threadIdx.x, w = blockDim.x;
     for (int j = t; j < n; j += w)
         top = fmaxf(top, x[j]);
