@@ -32,7 +32,7 @@ RUNCU_API int runcu_context_push(runcu_context *context);
 RUNCU_API int runcu_context_pop(void);
 RUNCU_API int runcu_context_set_current(runcu_context *context); /**< NULL: none */
 
-/** Its device; its CUcontext; and whether it still is one, 1 or 0 (detach and reset end it). */
+/** Its device; its CUcontext; and whether it still is one, 1 or 0 (detach ends it). */
 RUNCU_API runcu_device *runcu_context_device(const runcu_context *context);
 RUNCU_API uint64_t runcu_context_handle(const runcu_context *context); /**< CUcontext */
 RUNCU_API int runcu_context_is_alive(const runcu_context *context);
