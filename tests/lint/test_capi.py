@@ -99,7 +99,7 @@ def test_no_interned_state():
 
 def test_multi_phase():
     source = '\n'.join(code(path) for path in SOURCES)
-    assert len(re.findall(r'PyMODINIT_FUNC', source)) == 1
+    assert len(re.findall(r'PyMODINIT_FUNC \w+\(void\)\s*\{', source)) == 1
     assert 'PyModuleDef_Init' in source
     assert not re.search(r'\bPyModule_Create\b', source)
     assert not re.search(r'\bPyType_Ready\b', source), 'types are heap types'
