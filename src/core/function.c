@@ -14,10 +14,16 @@ static int ask_params(runcu_function *f)
     struct str demangled = {0};
     size_t offset, size;
     bool ok = true;
-    if (!cu->cuFuncGetParamInfo)
+    CUresult code = cu->cuFuncGetParamInfo ? CUDA_SUCCESS : CUDA_ERROR_NOT_SUPPORTED;
+    for (size_t i = 0; ok && !code; i++) {
+        code = cu->cuFuncGetParamInfo(f->handle, i, &offset, &size);
+        if (!code)
+            ok = vec_push(&list, (struct core_ptx_param){'?', (uint32_t) size, 1, (uint32_t) offset});
+    }
+    if (ok && code != CUDA_ERROR_INVALID_VALUE) { /* which is the end of the list */
+        vec_fini(&list);
         return 0;
-    for (size_t i = 0; ok && cu->cuFuncGetParamInfo(f->handle, i, &offset, &size) == CUDA_SUCCESS; i++)
-        ok = vec_push(&list, (struct core_ptx_param){'?', (uint32_t) size, 1, (uint32_t) offset});
+    }
     if (core_demangle(&demangled, f->symbol))
         core_split_name(&name, &types, str_text(&demangled));
     if (ok)

@@ -31,20 +31,25 @@ static unsigned one_or(unsigned n)
 static NO_INLINE unsigned choose_block(runcu_function *f)
 {
     static const unsigned sizes[] = {256, 512, 128, 1024, 64, 32};
-    unsigned best = 32;
+    const struct drv_table *cu = &f->driver->cu;
+    struct core_scope scope;
+    unsigned best = 0;
     int most = 0, fullest = 0, blocks;
-    if (runcu_function_get_attribute(&most, f, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK) != 0)
+    if (core_enter(&scope, f->context) != 0)
         return 256; /* the launch will tell what is wrong */
+    if (cu->cuFuncGetAttribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, f->handle) || most < 1)
+        most = 256;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        if ((int) sizes[i] > most ||
-            runcu_function_max_active_blocks(&blocks, f, (int) sizes[i], 0) != 0)
+        if (sizes[i] > (unsigned) most || cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                                              &blocks, f->handle, (int) sizes[i], 0))
             continue;
         if (blocks * (int) sizes[i] > fullest) {
             fullest = blocks * (int) sizes[i];
             best = sizes[i];
         }
     }
-    best = MIN(best, (unsigned) MAX(most, 1));
+    core_leave(&scope);
+    best = best ? best : MIN(256, (unsigned) most);
     atomic_store(&f->block, best);
     return best;
 }

@@ -584,7 +584,9 @@ static CUresult do_set_function_attribute(CUfunction function, int attribute, in
 static CUresult do_param_info(CUfunction function, size_t index, size_t *offset, size_t *size)
 {
     (void) function;
-    if (!state.knows_params || index >= ARRAY_LEN(state.param_sizes) || !state.param_sizes[index])
+    if (!state.knows_params)
+        return CUDA_ERROR_NOT_SUPPORTED;
+    if (index >= ARRAY_LEN(state.param_sizes) || !state.param_sizes[index])
         return CUDA_ERROR_INVALID_VALUE;
     *offset = state.param_offsets[index];
     *size = state.param_sizes[index];
