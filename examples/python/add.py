@@ -1,4 +1,3 @@
-# The usual PyCUDA vector addition, word for word: python -m runcu run add.py
 import pycuda.driver as cuda
 import pycuda.autoinit
 from pycuda.compiler import SourceModule

@@ -1,0 +1,258 @@
+"""The command `runcu`, the same as ``python -m runcu``."""
+
+import os
+import sys
+
+USAGE = """\
+usage: runcu run [--device DEVICE] SCRIPT [ARGS...]
+       runcu run [--device DEVICE] -m MODULE [ARGS...]
+       runcu run [--device DEVICE] -c COMMAND [ARGS...]
+       runcu run [--device DEVICE] -
+       runcu doctor
+       runcu --help | --version
+
+Build and launch CUDA kernels at run time, on a GPU or without one.
+
+  run      runs a Python program as `python` does, with `import pycuda` meaning runcu
+  doctor   says which devices and which compiler are found, and where
+
+  --device cpu     the CPU device: no GPU is needed
+  --device cuda    NVIDIA's driver; a path: another library with the CUDA Driver API
+"""
+
+
+class UsageError(Exception):
+    """The command line cannot be understood."""
+
+
+# --- runcu run ------------------------------------------------------------------------------------
+
+
+def _new_main(**attributes):
+    """A fresh `__main__` in which the program runs; ours stays alive under its own name."""
+    import builtins
+    import types
+
+    main = types.ModuleType('__main__')
+    main.__dict__.update(__builtins__=builtins, __spec__=None, __loader__=None, **attributes)
+    sys.modules['__main__'] = main
+    return main
+
+
+def _set_path(first):
+    """Puts what Python would into sys.path[0]; ours, which `-m` or the command put there, goes."""
+    if not getattr(sys.flags, 'safe_path', False):
+        sys.path[0] = first
+
+
+def _strip(traceback):
+    """The part of a traceback that is the program's."""
+    ours = {__file__, _new_main.__code__.co_filename}
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in ours:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def _run(code, main):
+    """Runs code as the main program; failures look as under `python`."""
+    try:
+        exec(code, main.__dict__)
+    except SystemExit:
+        raise
+    except BaseException as e:
+        _report(e)
+        if isinstance(e, KeyboardInterrupt):
+            _end_by_interrupt()
+        raise SystemExit(1) from None
+
+
+def _report(exception):
+    """As an uncaught exception, without the frames that are ours."""
+    exception.__traceback__ = _strip(exception.__traceback__)
+    sys.excepthook(type(exception), exception, exception.__traceback__)
+
+
+def _end_by_interrupt():
+    """Ends as Python does after Ctrl-C: by the signal itself, so that the shell knows."""
+    import atexit
+    import signal
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _compile(source, filename):
+    try:
+        return compile(source, filename, 'exec')
+    except (SyntaxError, ValueError) as e:
+        e.__traceback__ = None
+        sys.excepthook(type(e), e, None)
+        raise SystemExit(1) from None
+
+
+def _run_found(spec, **attributes):
+    """Runs a module that the import system has found."""
+    code = spec.loader.get_code(spec.name)
+    main = _new_main(**attributes)
+    main.__spec__ = spec
+    main.__loader__ = spec.loader
+    main.__package__ = spec.parent
+    main.__file__ = sys.argv[0] = spec.origin
+    main.__cached__ = spec.cached
+    _run(code, main)
+
+
+def _run_command(command):
+    sys.argv[0] = '-c'
+    _set_path('')
+    _run(_compile(command, '<string>'), _new_main())
+
+
+def _run_stdin():
+    sys.argv[0] = '-'
+    _set_path('')
+    _run(_compile(sys.stdin.buffer.read(), '<stdin>'), _new_main())
+
+
+def _run_module(name):
+    from importlib.util import find_spec
+
+    sys.argv[0] = '-m'
+    _set_path(os.getcwd())
+    try:
+        spec = find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = find_spec(f'{name}.__main__')
+    except ImportError as e:
+        raise UsageError(f'{name}: {e}') from None
+    if spec is None or spec.loader is None:
+        raise UsageError(f'no module named {name}')
+    _run_found(spec)
+
+
+def _run_script(path):
+    if os.path.isdir(path) or _is_zip(path):
+        return _run_folder(path)
+    try:
+        with open(path, 'rb') as file:
+            source = file.read()
+    except OSError as e:
+        raise UsageError(f"can't open file {path!r}: {e.strerror}") from None
+    sys.argv[0] = path
+    _set_path(os.path.dirname(os.path.realpath(path)))
+    _run(_compile(source, path), _new_main(__file__=path, __cached__=None))
+
+
+def _is_zip(path):
+    import zipfile
+
+    return os.path.isfile(path) and zipfile.is_zipfile(path)
+
+
+def _run_folder(path):
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec('__main__', [path])
+    if spec is None:
+        raise UsageError(f"can't find '__main__' module in {path!r}")
+    sys.path[0] = path
+    _run_found(spec)
+    return None
+
+
+def _choose_device(name):
+    known = name in ('cpu', 'cuda') or '/' in name
+    if not known:
+        raise UsageError(f'--device {name}: cpu, cuda or the path of a library')
+    os.environ['RUNCU_DEVICE'] = name  # for the program's own children too
+
+
+def run(args):
+    """``runcu run``: `args` is what follows the word."""
+    from runcu import install_as_pycuda
+
+    args = list(args)
+    while args and args[0].startswith('--'):
+        option, _, value = args.pop(0).partition('=')
+        if option != '--device':
+            raise UsageError(f'unknown option {option}')
+        if not value and not args:
+            raise UsageError('--device needs a name')
+        _choose_device(value or args.pop(0))
+    if not args:
+        raise UsageError('what is to be run?')
+    what = args.pop(0)
+    if what in ('-c', '-m') and not args:
+        raise UsageError(f'{what} needs an argument')
+    if what.startswith('-') and what not in ('-', '-c', '-m'):
+        raise UsageError(f'unknown option {what}')
+    install_as_pycuda()
+    subject = args.pop(0) if what in ('-c', '-m') else what
+    sys.argv[:] = [subject, *args]
+    if what == '-c':
+        _run_command(subject)
+    elif what == '-m':
+        _run_module(subject)
+    elif what == '-':
+        _run_stdin()
+    else:
+        _run_script(subject)
+    return 0
+
+
+# --- runcu doctor ---------------------------------------------------------------------------------
+
+
+def doctor():
+    """Says what is found, and where; 0 if kernels can be compiled and launched."""
+    import runcu
+    from runcu import _core, compiler
+    from runcu.driver import Error
+
+    print(f'runcu {runcu.__version__}, Python {sys.version.split()[0]}, {runcu.__path__[0]}')
+    status = 0
+    for driver in ('cuda', 'cpu'):
+        try:
+            for dev in runcu.devices(driver):
+                capability = '.'.join(map(str, dev.compute_capability()))
+                memory = dev.total_memory() / 2**30
+                print(f'device {driver}:{dev.ordinal}: {dev.name()}, {capability}, {memory:.1f} GiB')
+        except Error as e:
+            print(f'driver {driver}: {e}')
+    try:
+        compiler._search()
+        major, minor, path = _core.nvrtc_version()
+        print(f'NVRTC {major}.{minor}: {path}')
+    except Error as e:
+        print(f'NVRTC: {e}')
+        status = 1
+    return status
+
+
+def main(argv=None):
+    """The command. `argv` is what follows its name; the exit status is returned or raised."""
+    args = sys.argv[1:] if argv is None else list(argv)
+    try:
+        if args and args[0] == 'run':
+            return run(args[1:])
+        if args == ['doctor']:
+            return doctor()
+        if args and args[0] in ('--version', '-V'):
+            import runcu
+
+            print(f'runcu {runcu.__version__}')
+            return 0
+        if args and args[0] in ('--help', '-h', 'help'):
+            print(USAGE, end='')
+            return 0
+        raise UsageError(f'unknown command {args[0]}' if args else 'a command is needed')
+    except UsageError as e:
+        print(f'runcu: {e}\n{USAGE}', end='', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,281 @@
+"""CUDA C++ source text to kernels, by NVRTC: no toolkit, no host compiler.
+
+Its shape is that of `pycuda.compiler`.
+"""
+
+import os
+import sys
+import warnings
+
+from . import _core
+from ._core import Diagnostic, Program
+from ._errors import CompileError, LogicError
+
+__all__ = [
+    'DEFAULT_NVCC_FLAGS',
+    'CompileError',
+    'CudaModule',
+    'Diagnostic',
+    'Program',
+    'SourceModule',
+    'compile',
+    'compile_plain',
+]
+
+
+def _default_flags():
+    for name in ('RUNCU_DEFAULT_NVCC_FLAGS', 'PYCUDA_DEFAULT_NVCC_FLAGS'):
+        if name in os.environ:
+            return os.environ[name].split()
+    return []
+
+
+#: Used where `options` is None; from the environment.
+DEFAULT_NVCC_FLAGS = _default_flags()
+
+_searched = False
+
+
+def _search():
+    """Tells the library, once, in which of Python's folders NVRTC may have been installed."""
+    global _searched
+    if not _searched:
+        _searched = True
+        _core.nvrtc_search([p for p in sys.path if p and os.path.isdir(os.path.join(p, 'nvidia'))])
+
+
+_TEMPLATE = """\
+kernels are CUDA C++ source text, not Python functions. In place of {name}:
+    mod = SourceModule('''__global__ void {name}({parameters}) {{
+        int i = blockIdx.x * blockDim.x + threadIdx.x;
+        /* one element here: if (i < n) ... */ }}'''); mod.{name}[n](...)"""
+
+
+def _explain_function(function):
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount] or ('x', 'n')
+    parameters = ', '.join(f'int {n}' if n == 'n' else f'float *{n}' for n in names)
+    return TypeError(_TEMPLATE.format(name=function.__name__, parameters=parameters))
+
+
+def _text_of(source):
+    if isinstance(source, str):
+        return source
+    if isinstance(source, (bytes, bytearray)):
+        return source.decode()
+    if hasattr(source, '__code__'):
+        raise _explain_function(source)
+    if hasattr(source, '__fspath__'):
+        raise TypeError(f'a source text is expected, not a path: open({str(source)!r}).read()')
+    if type(source).__str__ in (object.__str__, int.__str__) or source is None:
+        raise TypeError(f'the source must be a str, not {type(source).__name__}')
+    return str(source)  # a generator of code, such as those of cgen
+
+
+def _cache_options(cache_dir):
+    env = os.environ
+    if cache_dir is False or 'RUNCU_DISABLE_CACHE' in env or 'PYCUDA_DISABLE_CACHE' in env:
+        return {'no_cache': True}
+    if cache_dir is None and 'RUNCU_CACHE_DIR' not in env:
+        cache_dir = env.get('PYCUDA_CACHE_DIR')
+    return {'cache_dir': None if cache_dir is None else os.fspath(cache_dir)}
+
+
+def _level():
+    """How far up the first frame outside this file is, for the place of warnings."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+def _fail(program, name):
+    command = ['nvrtc', *program.options.splitlines()]
+    error = CompileError(
+        f'NVRTC compilation of {name} failed',
+        command,
+        stderr=program.log,
+        diagnostics=program.diagnostics,
+        report=program.report,
+    )
+    return error
+
+
+def _compile(source, options, keep, arch, code, cache_dir, include_dirs, **more):
+    text = _text_of(source)
+    options = list(DEFAULT_NVCC_FLAGS if options is None else options)
+    if code is not None:
+        options += ['-code', code]
+    if keep:
+        import tempfile
+
+        more['keep_dir'] = tempfile.mkdtemp(prefix='runcu-')
+        print(f'*** compiler output in {more["keep_dir"]}')
+    if isinstance(include_dirs, str):
+        raise TypeError('include_dirs must be a list of folders, not a str')
+    _search()
+    program = Program(
+        text,
+        options=options,
+        arch=arch,
+        include_dirs=[os.fspath(d) for d in include_dirs or ()],
+        **_cache_options(cache_dir),
+        **more,
+    )
+    if not program.succeeded:
+        raise _fail(program, more.get('name') or 'kernel.cu')
+    if program.log.strip() and not program.was_cached:
+        warnings.warn(
+            f'The CUDA compiler succeeded, but said the following:\n{program.log}',
+            stacklevel=_level(),
+        )
+    return program
+
+
+def _digits(arch):
+    return int(''.join(c for c in arch.partition('_')[2] if c.isdigit()) or 0)
+
+
+def _check_arch(arch):
+    """Warns if code for `arch` cannot run on the current device."""
+    if arch is None:
+        return
+    major, minor = _core.Context.get_device().compute_capability()
+    if _digits(arch) > 10 * major + minor:
+        warnings.warn(
+            'trying to compile for a compute capability higher than selected GPU',
+            stacklevel=_level(),
+        )
+
+
+def compile(
+    source,
+    nvcc='nvcc',
+    options=None,
+    keep=False,
+    no_extern_c=False,
+    arch=None,
+    code=None,
+    cache_dir=None,
+    include_dirs=None,
+    target='cubin',
+):
+    """Compiles to bytes for `module_from_buffer`, or for others to load.
+
+    Unlike `SourceModule` it wraps the source in ``extern "C" { ... }`` unless `no_extern_c` is
+    true, so that the names in the result are those in the source.
+
+    Parameters
+    ----------
+    target : {'cubin', 'ptx'}
+        Machine code or PTX. For a device without machine code (the CPU device) both give PTX.
+    source, options, keep, arch, code, cache_dir, include_dirs
+        As for `SourceModule`.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    CompileError
+        The source does not compile.
+    """
+    if target not in ('cubin', 'ptx'):
+        raise ValueError(f"target must be 'cubin' or 'ptx', not {target!r}: NVRTC makes no others")
+    program = _compile(
+        source, options, keep, arch, code, cache_dir, include_dirs, extern_c=not no_extern_c
+    )
+    return (program.cubin if target == 'cubin' else None) or program.ptx
+
+
+def compile_plain(source, options=None, keep=False, nvcc='nvcc', cache_dir=None, target='cubin'):
+    """Compiles a source as it stands; as `compile` with `no_extern_c`."""
+    return compile(
+        source, options=options, keep=keep, no_extern_c=True, cache_dir=cache_dir, target=target
+    )
+
+
+class CudaModule:
+    """Kernels and variables of a module, by method or as attributes."""
+
+    module: _core.Module
+
+    def get_function(self, name):
+        """The kernel called `name`; see `runcu.driver.Module.get_function`."""
+        return self.module.get_function(name)
+
+    def get_global(self, name):
+        """Address and bytes of the variable called `name`."""
+        return self.module.get_global(name)
+
+    def get_texref(self, name):
+        """Raises LogicError: compilers make no texture references any more."""
+        return self.module.get_texref(name)
+
+    def get_surfref(self, name):
+        """Raises LogicError: compilers make no surface references any more."""
+        return self.module.get_surfref(name)
+
+    def __getattr__(self, name):
+        if name == 'module' or (name.startswith('__') and name.endswith('__')):
+            raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
+        try:
+            kernel = self.module.get_function(name)
+        except LogicError as e:
+            raise AttributeError(str(e)) from None
+        self.__dict__[name] = kernel
+        return kernel
+
+    def __dir__(self):
+        return [*super().__dir__(), *self.module.kernel_names]
+
+
+class SourceModule(CudaModule):
+    """Kernels compiled from CUDA C++ source text and loaded into the current context.
+
+    >>> mod = SourceModule('__global__ void twice(float *x, int n) {'
+    ...                    ' int i = blockIdx.x * blockDim.x + threadIdx.x;'
+    ...                    ' if (i < n) x[i] *= 2; }')
+    >>> mod.twice[n](InOut(x), n)
+
+    Parameters
+    ----------
+    source : str
+        CUDA C++. Kernels are found by their C++ names: no ``extern "C"`` is put around it.
+    nvcc : str
+        Accepted and ignored: the compiler is NVRTC.
+    options : list of str, optional
+        NVRTC's or nvcc's. By default `DEFAULT_NVCC_FLAGS`.
+    keep : bool
+        Leave source, PTX, machine code and log in a folder, and print which.
+    no_extern_c : bool
+        Accepted and ignored: see `source`.
+    arch, code : str, optional
+        Architecture, such as "sm_90"; by default the device's.
+    cache_dir : path or False, optional
+        Where compiled sources are kept. False: nowhere.
+    include_dirs : list of path, optional
+        Searched for headers before all others.
+
+    Raises
+    ------
+    CompileError
+        The source does not compile; see its `diagnostics`.
+    """
+
+    def __init__(
+        self,
+        source,
+        nvcc='nvcc',
+        options=None,
+        keep=False,
+        no_extern_c=False,
+        arch=None,
+        code=None,
+        cache_dir=None,
+        include_dirs=None,
+    ):
+        _check_arch(arch)
+        program = _compile(source, options, keep, arch, code, cache_dir, include_dirs)
+        self.module = _core.module_from_program(program)

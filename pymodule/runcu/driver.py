@@ -1,0 +1,377 @@
+"""The CUDA Driver API: devices, contexts, memory, copies, streams, events, modules, kernels.
+
+Its shape is that of `pycuda.driver`. Nothing is loaded before the first call that needs a device;
+a call that needs a context and finds none makes the default device's primary context current.
+"""
+
+import warnings
+
+import numpy as np
+
+from . import _core
+from ._core import (
+    ArgumentHandler,
+    Context,
+    Device,
+    DeviceAllocation,
+    Event,
+    Function,
+    HostAllocation,
+    In,
+    InOut,
+    Launcher,
+    Module,
+    Out,
+    PointerHolderBase,
+    Stream,
+    get_driver_version,
+    init,
+    mem_alloc,
+    mem_get_address_range,
+    mem_get_info,
+    memcpy_dtod,
+    memcpy_dtod_async,
+    memcpy_dtoh,
+    memcpy_dtoh_async,
+    memcpy_htod,
+    memcpy_htod_async,
+    memset_d2d8,
+    memset_d2d8_async,
+    memset_d2d16,
+    memset_d2d16_async,
+    memset_d2d32,
+    memset_d2d32_async,
+    memset_d8,
+    memset_d8_async,
+    memset_d16,
+    memset_d16_async,
+    memset_d32,
+    memset_d32_async,
+    start_profiler,
+    stop_profiler,
+)
+from ._enums import (
+    compute_mode,
+    ctx_flags,
+    event_flags,
+    func_cache,
+    host_alloc_flags,
+    jit_fallback,
+    jit_option,
+    limit,
+    make,
+    memory_type,
+    shared_config,
+)
+from ._errors import (
+    ArgumentError,
+    CompileError,
+    DeviceWarning,
+    Error,
+    LaunchError,
+    LogicError,
+    MemoryError,
+    RuntimeError,
+)
+
+__all__ = [
+    'ArgumentError',
+    'ArgumentHandler',
+    'CompileError',
+    'Context',
+    'Device',
+    'DeviceAllocation',
+    'DeviceWarning',
+    'Error',
+    'Event',
+    'Function',
+    'HostAllocation',
+    'In',
+    'InOut',
+    'LaunchError',
+    'Launcher',
+    'LogicError',
+    'MemoryError',
+    'Module',
+    'Out',
+    'PagelockedHostAllocation',
+    'PointerHolderBase',
+    'RuntimeError',
+    'Stream',
+    'compute_mode',
+    'ctx_flags',
+    'device',
+    'device_attribute',
+    'devices',
+    'event_flags',
+    'from_device',
+    'from_device_like',
+    'func_cache',
+    'function_attribute',
+    'get_driver_version',
+    'get_version',
+    'have_gl_ext',
+    'host_alloc_flags',
+    'init',
+    'jit_fallback',
+    'jit_option',
+    'limit',
+    'mem_alloc',
+    'mem_alloc_like',
+    'mem_get_address_range',
+    'mem_get_info',
+    'memcpy_dtod',
+    'memcpy_dtod_async',
+    'memcpy_dtoh',
+    'memcpy_dtoh_async',
+    'memcpy_htod',
+    'memcpy_htod_async',
+    'memory_type',
+    'memset_d16',
+    'memset_d16_async',
+    'memset_d2d16',
+    'memset_d2d16_async',
+    'memset_d2d32',
+    'memset_d2d32_async',
+    'memset_d2d8',
+    'memset_d2d8_async',
+    'memset_d32',
+    'memset_d32_async',
+    'memset_d8',
+    'memset_d8_async',
+    'module_from_buffer',
+    'module_from_file',
+    'pagelocked_empty',
+    'pagelocked_empty_like',
+    'pagelocked_zeros',
+    'pagelocked_zeros_like',
+    'shared_config',
+    'start_profiler',
+    'stop_profiler',
+    'to_device',
+]
+
+device_attribute = make(
+    'device_attribute',
+    _core.device_attribute_rows(),
+    'What can be asked of a device; in lower case the names are attributes of it.',
+)
+function_attribute = make(
+    'function_attribute',
+    _core.function_attribute_rows(),
+    'What can be asked of a kernel; in lower case the names are attributes of it.',
+)
+PagelockedHostAllocation = HostAllocation
+
+
+def get_version():
+    """The version of CUDA whose interface this library was written against: (13, 0, 0)."""
+    return (13, 0, 0)
+
+
+def have_gl_ext():
+    """False: there are no functions that share memory with OpenGL."""
+    return False
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+def devices(driver=None):
+    """All devices: those of NVIDIA's driver, if there is one, then the CPU device.
+
+    Parameters
+    ----------
+    driver : str, optional
+        "cuda", "cpu" or the path of a driver's library: its devices alone, and an error if it
+        cannot be loaded.
+
+    Returns
+    -------
+    list of Device
+    """
+    if driver is not None:
+        return [Device(f'{driver}:{i}') for i in range(Device.count(driver))]
+    found = []
+    for name in ('cuda', 'cpu'):
+        try:
+            found += devices(name)
+        except Error:  # no such driver here, or not built in
+            continue
+    return found
+
+
+class device:
+    """Makes a device current in a `with` block.
+
+    >>> with runcu.device('cpu') as dev:
+    ...     mod = runcu.SourceModule(source)
+
+    Parameters
+    ----------
+    which : Device, int or str
+        As for `Device`. The context is the device's primary one.
+    """
+
+    def __init__(self, which=None):
+        self._device = Device(which)
+        self._contexts = []
+
+    def __enter__(self):
+        context = self._device.retain_primary_context()
+        context.push()
+        self._contexts.append(context)
+        return self._device
+
+    def __exit__(self, *exc_info):
+        self._contexts.pop()
+        Context.pop()
+
+
+def _get_attributes(self):
+    """All attributes that the device tells, by `device_attribute`."""
+    found = {}
+    for attribute in device_attribute.values.values():
+        try:
+            found[attribute] = self.get_attribute(attribute)
+        except LogicError as e:
+            warnings.warn(f"CUDA driver raised '{e}' when querying '{attribute}'", stacklevel=2)
+    return found
+
+
+Device.get_attributes = _get_attributes
+
+
+def _set_shared_config(config):
+    """Accepts a `shared_config`; no device of today has banks to configure."""
+    shared_config(config)
+
+
+def _get_shared_config():
+    """The width that every device of today has."""
+    return shared_config.FOUR_BYTE_BANK_SIZE
+
+
+Context.set_shared_config = staticmethod(_set_shared_config)
+Context.get_shared_config = staticmethod(_get_shared_config)
+
+
+# --- memory ---------------------------------------------------------------------------------------
+
+
+def mem_alloc_like(ary):
+    """Device memory of as many bytes as `ary` has."""
+    return mem_alloc(ary.nbytes)
+
+
+def to_device(bf_obj):
+    """New device memory with the bytes of an array or buffer, in C order."""
+    host = np.ascontiguousarray(bf_obj) if isinstance(bf_obj, np.ndarray) else memoryview(bf_obj)
+    memory = mem_alloc(host.nbytes)
+    memcpy_htod(memory, host)
+    return memory
+
+
+def from_device(devptr, shape, dtype, order='C'):
+    """A new host array of the bytes at a device address."""
+    result = np.empty(shape, dtype, order)
+    memcpy_dtoh(result, devptr)
+    return result
+
+
+def from_device_like(devptr, other_ary):
+    """A new host array like `other_ary` of the bytes at a device address."""
+    result = np.empty_like(other_ary)
+    memcpy_dtoh(result, devptr)
+    return result
+
+
+def pagelocked_empty(shape, dtype, order='C', mem_flags=0):
+    """A host array in page-locked memory, with whatever it contains.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+    dtype : dtype
+    order : {'C', 'F'}
+    mem_flags : int
+        Of `host_alloc_flags`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Its `base` is the `HostAllocation`.
+    """
+    dtype = np.dtype(dtype)
+    shape = tuple(shape) if np.ndim(shape) else (int(shape),)
+    count = 1
+    for extent in shape:
+        count *= int(extent)
+    memory = HostAllocation(max(count * dtype.itemsize, 1), mem_flags)
+    return np.ndarray(shape, dtype, buffer=memory, order=order)
+
+
+def pagelocked_zeros(shape, dtype, order='C', mem_flags=0):
+    """A host array of zeros in page-locked memory; as `pagelocked_empty`."""
+    result = pagelocked_empty(shape, dtype, order, mem_flags)
+    result.fill(0)
+    return result
+
+
+def _order_of(array):
+    return 'F' if array.flags.f_contiguous and not array.flags.c_contiguous else 'C'
+
+
+def pagelocked_empty_like(array, mem_flags=0):
+    """A page-locked array of another's shape, dtype and order."""
+    return pagelocked_empty(array.shape, array.dtype, _order_of(array), mem_flags)
+
+
+def pagelocked_zeros_like(array, mem_flags=0):
+    """A page-locked array of zeros of another's shape, dtype and order."""
+    return pagelocked_zeros(array.shape, array.dtype, _order_of(array), mem_flags)
+
+
+# --- modules --------------------------------------------------------------------------------------
+
+_LOG_OPTIONS = {
+    jit_option.INFO_LOG_BUFFER,
+    jit_option.INFO_LOG_BUFFER_SIZE_BYTES,
+    jit_option.ERROR_LOG_BUFFER,
+    jit_option.ERROR_LOG_BUFFER_SIZE_BYTES,
+    jit_option.TARGET_FROM_CUCONTEXT,
+}
+
+
+def module_from_file(filename):
+    """The module in a file of cubin, PTX or a fatbin."""
+    with open(filename, 'rb') as file:
+        return _core.module_load(file.read())
+
+
+def module_from_buffer(buffer, options=(), message_handler=None):
+    """A module from cubin, PTX or a fatbin in memory.
+
+    Parameters
+    ----------
+    buffer : bytes-like
+    options : iterable of (jit_option, int)
+        The buffers of the log are provided here; options that steer the assembler are not passed
+        on, with a warning.
+    message_handler : callable, optional
+        Called with whether the module was loaded, an information log and an error log.
+    """
+    for option, _ in options:
+        if option not in _LOG_OPTIONS:
+            warnings.warn(
+                f'the option {jit_option(option)} is not passed on to the driver', stacklevel=2
+            )
+    try:
+        module = _core.module_load(buffer)
+    except Error as e:
+        if message_handler is not None:
+            message_handler(False, '', str(e))
+        raise
+    if message_handler is not None:
+        message_handler(True, '', '')
+    return module

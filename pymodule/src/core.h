@@ -1,0 +1,367 @@
+/* What the files of the extension module share. One file a Python type; they call the public C library only (runcu/…). */
+#ifndef BIND_H
+#define BIND_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define NPY_NO_DEPRECATED_API NPY_1_22_API_VERSION
+#define NPY_TARGET_VERSION NPY_1_22_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL runcu_bind_array_api
+#ifndef BIND_IMPORTS_ARRAY
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+#include <numpy/arrayscalars.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <structmember.h>
+
+#include "runcu/runcu.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
+
+/* Types that module.c makes, in this order: a base stands before what derives from it. */
+#define BIND_TYPES(X)                                                                              \
+    X(device, NULL)                                                                                \
+    X(context, NULL)                                                                               \
+    X(stream, NULL)                                                                                \
+    X(event, NULL)                                                                                 \
+    X(allocation, NULL)                                                                            \
+    X(span, NULL)                                                                                  \
+    X(host_allocation, NULL)                                                                       \
+    X(holder, NULL)                                                                                \
+    X(handler, NULL)                                                                               \
+    X(in, handler)                                                                                 \
+    X(out, handler)                                                                                \
+    X(inout, handler)                                                                              \
+    X(module, NULL)                                                                                \
+    X(function, NULL)                                                                              \
+    X(launcher, NULL)                                                                              \
+    X(program, NULL)
+
+/* Classes of runcu/_errors.py and runcu/_enums.py that C code hands out: field and Python's name. */
+#define BIND_CLASSES(X)                                                                            \
+    X(error, "Error")                                                                              \
+    X(memory_error, "MemoryError")                                                                 \
+    X(logic_error, "LogicError")                                                                   \
+    X(launch_error, "LaunchError")                                                                 \
+    X(runtime_error, "RuntimeError")                                                               \
+    X(argument_error, "ArgumentError")                                                             \
+    X(device_warning, "DeviceWarning")
+
+/* Names that are compared or looked up while a program runs. */
+#define BIND_NAMES(X)                                                                              \
+    X(block)                                                                                       \
+    X(grid)                                                                                        \
+    X(stream)                                                                                      \
+    X(shared)                                                                                      \
+    X(time_kernel)                                                                                 \
+    X(texrefs)                                                                                     \
+    X(strict)                                                                                      \
+    X(shared_size)                                                                                 \
+    X(gpudata)                                                                                     \
+    X(get_pointer)                                                                                 \
+    X(get_device_alloc)                                                                            \
+    X(pre_call)                                                                                    \
+    X(post_call)                                                                                   \
+    X(data)                                                                                        \
+    X(typestr)                                                                                     \
+    X(__cuda_array_interface__)                                                                    \
+    X(__cuda_stream__)
+
+/* A NumPy scalar type whose values are plain numbers. */
+struct bind_scalar {
+    PyTypeObject *type;
+    uint8_t kind; /* enum runcu_arg_kind */
+    uint8_t offset; /* of the value in the object */
+    uint8_t size;
+};
+enum { BIND_SCALARS = 17 };
+
+typedef struct bind_state {
+#define X(name, base) PyTypeObject *name##_type;
+    BIND_TYPES(X)
+#undef X
+#define X(field, name) PyObject *field;
+    BIND_CLASSES(X)
+#undef X
+#define X(name) PyObject *name_##name;
+    BIND_NAMES(X)
+#undef X
+    PyObject *compute_mode; /* the enumeration */
+    PyTypeObject *diagnostic_type;
+    PyObject *pushed; /* list of contexts that a stack of some thread holds */
+    struct bind_scalar scalars[BIND_SCALARS];
+    PyObject *package; /* the folder of this package, for the place of warnings */
+} bind_state;
+
+extern struct PyModuleDef bind_module;
+
+/* --- object.c: what all types have in common ---------------------------------------------------------------------------- */
+
+/* Every object begins so: it takes new attributes and weak references, and finds the module's state. */
+#define BIND_HEAD                                                                                  \
+    PyObject_HEAD                                                                                  \
+    bind_state *state;                                                                             \
+    PyObject *dict, *weakrefs;
+
+typedef struct bind_object {
+    BIND_HEAD
+} bind_object;
+
+#define BIND_MEMBERS                                                                               \
+    {"__dictoffset__", T_PYSSIZET, offsetof(bind_object, dict), READONLY, NULL},                   \
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(bind_object, weakrefs), READONLY, NULL}
+
+#define BIND_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC)
+
+/* The state behind a type of ours or a subclass of one, written in Python perhaps. */
+bind_state *bind_state_of(PyTypeObject *type);
+bind_state *bind_module_state(PyObject *module);
+/* A zeroed object of `type` with its state set; NULL with an exception. */
+void *bind_new(PyTypeObject *type);
+/* The first and the last steps of every dealloc; the object's own things are let go in between. */
+void bind_begin_dealloc(PyObject *self);
+void bind_end_dealloc(PyObject *self);
+int bind_traverse(PyObject *self, visitproc visit, void *arg);
+int bind_clear(PyObject *self);
+/* A tp_new for types that only functions make. */
+PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+
+/* --- error.c, hooks.c: failures and what the library has to say --------------------------------------------------------- */
+
+/* Raises this thread's last failure of the library; returns -1. */
+int bind_fail(bind_state *state, int status);
+/* Raises `type` (an exception of runcu/_errors.py) with a text and the attributes of a failure; returns -1. */
+int bind_raise(PyObject *type, const char *format, ...);
+
+/* Messages or output of kernels wait to be passed on; read without a lock. */
+extern atomic_bool bind_has_news;
+/* Passes them on: warnings, and kernels' printf to sys.stdout. -1 if a warning was made an exception. Needs the GIL. */
+int bind_tell_news(bind_state *state);
+
+/* 0, or -1 with an exception: the end of every call of the library. */
+static inline int bind_check(bind_state *state, int status)
+{
+    if (status == 0 && !atomic_load_explicit(&bind_has_news, memory_order_relaxed))
+        return 0;
+    if (status != 0)
+        return bind_fail(state, status);
+    return bind_tell_news(state);
+}
+
+/* A call that may wait: other Python threads run meanwhile. */
+#define BIND_UNLOCKED(status, call)                                                                \
+    do {                                                                                           \
+        Py_BEGIN_ALLOW_THREADS                                                                     \
+        (status) = (call);                                                                         \
+        Py_END_ALLOW_THREADS                                                                       \
+    } while (0)
+
+/* Around the calls of a dealloc, which may wait: no exception gets in or out. An interrupt that arrives meanwhile is put off until the
+ * interpreter looks again. */
+struct bind_quiet {
+    PyObject *type, *value, *traceback;
+};
+void bind_quiet_begin(struct bind_quiet *quiet);
+void bind_quiet_end(struct bind_quiet *quiet);
+
+/* Installs the library's callbacks for this process. 0, or -1 with an exception. */
+int bind_hooks_install(bind_state *state);
+/* At the interpreter's end: from now on kernels print straight to the process's standard output. */
+void bind_hooks_end(bind_state *state);
+
+/* --- convert.c: Python values to C -------------------------------------------------------------------------------------- */
+
+/* Arguments of a METH_FASTCALL | METH_KEYWORDS function by name: out[i] is the argument called names[i] or NULL; the first `required`
+ * must be there. 0, or -1 with a TypeError. */
+struct bind_signature {
+    const char *function;
+    int required;
+    const char *names[8]; /* ends with NULL */
+};
+int bind_parse(PyObject **out, const struct bind_signature *signature, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *kwnames);
+
+/* A number of bytes or elements: an int or anything with __index__, not negative. `what` names it in the error. */
+int bind_size(size_t *out, PyObject *value, const char *what);
+int bind_int(int *out, PyObject *value, const char *what);
+int bind_unsigned(unsigned *out, PyObject *value, const char *what);
+/* The device address that an object stands for. */
+int bind_address(uint64_t *out, bind_state *state, PyObject *value);
+/* Block or grid: an int, or one to three of them in a tuple, list or the like, each at least 1. */
+int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what);
+/* None, a Stream, or an object with __cuda_stream__. *keep is NULL or a new reference that must outlive the use of *out. */
+int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value);
+
+/* Host memory of an object for a copy: contiguous in C or Fortran order. bind_buffer_release always follows success. */
+struct bind_buffer {
+    Py_buffer view; /* view.obj is NULL for a NumPy array, whose memory is taken directly */
+    PyObject *owner;
+    void *data;
+    size_t bytes;
+};
+int bind_buffer_get(struct bind_buffer *out, PyObject *value, bool writable);
+void bind_buffer_release(struct bind_buffer *buffer);
+
+/* What __cuda_array_interface__ says. */
+struct bind_cuda_array {
+    uint64_t address;
+    size_t element_size;
+    uint8_t element_kind; /* enum runcu_param_kind */
+};
+/* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. A stream named there is waited for. */
+int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *value);
+/* The attribute, NULL without an exception if it does not exist, NULL with one if getting it failed. */
+PyObject *bind_optional(PyObject *value, PyObject *name);
+
+/* --- the types ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct bind_device {
+    BIND_HEAD
+    runcu_device *device;
+} bind_device;
+
+typedef struct bind_context {
+    BIND_HEAD
+    runcu_context *context;
+} bind_context;
+
+typedef struct bind_streamobject {
+    BIND_HEAD
+    runcu_stream *stream;
+} bind_streamobject;
+
+typedef struct bind_event {
+    BIND_HEAD
+    runcu_event *event;
+} bind_event;
+
+/* Device memory. The address and the size outlive free(): readers need no lock against it. */
+typedef struct bind_allocation {
+    BIND_HEAD
+    _Atomic(runcu_mem *) mem; /* NULL: freed */
+    uint64_t address;
+    size_t bytes;
+    atomic_int exports; /* memoryviews of it */
+} bind_allocation;
+
+/* In, Out and InOut. */
+typedef struct bind_handler {
+    BIND_HEAD
+    PyObject *array, *allocation;
+} bind_handler;
+
+typedef struct bind_moduleobject {
+    BIND_HEAD
+    runcu_module *module;
+} bind_moduleobject;
+
+/* One code of Function.prepare: a letter of the struct module; `bytes` is the number before an s. */
+struct bind_code {
+    char letter;
+    size_t bytes;
+};
+
+typedef struct bind_function {
+    BIND_HEAD
+    vectorcallfunc vectorcall;
+    runcu_function *function;
+    const runcu_param *params;
+    int param_count; /* -1: unknown */
+    PyObject *arg_format, *texrefs;
+    struct bind_code *codes;
+    Py_ssize_t code_count; /* -1: not prepared */
+} bind_function;
+
+typedef struct bind_launcher {
+    BIND_HEAD
+    vectorcallfunc vectorcall;
+    bind_function *function;
+    PyObject *stream; /* or NULL */
+    runcu_launch_params params;
+    bool is_empty; /* no threads at all: nothing to launch */
+} bind_launcher;
+
+typedef struct bind_program {
+    BIND_HEAD
+    runcu_program *program;
+    bool has_succeeded;
+} bind_program;
+
+#define X(name, base) extern PyType_Spec bind_##name##_spec;
+BIND_TYPES(X)
+#undef X
+
+PyObject *bind_device_wrap(bind_state *state, runcu_device *device);
+/* `context` is taken. */
+PyObject *bind_context_wrap(bind_state *state, runcu_context *context);
+/* A context has become current: somebody's stack holds it. Its counterpart, for the context that is no longer there. */
+int bind_context_hold(bind_state *state, PyObject *context);
+void bind_context_drop(bind_state *state, const runcu_context *context);
+PyObject *bind_allocation_new(bind_state *state, size_t bytes);
+/* `module`, `function` and `program` are taken. */
+PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
+PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
+int bind_diagnostic_init(bind_state *state);
+
+/* copy.c: host memory that an asynchronous copy uses is held until the copy is done. Takes over `buffer`. */
+int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream);
+/* Lets go of what finished copies held. */
+void bind_release_done(void);
+
+/* launch.c */
+PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+PyObject *bind_function_subscript(PyObject *self, PyObject *key);
+/* One launch: the arguments `values` converted, by prepare()'s codes if `is_prepared`. */
+int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                PyObject *const *values, Py_ssize_t count, bool is_prepared);
+/* Likewise, waited for; *seconds is how long the device took. */
+int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                      PyObject *const *values, Py_ssize_t count);
+
+/* argument.c: one launch's arguments. */
+void bind_scalars_init(bind_state *state);
+struct bind_scratch {
+    _Alignas(16) unsigned char bytes[16];
+};
+struct bind_hold {
+    struct bind_buffer buffer;
+    PyObject *handler; /* of a class written in Python: its pre_call and post_call are called */
+};
+struct bind_arguments {
+    bind_function *function;
+    runcu_arg *args;
+    struct bind_scratch *scratch;
+    struct bind_hold *holds; /* made when the first is needed */
+    Py_ssize_t count, hold_count;
+    bool waits; /* results travel back: the launch ends when they are there */
+    bool has_handlers;
+};
+/* Converts argument `i`. 0, or -1 with an exception. */
+int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
+/* Likewise, to the type that a code of prepare() names (prepare.c). */
+int bind_prepared_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value,
+                           struct bind_code code);
+void bind_arguments_release(struct bind_arguments *call);
+/* Makes addresses of allocations: while the launch runs without the GIL, another thread may free them. */
+void bind_arguments_unpin(struct bind_arguments *call);
+/* Room for host memory or a handler that the launch needs; it counts once hold_count is raised. NULL with an exception. */
+struct bind_hold *bind_new_hold(struct bind_arguments *call);
+void bind_pack_complex(runcu_arg *arg, unsigned char *bytes, Py_complex value, bool is_single);
+int bind_pack_half(unsigned char *out, double value);
+
+/* prepare.c: the codes of a format string, and the format that a list of types stands for (a new reference). */
+int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *format);
+PyObject *bind_format_of(PyObject *types);
+
+/* Functions of the module, by file. */
+extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
+    bind_module_functions[], bind_function_functions[], bind_program_functions[];
+/* Functions that know the module and are attributes of a class: Context.pop() works on class and instance. */
+extern PyMethodDef bind_device_statics[], bind_context_statics[];
+
+#endif

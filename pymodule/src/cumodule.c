@@ -1,0 +1,183 @@
+/* Module: code on a device. (module.c is the extension module.) */
+#include "core.h"
+
+PyObject *bind_module_wrap(bind_state *state, runcu_module *module)
+{
+    bind_moduleobject *self = bind_new(state->module_type);
+    if (self)
+        self->module = module;
+    else
+        runcu_module_release(&module);
+    return (PyObject *) self;
+}
+
+static void module_dealloc(PyObject *self)
+{
+    struct bind_quiet quiet;
+    bind_begin_dealloc(self);
+    bind_quiet_begin(&quiet);
+    Py_BEGIN_ALLOW_THREADS
+    runcu_module_release(&((bind_moduleobject *) self)->module);
+    Py_END_ALLOW_THREADS
+    bind_quiet_end(&quiet);
+    bind_end_dealloc(self);
+}
+
+/* Text without NUL bytes, which would hide what follows them. */
+static const char *name_text(PyObject *value)
+{
+    Py_ssize_t len;
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "a name must be a str, not %.200s", Py_TYPE(value)->tp_name);
+        return NULL;
+    }
+    const char *text = PyUnicode_AsUTF8AndSize(value, &len);
+    if (text && strlen(text) != (size_t) len) {
+        PyErr_SetString(PyExc_ValueError, "a name must not contain a NUL character");
+        return NULL;
+    }
+    return text;
+}
+
+static PyObject *module_get_function(PyObject *self, PyObject *value)
+{
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    const char *name = name_text(value);
+    runcu_function *function;
+    int status;
+    if (!name)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_get_function(&function, m->module, name));
+    if (bind_check(m->state, status) != 0)
+        return NULL;
+    return bind_function_wrap(m->state, function);
+}
+
+static PyObject *module_get_global(PyObject *self, PyObject *value)
+{
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    const char *name = name_text(value);
+    uint64_t address;
+    size_t bytes;
+    if (!name ||
+        bind_check(m->state, runcu_module_get_global(&address, &bytes, m->module, name)) != 0)
+        return NULL;
+    return Py_BuildValue("(Kn)", (unsigned long long) address, (Py_ssize_t) bytes);
+}
+
+static PyObject *fail_reference(PyObject *self, const char *what, const char *instead)
+{
+    bind_raise(((bind_object *) self)->state->logic_error,
+               "no compiler makes %s references since CUDA 12: pass %s objects to the kernel", what, instead);
+    return NULL;
+}
+
+static PyObject *module_get_texref(PyObject *self, PyObject *name)
+{
+    (void) name;
+    return fail_reference(self, "texture", "texture");
+}
+
+static PyObject *module_get_surfref(PyObject *self, PyObject *name)
+{
+    (void) name;
+    return fail_reference(self, "surface", "surface");
+}
+
+static PyObject *module_kernel_names(PyObject *self, void *closure)
+{
+    (void) closure;
+    const char *name;
+    PyObject *names = PyList_New(0);
+    for (size_t i = 0;
+         names && (name = runcu_module_kernel_name(((bind_moduleobject *) self)->module, i)); i++) {
+        PyObject *text = PyUnicode_FromString(name);
+        if (!text || PyList_Append(names, text) != 0)
+            Py_CLEAR(names);
+        Py_XDECREF(text);
+    }
+    return names;
+}
+
+static PyObject *module_handle(PyObject *self, void *closure)
+{
+    (void) closure;
+    return PyLong_FromUnsignedLongLong(runcu_module_handle(((bind_moduleobject *) self)->module));
+}
+
+static PyMethodDef module_methods[] = {
+    {"get_function", module_get_function, METH_O,
+     "get_function($self, name, /)\n--\n\n"
+     "The kernel of that C++ name (\"add\", \"ns::add\", \"axpy<float>\") or exact name in the PTX.\n\n"
+     "Raises\n------\nLogicError\n    There is none, or more than one: the text lists the names."},
+    {"get_global", module_get_global, METH_O,
+     "get_global($self, name, /)\n--\n\nAddress and bytes of a __device__ or __constant__ variable."},
+    {"get_texref", module_get_texref, METH_O,
+     "get_texref($self, name, /)\n--\n\nRaises LogicError: compilers make no texture references any more."},
+    {"get_surfref", module_get_surfref, METH_O,
+     "get_surfref($self, name, /)\n--\n\nRaises LogicError: compilers make no surface references any more."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef module_getset[] = {
+    {"kernel_names", module_kernel_names, NULL, "C++ names of the kernels, where the image tells them.", NULL},
+    {"handle", module_handle, NULL, "The CUmodule as an int.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef module_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot module_slots[] = {
+    {Py_tp_doc, (char *) "Code on a device: what module_from_file, module_from_buffer and SourceModule.module give."},
+    {Py_tp_new, bind_no_new},
+    {Py_tp_dealloc, module_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_tp_methods, module_methods},
+    {Py_tp_getset, module_getset},
+    {Py_tp_members, module_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_module_spec = {"runcu.driver.Module", sizeof(bind_moduleobject), 0, BIND_FLAGS, module_slots};
+
+/* --- functions of the module -------------------------------------------------------------------------------------------- */
+
+static PyObject *module_load(PyObject *module, PyObject *value)
+{
+    bind_state *state = bind_module_state(module);
+    struct bind_buffer buffer;
+    runcu_module *loaded;
+    int status;
+    if (PyUnicode_Check(value))
+        return PyErr_Format(PyExc_TypeError, "the image must be bytes (cubin, PTX or fatbin), not str");
+    if (bind_buffer_get(&buffer, value, false) != 0)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_load(&loaded, buffer.data, buffer.bytes));
+    bind_buffer_release(&buffer);
+    if (bind_check(state, status) != 0)
+        return NULL;
+    return bind_module_wrap(state, loaded);
+}
+
+static PyObject *module_from_program(PyObject *module, PyObject *program)
+{
+    bind_state *state = bind_module_state(module);
+    runcu_module *loaded;
+    int status;
+    if (!PyObject_TypeCheck(program, state->program_type))
+        return PyErr_Format(PyExc_TypeError, "a Program is expected, not %.200s",
+                            Py_TYPE(program)->tp_name);
+    BIND_UNLOCKED(status, runcu_module_from_program(&loaded, ((bind_program *) program)->program));
+    if (bind_check(state, status) != 0)
+        return NULL;
+    return bind_module_wrap(state, loaded);
+}
+
+PyMethodDef bind_module_functions[] = {
+    {"module_load", module_load, METH_O,
+     "module_load($module, image, /)\n--\n\nLoads cubin, PTX or a fatbin into the current context."},
+    {"module_from_program", module_from_program, METH_O,
+     "module_from_program($module, program, /)\n--\n\nLoads a compiled program into the current context."},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,125 @@
+/* Event. Times are milliseconds. */
+#include "core.h"
+
+static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {(char *) "flags", NULL};
+    PyObject *flags_value = NULL;
+    unsigned flags = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:Event", names, &flags_value) ||
+        (flags_value && bind_unsigned(&flags, flags_value, "flags") != 0))
+        return NULL;
+    bind_event *self = bind_new(type);
+    if (self && bind_check(self->state, runcu_event_create(&self->event, flags)) != 0)
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
+static void event_dealloc(PyObject *self)
+{
+    struct bind_quiet quiet;
+    bind_begin_dealloc(self);
+    bind_quiet_begin(&quiet);
+    runcu_event_destroy(&((bind_event *) self)->event);
+    bind_quiet_end(&quiet);
+    bind_end_dealloc(self);
+}
+
+static PyObject *event_record(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *kwnames)
+{
+    static const struct bind_signature signature = {"record", 0, {"stream", NULL}};
+    bind_event *e = (bind_event *) self;
+    PyObject *values[1], *keep;
+    runcu_stream *stream;
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+        bind_stream(&stream, &keep, e->state, values[0]) != 0)
+        return NULL;
+    int status = bind_check(e->state, runcu_event_record(e->event, stream));
+    Py_XDECREF(keep);
+    return status ? NULL : Py_NewRef(self);
+}
+
+static PyObject *event_synchronize(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_event *e = (bind_event *) self;
+    int status;
+    BIND_UNLOCKED(status, runcu_event_synchronize(e->event));
+    bind_release_done();
+    if (bind_check(e->state, status) != 0)
+        return NULL;
+    return Py_NewRef(self);
+}
+
+static PyObject *event_query(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_event *e = (bind_event *) self;
+    int done;
+    if (bind_check(e->state, runcu_event_is_done(&done, e->event)) != 0)
+        return NULL;
+    return PyBool_FromLong(done);
+}
+
+static PyObject *elapsed(bind_state *state, PyObject *start, PyObject *end)
+{
+    float milliseconds;
+    if (!PyObject_TypeCheck(start, state->event_type) || !PyObject_TypeCheck(end, state->event_type))
+        return PyErr_Format(PyExc_TypeError, "an Event is expected");
+    if (bind_check(state, runcu_event_elapsed(&milliseconds, ((bind_event *) start)->event,
+                                              ((bind_event *) end)->event)) != 0)
+        return NULL;
+    return PyFloat_FromDouble((double) milliseconds);
+}
+
+static PyObject *event_time_since(PyObject *self, PyObject *other)
+{
+    return elapsed(((bind_event *) self)->state, other, self);
+}
+
+static PyObject *event_time_till(PyObject *self, PyObject *other)
+{
+    return elapsed(((bind_event *) self)->state, self, other);
+}
+
+static PyObject *event_handle(PyObject *self, void *closure)
+{
+    (void) closure;
+    return PyLong_FromUnsignedLongLong(runcu_event_handle(((bind_event *) self)->event));
+}
+
+static PyMethodDef event_methods[] = {
+    {"record", (PyCFunction) (void (*)(void)) event_record, METH_FASTCALL | METH_KEYWORDS,
+     "record($self, stream=None)\n--\n\nHappens once the stream's work so far is done. Returns itself."},
+    {"synchronize", event_synchronize, METH_NOARGS,
+     "synchronize($self, /)\n--\n\nWaits until it has happened. Returns itself."},
+    {"query", event_query, METH_NOARGS, "query($self, /)\n--\n\nTrue when it has happened."},
+    {"time_since", event_time_since, METH_O,
+     "time_since($self, event, /)\n--\n\nMilliseconds from the other event to this one."},
+    {"time_till", event_time_till, METH_O,
+     "time_till($self, event, /)\n--\n\nMilliseconds from this event to the other one."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef event_getset[] = {
+    {"handle", event_handle, NULL, "The CUevent as an int.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef event_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot event_slots[] = {
+    {Py_tp_doc,
+     (char *) "Event(flags=0)\n--\n\nA point in a stream's work. `flags`: of event_flags; 0 measures time."},
+    {Py_tp_new, event_new},
+    {Py_tp_dealloc, event_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_tp_methods, event_methods},
+    {Py_tp_getset, event_getset},
+    {Py_tp_members, event_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_event_spec = {"runcu.driver.Event", sizeof(bind_event), 0, BIND_FLAGS, event_slots};

@@ -1,0 +1,133 @@
+/* HostAllocation: page-locked host memory, which NumPy arrays are made of (driver.pagelocked_empty). */
+#include "core.h"
+
+typedef struct bind_host_allocation {
+    BIND_HEAD
+    _Atomic(runcu_mem *) mem; /* NULL: freed */
+    void *data;
+    uint64_t address;
+    size_t bytes;
+    unsigned flags;
+} bind_host_allocation;
+
+static PyObject *host_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {(char *) "bytes", (char *) "flags", NULL};
+    PyObject *bytes_value, *flags_value = NULL;
+    size_t bytes;
+    unsigned flags = 0;
+    runcu_mem *mem;
+    int status;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:HostAllocation", names, &bytes_value,
+                                     &flags_value) ||
+        bind_size(&bytes, bytes_value, "the number of bytes") != 0 ||
+        (flags_value && bind_unsigned(&flags, flags_value, "flags") != 0))
+        return NULL;
+    bind_host_allocation *self = bind_new(type);
+    if (!self)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_mem_alloc_host(&mem, bytes, flags));
+    if (bind_check(self->state, status) != 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    atomic_store(&self->mem, mem);
+    self->data = runcu_mem_host_pointer(mem);
+    self->address = runcu_mem_address(mem);
+    self->bytes = bytes;
+    self->flags = flags;
+    return (PyObject *) self;
+}
+
+static void host_dealloc(PyObject *self)
+{
+    runcu_mem *mem = atomic_exchange(&((bind_host_allocation *) self)->mem, NULL);
+    struct bind_quiet quiet;
+    bind_begin_dealloc(self);
+    bind_quiet_begin(&quiet);
+    if (mem) {
+        Py_BEGIN_ALLOW_THREADS
+        runcu_mem_free(&mem);
+        Py_END_ALLOW_THREADS
+    }
+    bind_quiet_end(&quiet);
+    bind_end_dealloc(self);
+}
+
+static bool is_freed(bind_host_allocation *self)
+{
+    if (atomic_load(&self->mem))
+        return false;
+    bind_raise(self->state->logic_error, "the page-locked host allocation has been freed");
+    return true;
+}
+
+static int host_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    bind_host_allocation *h = (bind_host_allocation *) self;
+    view->obj = NULL;
+    if (is_freed(h))
+        return -1;
+    return PyBuffer_FillInfo(view, self, h->data, (Py_ssize_t) h->bytes, 0, flags);
+}
+
+static PyObject *host_free(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_host_allocation *h = (bind_host_allocation *) self;
+    runcu_mem *mem = atomic_exchange(&h->mem, NULL);
+    int status;
+    if (!mem) {
+        bind_raise(h->state->logic_error,
+                   "pagelocked_host_allocation::free failed: invalid resource handle");
+        return NULL;
+    }
+    BIND_UNLOCKED(status, runcu_mem_free(&mem));
+    if (bind_check(h->state, status) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *host_get_flags(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    return PyLong_FromUnsignedLong(((bind_host_allocation *) self)->flags);
+}
+
+static PyObject *host_get_device_pointer(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_host_allocation *h = (bind_host_allocation *) self;
+    if (is_freed(h))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(h->address);
+}
+
+static PyMethodDef host_methods[] = {
+    {"free", host_free, METH_NOARGS,
+     "free($self, /)\n--\n\nFrees the memory now. Arrays made of it must not be used any more."},
+    {"get_flags", host_get_flags, METH_NOARGS,
+     "get_flags($self, /)\n--\n\nThe host_alloc_flags it was made with."},
+    {"get_device_pointer", host_get_device_pointer, METH_NOARGS,
+     "get_device_pointer($self, /)\n--\n\nThe address under which kernels reach it."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef host_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot host_slots[] = {
+    {Py_tp_doc,
+     (char *) "HostAllocation(bytes, flags=0)\n--\n\n"
+              "Page-locked host memory: copies of it are fast and may be asynchronous. `flags`: of host_alloc_flags."},
+    {Py_tp_new, host_new},
+    {Py_tp_dealloc, host_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_bf_getbuffer, host_getbuffer},
+    {Py_tp_methods, host_methods},
+    {Py_tp_members, host_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_host_allocation_spec = {"runcu.driver.HostAllocation", sizeof(bind_host_allocation), 0,
+                                         BIND_FLAGS, host_slots};

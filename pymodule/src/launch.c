@@ -1,0 +1,331 @@
+/* Launches: the call of a Function, function[...](...), and what the prepared calls share with them. The GIL is held throughout, but while
+ * results are waited for. */
+#include "core.h"
+
+enum { ON_STACK = 24 };
+
+static int call_handlers(struct bind_arguments *call, PyObject *method, PyObject *stream)
+{
+    for (Py_ssize_t i = 0; i < call->hold_count; i++) {
+        PyObject *handler = call->holds[i].handler;
+        PyObject *done =
+            handler ? PyObject_CallMethodOneArg(handler, method, stream ? stream : Py_None) : NULL;
+        if (handler && !done)
+            return -1;
+        Py_XDECREF(done);
+    }
+    return 0;
+}
+
+static int run(struct bind_arguments *call, const runcu_launch_params *params, PyObject *stream)
+{
+    bind_state *state = call->function->state;
+    runcu_function *function = call->function->function;
+    size_t count = (size_t) call->count;
+    int status;
+    if (call->has_handlers && call_handlers(call, state->name_pre_call, stream) != 0)
+        return -1;
+#ifdef Py_GIL_DISABLED
+    bool may_free = true;
+#else
+    bool may_free = call->waits;
+#endif
+    if (may_free)
+        bind_arguments_unpin(call);
+    if (call->waits)
+        BIND_UNLOCKED(status, runcu_launch_args(function, params, call->args, count));
+    else
+        status = runcu_launch_args(function, params, call->args, count);
+    if (bind_check(state, status) != 0)
+        return -1;
+    return call->has_handlers ? call_handlers(call, state->name_post_call, stream) : 0;
+}
+
+static int convert(struct bind_arguments *call, PyObject *const *values, bool is_prepared)
+{
+    const bind_function *f = call->function;
+    if (is_prepared && call->count != f->code_count)
+        return bind_raise(PyExc_TypeError, "%s() was prepared for %zd arguments, %zd were given",
+                          runcu_function_name(f->function), f->code_count, call->count);
+    for (Py_ssize_t i = 0; i < call->count; i++) {
+        int status = is_prepared ? bind_prepared_argument(call, i, values[i], f->codes[i])
+                                 : bind_argument(call, i, values[i]);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
+}
+
+int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                PyObject *const *values, Py_ssize_t count, bool is_prepared)
+{
+    runcu_arg args[ON_STACK];
+    struct bind_scratch scratch[ON_STACK];
+    struct bind_arguments call = {.function = self, .args = args, .scratch = scratch, .count = count};
+    int status = -1;
+    if (count > ON_STACK) {
+        call.args = PyMem_Calloc((size_t) count, sizeof *args);
+        call.scratch = PyMem_Calloc((size_t) count, sizeof *scratch);
+    }
+    if (!call.args || !call.scratch)
+        PyErr_NoMemory();
+    else if (convert(&call, values, is_prepared) == 0)
+        status = run(&call, params, stream);
+    if (call.holds)
+        bind_arguments_release(&call);
+    if (count > ON_STACK) {
+        PyMem_Free(call.args);
+        PyMem_Free(call.scratch);
+    }
+    return status;
+}
+
+int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                      PyObject *const *values, Py_ssize_t count)
+{
+    runcu_event *start = NULL, *end = NULL;
+    float milliseconds = 0;
+    int status = runcu_event_create(&start, 0);
+    status = status ? status : runcu_event_create(&end, 0);
+    status = bind_check(self->state, status ? status : runcu_event_record(start, params->stream));
+    if (status == 0)
+        status = bind_launch(self, params, stream, values, count, false);
+    if (status == 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = runcu_event_record(end, params->stream);
+        status = status ? status : runcu_event_synchronize(end);
+        status = status ? status : runcu_event_elapsed(&milliseconds, start, end);
+        Py_END_ALLOW_THREADS
+        status = bind_check(self->state, status);
+    }
+    runcu_event_destroy(&start);
+    runcu_event_destroy(&end);
+    *seconds = (double) milliseconds * 1e-3;
+    return status;
+}
+
+/* --- function(*args, block=, grid=, …) ---------------------------------------------------------------------------------- */
+
+struct options {
+    runcu_launch_params params;
+    PyObject *stream; /* borrowed */
+    PyObject *keep;   /* what params.stream lives in */
+    bool has_block, is_timed;
+};
+
+static int set_stream(struct options *o, bind_state *state, PyObject *value)
+{
+    Py_CLEAR(o->keep);
+    o->stream = value;
+    return bind_stream(&o->params.stream, &o->keep, state, value);
+}
+
+static int set_flag(bool *out, PyObject *value)
+{
+    int truth = PyObject_IsTrue(value);
+    *out = truth > 0;
+    return truth < 0 ? -1 : 0;
+}
+
+static int set_texrefs(PyObject *value)
+{
+    if (value != Py_None && PyObject_IsTrue(value))
+        return bind_raise(PyExc_TypeError,
+                          "texrefs: no compiler makes kernels with texture references since CUDA 12; pass texture objects");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* 0: done; 1: no such option; -1: exception. */
+static int set_option(struct options *o, bind_state *state, PyObject *name, PyObject *value)
+{
+    bool strict;
+    if (name == state->name_block) {
+        o->has_block = true;
+        return bind_dim3(&o->params.block, state, value, "block");
+    }
+    if (name == state->name_grid)
+        return bind_dim3(&o->params.grid, state, value, "grid");
+    if (name == state->name_stream)
+        return set_stream(o, state, value);
+    if (name == state->name_shared)
+        return bind_size(&o->params.shared, value, "shared");
+    if (name == state->name_time_kernel)
+        return set_flag(&o->is_timed, value);
+    if (name == state->name_texrefs)
+        return set_texrefs(value);
+    if (name != state->name_strict)
+        return 1;
+    int status = set_flag(&strict, value);
+    o->params.strict = strict;
+    return status;
+}
+
+/* Keywords of compiled code are interned, those of a dict built at run time need not be. */
+static PyObject *interned(bind_state *state, PyObject *name)
+{
+#define X(text)                                                                                    \
+    if (PyUnicode_Compare(name, state->name_##text) == 0)                                          \
+        return state->name_##text;
+    BIND_NAMES(X)
+#undef X
+    return name;
+}
+
+static int fail_keywords(bind_state *state, PyObject *kwnames)
+{
+    struct options scratch = {0};
+    PyObject *unknown = PyList_New(0), *comma = PyUnicode_FromString(", "), *text = NULL;
+    int status = unknown && comma ? 0 : -1;
+    for (Py_ssize_t k = 0; status == 0 && k < PyTuple_GET_SIZE(kwnames); k++) {
+        PyObject *name = interned(state, PyTuple_GET_ITEM(kwnames, k));
+        if (name == state->name_block || name == state->name_grid || name == state->name_stream ||
+            name == state->name_shared || set_option(&scratch, state, name, Py_None) == 0)
+            continue;
+        PyErr_Clear();
+        status = PyList_Append(unknown, name);
+    }
+    if (status == 0 && (text = PyUnicode_Join(comma, unknown)))
+        PyErr_Format(PyExc_ValueError, "extra keyword arguments: %U", text);
+    Py_XDECREF(text);
+    Py_XDECREF(comma);
+    Py_XDECREF(unknown);
+    return -1;
+}
+
+static int read_options(struct options *o, bind_state *state, PyObject *const *values,
+                        PyObject *kwnames)
+{
+    Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, k);
+        int status = set_option(o, state, name, values[k]);
+        if (status > 0)
+            status = set_option(o, state, interned(state, name), values[k]);
+        if (status)
+            return status > 0 ? fail_keywords(state, kwnames) : -1;
+    }
+    return 0;
+}
+
+static PyObject *call_function(bind_function *self, struct options *o, PyObject *const *args,
+                               Py_ssize_t nargs)
+{
+    double seconds;
+    int status = o->is_timed
+                     ? bind_launch_timed(&seconds, self, &o->params, o->stream, args, nargs)
+                     : bind_launch(self, &o->params, o->stream, args, nargs, false);
+    if (status != 0)
+        return NULL;
+    if (o->is_timed)
+        return PyFloat_FromDouble(seconds);
+    Py_RETURN_NONE;
+}
+
+PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    bind_function *f = (bind_function *) self;
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    struct options o = {.params = {.size = sizeof o.params, .grid = {1, 1, 1}}};
+    PyObject *out = NULL;
+    if (read_options(&o, f->state, args + nargs, kwnames) == 0) {
+        if (o.has_block)
+            out = call_function(f, &o, args, nargs);
+        else
+            PyErr_SetString(PyExc_ValueError, "must specify block size");
+    }
+    Py_XDECREF(o.keep);
+    return out;
+}
+
+/* --- function[threads](*args), function[grid, block, stream, shared](*args) ---------------------------------------------- */
+
+PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    bind_launcher *l = (bind_launcher *) self;
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    struct options o = {.params = l->params, .stream = l->stream};
+    PyObject *out = NULL;
+    if (read_options(&o, l->state, args + nargs, kwnames) == 0) {
+        if (l->is_empty && !o.has_block && !o.is_timed)
+            out = Py_NewRef(Py_None);
+        else
+            out = call_function(l->function, &o, args, nargs);
+    }
+    Py_XDECREF(o.keep);
+    return out;
+}
+
+static int set_shape(bind_launcher *self, PyObject *key)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(key);
+    bind_state *state = self->state;
+    PyObject *keep = NULL;
+    if (count < 2 || count > 4)
+        return bind_raise(PyExc_TypeError,
+                          "kernel[threads], kernel[grid, block] or kernel[grid, block, stream, shared], not %zd items",
+                          count);
+    if (bind_dim3(&self->params.grid, state, PyTuple_GET_ITEM(key, 0), "grid") != 0 ||
+        bind_dim3(&self->params.block, state, PyTuple_GET_ITEM(key, 1), "block") != 0)
+        return -1;
+    if (count > 2 && bind_stream(&self->params.stream, &keep, state, PyTuple_GET_ITEM(key, 2)) != 0)
+        return -1;
+    self->stream = keep;
+    return count > 3 ? bind_size(&self->params.shared, PyTuple_GET_ITEM(key, 3), "shared") : 0;
+}
+
+PyObject *bind_function_subscript(PyObject *self, PyObject *key)
+{
+    bind_function *f = (bind_function *) self;
+    bind_launcher *out = bind_new(f->state->launcher_type);
+    if (!out)
+        return NULL;
+    out->vectorcall = bind_launcher_call;
+    out->function = (bind_function *) Py_NewRef(self);
+    out->params.size = sizeof out->params;
+    int status;
+    if (PyTuple_Check(key)) {
+        status = set_shape(out, key);
+    } else {
+        status = bind_size(&out->params.threads, key, "the number of threads");
+        out->is_empty = out->params.threads == 0;
+    }
+    if (status != 0)
+        Py_CLEAR(out);
+    return (PyObject *) out;
+}
+
+static int launcher_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((bind_launcher *) self)->function);
+    Py_VISIT(((bind_launcher *) self)->stream);
+    return bind_traverse(self, visit, arg);
+}
+
+/* Function and stream stay: a call must find them. What could close a cycle is in their dicts. */
+static void launcher_dealloc(PyObject *self)
+{
+    bind_begin_dealloc(self);
+    Py_CLEAR(((bind_launcher *) self)->function);
+    Py_CLEAR(((bind_launcher *) self)->stream);
+    bind_end_dealloc(self);
+}
+
+static PyMemberDef launcher_members[] = {
+    BIND_MEMBERS,
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(bind_launcher, vectorcall), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot launcher_slots[] = {
+    {Py_tp_doc, (char *) "A kernel with grid, block, stream and shared memory chosen: what kernel[...] gives. Call it."},
+    {Py_tp_new, bind_no_new},
+    {Py_tp_dealloc, launcher_dealloc},
+    {Py_tp_traverse, launcher_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, launcher_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_launcher_spec = {"runcu.driver.Launcher", sizeof(bind_launcher), 0,
+                                  BIND_FLAGS | Py_TPFLAGS_HAVE_VECTORCALL, launcher_slots};

@@ -1,0 +1,331 @@
+/* DeviceAllocation, page-locked host memory, PointerHolderBase; allocating, asking, filling. */
+#include "core.h"
+
+/* --- device memory ------------------------------------------------------------------------------------------------------ */
+
+/* Allocates; when the device is full, what unreachable Python objects hold is given back first. */
+static int allocate(runcu_mem **out, size_t bytes)
+{
+    int status = runcu_mem_alloc(out, bytes);
+    runcu_error e;
+    if (status == 0)
+        return 0;
+    runcu_error_get(&e);
+    if (e.code != 2) /* CUDA_ERROR_OUT_OF_MEMORY */
+        return status;
+    PyGC_Collect();
+    BIND_UNLOCKED(status, runcu_mem_alloc(out, bytes));
+    return status;
+}
+
+PyObject *bind_allocation_new(bind_state *state, size_t bytes)
+{
+    runcu_mem *mem;
+    bind_allocation *self = bind_new(state->allocation_type);
+    if (!self)
+        return NULL;
+    if (bind_check(state, allocate(&mem, bytes)) != 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    atomic_store(&self->mem, mem);
+    self->address = runcu_mem_address(mem);
+    self->bytes = bytes;
+    return (PyObject *) self;
+}
+
+static void allocation_dealloc(PyObject *self)
+{
+    bind_allocation *a = (bind_allocation *) self;
+    runcu_mem *mem = atomic_exchange(&a->mem, NULL);
+    struct bind_quiet quiet;
+    bind_begin_dealloc(self);
+    bind_quiet_begin(&quiet);
+    if (mem) {
+        Py_BEGIN_ALLOW_THREADS
+        runcu_mem_free(&mem);
+        Py_END_ALLOW_THREADS
+    }
+    bind_quiet_end(&quiet);
+    bind_end_dealloc(self);
+}
+
+static PyObject *allocation_free(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_allocation *a = (bind_allocation *) self;
+    int status;
+    if (atomic_load(&a->exports))
+        return PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists");
+    runcu_mem *mem = atomic_exchange(&a->mem, NULL);
+    if (!mem) {
+        bind_raise(a->state->logic_error, "device_allocation::free failed: invalid resource handle");
+        return NULL;
+    }
+    BIND_UNLOCKED(status, runcu_mem_free(&mem));
+    if (bind_check(a->state, status) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *allocation_index(PyObject *self)
+{
+    return PyLong_FromUnsignedLongLong(((bind_allocation *) self)->address);
+}
+
+static PyObject *allocation_repr(PyObject *self)
+{
+    bind_allocation *a = (bind_allocation *) self;
+    return PyUnicode_FromFormat("<%s of %zu bytes at %#llx%s>", Py_TYPE(self)->tp_name, a->bytes,
+                                (unsigned long long) a->address,
+                                atomic_load(&a->mem) ? "" : ", freed");
+}
+
+/* What as_buffer's memoryview is of: it keeps the allocation, which must not have the buffer protocol itself, or NumPy would take it for
+ * an array where programs mean its address. */
+typedef struct bind_span {
+    BIND_HEAD
+    bind_allocation *allocation; /* NULL: memory that a PointerHolderBase points to */
+    PyObject *owner;
+    void *data;
+    Py_ssize_t bytes;
+} bind_span;
+
+static int span_getbuffer(PyObject *self, Py_buffer *view, int flags)
+{
+    bind_span *s = (bind_span *) self;
+    return PyBuffer_FillInfo(view, self, s->data, s->bytes, 0, flags);
+}
+
+static int span_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(((bind_span *) self)->owner);
+    return bind_traverse(self, visit, arg);
+}
+
+static void span_dealloc(PyObject *self)
+{
+    bind_span *s = (bind_span *) self;
+    bind_begin_dealloc(self);
+    if (s->allocation)
+        atomic_fetch_sub(&s->allocation->exports, 1);
+    Py_CLEAR(s->owner);
+    bind_end_dealloc(self);
+}
+
+static PyMemberDef span_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot span_slots[] = {
+    {Py_tp_new, bind_no_new},
+    {Py_tp_dealloc, span_dealloc},
+    {Py_tp_traverse, span_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_bf_getbuffer, span_getbuffer},
+    {Py_tp_members, span_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_span_spec = {"runcu._core._Span", sizeof(bind_span), 0, BIND_FLAGS, span_slots};
+
+static PyObject *span_view(bind_state *state, PyObject *owner, uint64_t address, size_t bytes)
+{
+    bind_span *span = bind_new(state->span_type);
+    if (!span)
+        return NULL;
+    span->owner = Py_NewRef(owner);
+    span->data = (void *) (uintptr_t) address;
+    span->bytes = (Py_ssize_t) bytes;
+    if (PyObject_TypeCheck(owner, state->allocation_type)) {
+        span->allocation = (bind_allocation *) owner;
+        atomic_fetch_add(&span->allocation->exports, 1);
+    }
+    PyObject *view = PyMemoryView_FromObject((PyObject *) span);
+    Py_DECREF(span);
+    return view;
+}
+
+static const struct bind_signature as_buffer_signature = {"as_buffer", 1, {"size", "offset", NULL}};
+
+static int parse_as_buffer(size_t *size, size_t *offset, PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *kwnames)
+{
+    PyObject *values[2];
+    *offset = 0;
+    if (bind_parse(values, &as_buffer_signature, args, nargs, kwnames) != 0 ||
+        bind_size(size, values[0], "size") != 0 ||
+        (values[1] && bind_size(offset, values[1], "offset") != 0))
+        return -1;
+    if (*size > PY_SSIZE_T_MAX)
+        return bind_raise(PyExc_OverflowError, "size is too large for a memoryview");
+    return 0;
+}
+
+static PyObject *allocation_as_buffer(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    bind_allocation *a = (bind_allocation *) self;
+    size_t size, offset;
+    if (parse_as_buffer(&size, &offset, args, nargs, kwnames) != 0)
+        return NULL;
+    if (!atomic_load(&a->mem)) {
+        bind_raise(a->state->logic_error, "the device allocation has been freed");
+        return NULL;
+    }
+    if (offset > a->bytes || size > a->bytes - offset)
+        return PyErr_Format(PyExc_ValueError,
+                            "%zu bytes from byte %zu on leave the allocation, which has %zu", size, offset,
+                            a->bytes);
+    return span_view(a->state, self, a->address + offset, size);
+}
+
+static PyObject *allocation_size(PyObject *self, void *closure)
+{
+    (void) closure;
+    return PyLong_FromSize_t(((bind_allocation *) self)->bytes);
+}
+
+static PyMethodDef allocation_methods[] = {
+    {"free", allocation_free, METH_NOARGS, "free($self, /)\n--\n\nFrees the memory now. A second time is an error."},
+    {"as_buffer", (PyCFunction) (void (*)(void)) allocation_as_buffer, METH_FASTCALL | METH_KEYWORDS,
+     "as_buffer($self, size, offset=0)\n--\n\n"
+     "A memoryview of the device memory, for libraries that understand device addresses (MPI) and for devices whose memory the host "
+     "can reach. On other devices reading it ends the process, as reading any device address does."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef allocation_getset[] = {
+    {"size", allocation_size, NULL, "Bytes.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef allocation_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot allocation_slots[] = {
+    {Py_tp_doc, (char *) "Device memory, freed with its last reference. int() of it is its address."},
+    {Py_tp_new, bind_no_new},
+    {Py_tp_dealloc, allocation_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_tp_repr, allocation_repr},
+    {Py_nb_int, allocation_index},
+    {Py_nb_index, allocation_index},
+    {Py_tp_methods, allocation_methods},
+    {Py_tp_getset, allocation_getset},
+    {Py_tp_members, allocation_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_allocation_spec = {"runcu.driver.DeviceAllocation", sizeof(bind_allocation), 0, BIND_FLAGS,
+                                    allocation_slots};
+
+/* --- PointerHolderBase -------------------------------------------------------------------------------------------------- */
+
+static PyObject *holder_get_pointer(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    return PyErr_Format(PyExc_NotImplementedError, "%s does not define get_pointer()",
+                        Py_TYPE(self)->tp_name);
+}
+
+static PyObject *holder_index(PyObject *self)
+{
+    uint64_t address;
+    if (bind_address(&address, ((bind_object *) self)->state, self) != 0)
+        return NULL;
+    return PyLong_FromUnsignedLongLong(address);
+}
+
+static PyObject *holder_as_buffer(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames)
+{
+    bind_state *state = ((bind_object *) self)->state;
+    size_t size, offset;
+    uint64_t address;
+    if (parse_as_buffer(&size, &offset, args, nargs, kwnames) != 0 ||
+        bind_address(&address, state, self) != 0)
+        return NULL;
+    return span_view(state, self, address + offset, size);
+}
+
+static PyObject *holder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void) args; /* those of a subclass's __init__ */
+    (void) kwargs;
+    return bind_new(type);
+}
+
+static void holder_dealloc(PyObject *self)
+{
+    bind_begin_dealloc(self);
+    bind_end_dealloc(self);
+}
+
+static PyMethodDef holder_methods[] = {
+    {"get_pointer", holder_get_pointer, METH_NOARGS,
+     "get_pointer($self, /)\n--\n\nThe device address as an int; to be defined by the subclass."},
+    {"as_buffer", (PyCFunction) (void (*)(void)) holder_as_buffer, METH_FASTCALL | METH_KEYWORDS,
+     "as_buffer($self, size, offset=0)\n--\n\nA memoryview of the memory there; as DeviceAllocation.as_buffer."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef holder_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot holder_slots[] = {
+    {Py_tp_doc, (char *) "Base of classes that stand for device memory of others: override get_pointer()."},
+    {Py_tp_new, holder_new},
+    {Py_tp_dealloc, holder_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_nb_int, holder_index},
+    {Py_nb_index, holder_index},
+    {Py_tp_methods, holder_methods},
+    {Py_tp_members, holder_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_holder_spec = {"runcu.driver.PointerHolderBase", sizeof(bind_object), 0, BIND_FLAGS,
+                                holder_slots};
+
+/* --- functions of the module -------------------------------------------------------------------------------------------- */
+
+static PyObject *mem_alloc(PyObject *module, PyObject *value)
+{
+    size_t bytes;
+    if (bind_size(&bytes, value, "the number of bytes") != 0)
+        return NULL;
+    return bind_allocation_new(bind_module_state(module), bytes);
+}
+
+static PyObject *mem_get_info(PyObject *module, PyObject *unused)
+{
+    (void) unused;
+    size_t free_bytes, total;
+    int status;
+    BIND_UNLOCKED(status, runcu_mem_info(&free_bytes, &total));
+    if (bind_check(bind_module_state(module), status) != 0)
+        return NULL;
+    return Py_BuildValue("(nn)", (Py_ssize_t) free_bytes, (Py_ssize_t) total);
+}
+
+static PyObject *mem_get_address_range(PyObject *module, PyObject *value)
+{
+    bind_state *state = bind_module_state(module);
+    uint64_t address, base;
+    size_t bytes;
+    if (bind_address(&address, state, value) != 0 ||
+        bind_check(state, runcu_mem_address_range(&base, &bytes, address)) != 0)
+        return NULL;
+    return Py_BuildValue("(Kn)", (unsigned long long) base, (Py_ssize_t) bytes);
+}
+
+PyMethodDef bind_memory_functions[] = {
+    {"mem_alloc", mem_alloc, METH_O,
+     "mem_alloc($module, bytes, /)\n--\n\n"
+     "Device memory of the current context.\n\n"
+     "Raises\n------\nMemoryError\n    of runcu.driver: the device has not that much left."},
+    {"mem_get_info", mem_get_info, METH_NOARGS,
+     "mem_get_info($module, /)\n--\n\nBytes free and in all on the current context's device."},
+    {"mem_get_address_range", mem_get_address_range, METH_O,
+     "mem_get_address_range($module, pointer, /)\n--\n\nStart and bytes of the allocation that holds an address."},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,67 @@
+/* What all types have in common: finding the module's state, attributes and weak references of instances, the steps of a dealloc. */
+#include "core.h"
+
+bind_state *bind_module_state(PyObject *module)
+{
+    return PyModule_GetState(module);
+}
+
+bind_state *bind_state_of(PyTypeObject *type)
+{
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *) PyTuple_GET_ITEM(mro, i);
+        if (!PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE))
+            continue;
+        PyObject *module = ((PyHeapTypeObject *) base)->ht_module;
+        if (module && PyModule_GetDef(module) == &bind_module)
+            return bind_module_state(module);
+    }
+    PyErr_Format(PyExc_SystemError, "%s is no type of runcu", type->tp_name);
+    return NULL;
+}
+
+void *bind_new(PyTypeObject *type)
+{
+    bind_state *state = bind_state_of(type);
+    bind_object *self = state ? (bind_object *) type->tp_alloc(type, 0) : NULL;
+    if (self)
+        self->state = state;
+    return self;
+}
+
+void bind_begin_dealloc(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    if (((bind_object *) self)->weakrefs)
+        PyObject_ClearWeakRefs(self);
+}
+
+void bind_end_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    Py_CLEAR(((bind_object *) self)->dict);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+int bind_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(((bind_object *) self)->dict);
+    return 0;
+}
+
+int bind_clear(PyObject *self)
+{
+    Py_CLEAR(((bind_object *) self)->dict);
+    return 0;
+}
+
+PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void) args;
+    (void) kwargs;
+    PyErr_Format(PyExc_TypeError, "%s objects cannot be made directly", type->tp_name);
+    return NULL;
+}
