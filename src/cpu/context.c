@@ -279,7 +279,7 @@ CUresult cpu_cuCtxGetCurrent(CUcontext *context)
 
 CUresult cpu_cuCtxGetDevice(CUdevice *device)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = enter_any(&c);
     if (code)
         return code;
@@ -291,7 +291,7 @@ CUresult cpu_cuCtxGetDevice(CUdevice *device)
 
 CUresult cpu_cuCtxGetFlags(unsigned *flags)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = enter_any(&c);
     if (code)
         return code;
@@ -315,7 +315,7 @@ static CUresult enter_meant(struct cpu_context **out, CUcontext context)
 
 CUresult cpu_cuCtxGetId(CUcontext context, unsigned long long *id)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = enter_meant(&c, context);
     if (code)
         return code;
@@ -327,7 +327,7 @@ CUresult cpu_cuCtxGetId(CUcontext context, unsigned long long *id)
 
 CUresult cpu_cuCtxGetApiVersion(CUcontext context, unsigned *version)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = enter_meant(&c, context);
     if (code)
         return code;
@@ -339,7 +339,7 @@ CUresult cpu_cuCtxGetApiVersion(CUcontext context, unsigned *version)
 
 CUresult cpu_cuCtxSynchronize(void)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     return code ? code : cpu_leave(cpu_wait_idle(c));
 }
@@ -348,7 +348,7 @@ CUresult cpu_cuCtxSynchronize(void)
 
 CUresult cpu_cuCtxSetLimit(int limit, size_t value)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -362,7 +362,7 @@ CUresult cpu_cuCtxSetLimit(int limit, size_t value)
 
 CUresult cpu_cuCtxGetLimit(size_t *value, int limit)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -376,7 +376,7 @@ CUresult cpu_cuCtxGetLimit(size_t *value, int limit)
 
 CUresult cpu_cuCtxGetCacheConfig(int *config)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -388,7 +388,7 @@ CUresult cpu_cuCtxGetCacheConfig(int *config)
 
 CUresult cpu_cuCtxSetCacheConfig(int config)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -400,7 +400,7 @@ CUresult cpu_cuCtxSetCacheConfig(int config)
 
 CUresult cpu_cuCtxGetStreamPriorityRange(int *least, int *greatest)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;

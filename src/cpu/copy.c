@@ -69,7 +69,7 @@ static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy, e
 /* In the legacy stream. A copy within the device does not keep the host waiting, as on a GPU. */
 static CUresult copy_now(const struct cpu_copy *copy, enum direction way)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -84,8 +84,8 @@ static CUresult copy_now(const struct cpu_copy *copy, enum direction way)
 
 static CUresult copy_later(const struct cpu_copy *copy, enum direction way, CUstream stream)
 {
-    struct cpu_context *c;
-    struct cpu_stream *s;
+    struct cpu_context *c = NULL;
+    struct cpu_stream *s = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -153,8 +153,8 @@ static CUresult check_fill(struct cpu_context *c, const struct cpu_fill *f, size
 /* Without a stream (`now`): in the legacy one; the host waits only for memory that it can see. */
 static CUresult fill(const struct cpu_fill *f, CUstream stream, bool now)
 {
-    struct cpu_context *c;
-    struct cpu_stream *s;
+    struct cpu_context *c = NULL;
+    struct cpu_stream *s = NULL;
     size_t bytes;
     CUresult code = cpu_enter_context(&c);
     if (code)

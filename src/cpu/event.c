@@ -24,7 +24,7 @@ void cpu_event_destroy(struct cpu_event *e)
 
 static CUresult enter_event(struct cpu_event **out, CUevent event)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -35,7 +35,7 @@ static CUresult enter_event(struct cpu_event **out, CUevent event)
 
 CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -56,7 +56,7 @@ CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
 
 CUresult cpu_cuEventDestroy(CUevent event)
 {
-    struct cpu_event *e;
+    struct cpu_event *e = NULL;
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
@@ -66,8 +66,8 @@ CUresult cpu_cuEventDestroy(CUevent event)
 
 CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
 {
-    struct cpu_event *e;
-    struct cpu_stream *s;
+    struct cpu_event *e = NULL;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
@@ -90,7 +90,7 @@ CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
 
 CUresult cpu_cuEventQuery(CUevent event)
 {
-    struct cpu_event *e;
+    struct cpu_event *e = NULL;
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
@@ -108,7 +108,7 @@ static bool mark_done(void *arg)
 
 CUresult cpu_cuEventSynchronize(CUevent event)
 {
-    struct cpu_event *e;
+    struct cpu_event *e = NULL;
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
@@ -123,7 +123,7 @@ CUresult cpu_cuEventSynchronize(CUevent event)
 
 CUresult cpu_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
 {
-    struct cpu_event *e;
+    struct cpu_event *e = NULL;
     CUresult code = enter_event(&e, start);
     if (code)
         return code;

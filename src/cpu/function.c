@@ -6,7 +6,7 @@ enum { MIN_REGISTERS = 8, MAX_REGISTERS = 255, ALL_REGISTERS = 65536, WARP = 32 
 /* Of a context that is good. */
 static CUresult enter_function(struct cpu_function **out, CUfunction function)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -78,7 +78,7 @@ static CUresult attribute(int *out, int which, const struct cpu_function *f)
 
 CUresult cpu_cuFuncGetAttribute(int *value, int which, CUfunction function)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
@@ -87,7 +87,7 @@ CUresult cpu_cuFuncGetAttribute(int *value, int which, CUfunction function)
 
 CUresult cpu_cuFuncSetAttribute(CUfunction function, int which, int value)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
@@ -102,7 +102,7 @@ CUresult cpu_cuFuncSetAttribute(CUfunction function, int which, int value)
 
 CUresult cpu_cuFuncSetCacheConfig(CUfunction function, int config)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
@@ -111,7 +111,7 @@ CUresult cpu_cuFuncSetCacheConfig(CUfunction function, int config)
 
 CUresult cpu_cuFuncGetModule(CUmodule *module, CUfunction function)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
@@ -123,7 +123,7 @@ CUresult cpu_cuFuncGetModule(CUmodule *module, CUfunction function)
 
 CUresult cpu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offset, size_t *size)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
@@ -138,7 +138,7 @@ CUresult cpu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offse
 CUresult cpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function,
                                                          int block_size, size_t shared)
 {
-    struct cpu_function *f;
+    struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;

@@ -110,7 +110,7 @@ static void fill_in(struct cpu_op *op, const struct cpu_function *f, const struc
 static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stream,
                        const struct shape *shape, void **const arguments[2])
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = wait_for_room(c);
     if (code)
         return code;
@@ -141,7 +141,7 @@ CUresult cpu_cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_
                             CUstream stream, void **params, void **extra)
 {
     struct shape shape = {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared};
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -151,8 +151,8 @@ CUresult cpu_cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_
 
 CUresult cpu_cuLaunchHostFunc(CUstream stream, CUhostFn function, void *user)
 {
-    struct cpu_context *c;
-    struct cpu_stream *s;
+    struct cpu_context *c = NULL;
+    struct cpu_stream *s = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;

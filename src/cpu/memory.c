@@ -25,7 +25,7 @@ struct cpu_context *cpu_owner(struct cpu_context *first, uint64_t address, size_
 
 CUresult cpu_cuMemGetInfo(size_t *free_bytes, size_t *total)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -38,7 +38,7 @@ CUresult cpu_cuMemGetInfo(size_t *free_bytes, size_t *total)
 
 CUresult cpu_cuMemAlloc(CUdeviceptr *address, size_t bytes)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     uint64_t at;
     CUresult code = cpu_enter_context(&c);
     if (code)
@@ -80,7 +80,7 @@ static struct cpu_context *find_heap(struct cpu_context *first, CUdeviceptr addr
 
 CUresult cpu_cuMemFree(CUdeviceptr address)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     struct simt_range range;
     CUresult code = cpu_enter_context(&c);
     if (code || !address)
@@ -99,7 +99,7 @@ CUresult cpu_cuMemFree(CUdeviceptr address)
 
 CUresult cpu_cuMemGetAddressRange(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     struct simt_range range;
     CUresult code = cpu_enter_context(&c);
     if (code)
@@ -177,7 +177,7 @@ static struct cpu_host *make_host(struct cpu_context *c, size_t bytes, unsigned 
 
 CUresult cpu_cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -214,7 +214,7 @@ static CUresult wait_all(void)
 
 CUresult cpu_cuMemFreeHost(void *host)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code || !host)
         return code ? code : cpu_leave(CUDA_SUCCESS);
@@ -232,7 +232,7 @@ CUresult cpu_cuMemFreeHost(void *host)
 
 CUresult cpu_cuMemHostGetDevicePointer(CUdeviceptr *address, void *host, unsigned flags)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -244,7 +244,7 @@ CUresult cpu_cuMemHostGetDevicePointer(CUdeviceptr *address, void *host, unsigne
 
 CUresult cpu_cuMemHostGetFlags(unsigned *flags, void *host)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;

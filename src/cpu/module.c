@@ -184,7 +184,7 @@ static CUresult create(CUmodule *out, struct cpu_context *c, struct ptx_module *
 CUresult cpu_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned count, int *options,
                                 void **values)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     struct jit jit;
     struct ptx_module *ptx = NULL;
     CUresult code = cpu_enter_context(&c);
@@ -219,7 +219,7 @@ CUresult cpu_cuModuleLoadData(CUmodule *module, const void *image)
 
 static CUresult enter_module(struct cpu_module **out, CUmodule module)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -230,7 +230,7 @@ static CUresult enter_module(struct cpu_module **out, CUmodule module)
 /* Waits for the context's work first. */
 CUresult cpu_cuModuleUnload(CUmodule module)
 {
-    struct cpu_module *m;
+    struct cpu_module *m = NULL;
     CUresult code = enter_module(&m, module);
     if (code)
         return code;
@@ -274,7 +274,7 @@ static CUresult create_function(struct cpu_function **out, struct cpu_module *m,
 
 CUresult cpu_cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
 {
-    struct cpu_module *m;
+    struct cpu_module *m = NULL;
     struct simt_kernel *kernel;
     struct str message = {0};
     CUresult code = enter_module(&m, module);
@@ -301,7 +301,7 @@ CUresult cpu_cuModuleGetFunction(CUfunction *function, CUmodule module, const ch
 CUresult cpu_cuModuleGetGlobal(CUdeviceptr *address, size_t *bytes, CUmodule module,
                                const char *name)
 {
-    struct cpu_module *m;
+    struct cpu_module *m = NULL;
     uint64_t at;
     size_t size;
     CUresult code = enter_module(&m, module);

@@ -291,7 +291,7 @@ CUresult cpu_runcuSetInterrupt(drv_interrupt_fn *interrupt, void *user)
 
 CUresult cpu_cuProfilerStart(void)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     return code ? code : cpu_leave(CUDA_SUCCESS);
 }

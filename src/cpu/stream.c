@@ -64,7 +64,7 @@ CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream
  * handle. */
 static CUresult enter_stream(struct cpu_stream **out, CUstream handle)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -76,7 +76,7 @@ static CUresult enter_stream(struct cpu_stream **out, CUstream handle)
 
 CUresult cpu_cuStreamCreateWithPriority(CUstream *stream, unsigned flags, int priority)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -101,7 +101,7 @@ CUresult cpu_cuStreamCreate(CUstream *stream, unsigned flags)
 /* Work in flight goes on. */
 CUresult cpu_cuStreamDestroy(CUstream stream)
 {
-    struct cpu_context *c;
+    struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
@@ -116,7 +116,7 @@ CUresult cpu_cuStreamDestroy(CUstream stream)
 
 CUresult cpu_cuStreamGetPriority(CUstream stream, int *priority)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
@@ -128,7 +128,7 @@ CUresult cpu_cuStreamGetPriority(CUstream stream, int *priority)
 
 CUresult cpu_cuStreamGetFlags(CUstream stream, unsigned *flags)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
@@ -140,7 +140,7 @@ CUresult cpu_cuStreamGetFlags(CUstream stream, unsigned *flags)
 
 CUresult cpu_cuStreamGetCtx(CUstream stream, CUcontext *context)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
@@ -152,7 +152,7 @@ CUresult cpu_cuStreamGetCtx(CUstream stream, CUcontext *context)
 
 CUresult cpu_cuStreamQuery(CUstream stream)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
@@ -176,7 +176,7 @@ static bool stream_done(void *arg)
 
 CUresult cpu_cuStreamSynchronize(CUstream stream)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
@@ -186,7 +186,7 @@ CUresult cpu_cuStreamSynchronize(CUstream stream)
 
 CUresult cpu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
 {
-    struct cpu_stream *s;
+    struct cpu_stream *s = NULL;
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;

@@ -1,0 +1,164 @@
+/* Conformance: what a kernel's mistake does to its context, and on the CPU device what is said of it. */
+#include "device.h"
+
+/* Everything that follows in the context fails alike. */
+static void sticks(CUresult code)
+{
+    CUdeviceptr p;
+    CUstream s;
+    CUmodule m;
+    unsigned w;
+    FAILS(cu.cuCtxSynchronize(), code);
+    FAILS(cu.cuCtxSynchronize(), code);
+    FAILS(cu.cuMemAlloc(&p, 4), code);
+    FAILS(cu.cuStreamCreate(&s, 0), code);
+    FAILS(cu.cuStreamQuery(NULL), code);
+    FAILS(cu.cuModuleLoadData(&m, ptx_text), code);
+    FAILS(cu.cuMemcpyDtoH(&w, 4096, 4), code);
+}
+
+void illegal_address_sticks(void)
+{
+    begin();
+    CUfunction f = kernel("store_at");
+    OK(cu.cuCtxSynchronize());
+    OK(launch(f, 1, 1, NULL, ARGS(64, 0)));
+    sticks(CUDA_ERROR_ILLEGAL_ADDRESS);
+    FAILS(launch(f, 1, 1, NULL, ARGS(64, 0)), CUDA_ERROR_ILLEGAL_ADDRESS);
+}
+
+void misaligned_address_sticks(void)
+{
+    begin();
+    CUfunction f = kernel("store_at");
+    CUdeviceptr p = words(4, 0);
+    OK(launch(f, 1, 1, NULL, ARGS(p + 2, 0)));
+    sticks(CUDA_ERROR_MISALIGNED_ADDRESS);
+}
+
+void trap_sticks(void)
+{
+    begin();
+    OK(launch(kernel("fail_trap"), 1, 1, NULL, ARGS(0)));
+    CUresult code = cu.cuCtxSynchronize();
+    REQUIRE(code == CUDA_ERROR_LAUNCH_FAILED || code == CUDA_ERROR_ILLEGAL_INSTRUCTION);
+    sticks(code);
+}
+
+void assert_sticks(void)
+{
+    begin();
+    OK(launch(kernel("fail_assert"), 1, 1, NULL, ARGS(0)));
+    sticks(CUDA_ERROR_ASSERT);
+}
+
+/* ---- the CPU device ---- */
+
+static const char *text(void)
+{
+    const char *t = NULL;
+    OK(cu.runcuFaultText(&t));
+    return t;
+}
+
+void fault_leaves_other_contexts_alone(void)
+{
+    CUcontext good = begin(), bad, primary;
+    CUdeviceptr p = words(1, 1);
+    OK(cu.cuCtxCreate(&bad, 0, 0));
+    OK(launch(kernel("store_at"), 1, 1, NULL, ARGS(64, 0)));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    OK(cu.cuCtxSetCurrent(good));
+    REQUIRE_STR(text(), "");
+    OK(launch(kernel("add_words"), 1, 1, NULL, ARGS(p, 1, 1)));
+    REQUIRE_INT(word(p), ==, 2);
+    OK(cu.cuCtxDestroy(bad));
+    OK(cu.cuCtxCreate(&bad, 0, 0));
+    p = words(1, 5);
+    REQUIRE_INT(word(p), ==, 5);
+    OK(cu.cuCtxDestroy(bad));
+
+    OK(cu.cuDevicePrimaryCtxRetain(&primary, 0));
+    OK(cu.cuCtxSetCurrent(primary));
+    OK(launch(kernel("store_at"), 1, 1, NULL, ARGS(64, 0)));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    OK(cu.cuDevicePrimaryCtxRelease(0));
+    OK(cu.cuDevicePrimaryCtxRetain(&primary, 0));
+    OK(cu.cuCtxSetCurrent(primary));
+    p = words(1, 6);
+    REQUIRE_INT(word(p), ==, 6);
+}
+
+void fault_text_past_the_end(void)
+{
+    char expected[200];
+    begin();
+    CUdeviceptr p;
+    OK(cu.cuMemAlloc(&p, 4000));
+    CUfunction f = kernel("store_at");
+    OK(launch(f, 4, 256, NULL, ARGS(p, 4, 0)));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    REQUIRE_IN("kernel 'store_at'", text());
+    REQUIRE_IN("block (3,0,0), thread (232,0,0)", text());
+    REQUIRE_IN("store of 4 bytes", text());
+    snprintf(expected, sizeof expected, "right past the end of the 4000-byte allocation at 0x%llx", p);
+    REQUIRE_IN(expected, text());
+    REQUIRE_IN("st.global.u32", text());
+}
+
+void fault_text_of_freed_memory(void)
+{
+    begin();
+    CUdeviceptr p;
+    CUfunction f = kernel("store_at");
+    OK(cu.cuMemAlloc(&p, 4000));
+    OK(cu.cuMemFree(p));
+    OK(launch(f, 1, 1, NULL, ARGS(p + 8, 0, 0)));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    REQUIRE_IN("4000-byte allocation", text());
+    REQUIRE_IN("freed", text());
+}
+
+void fault_text_of_a_constant(void)
+{
+    begin();
+    CUmodule m;
+    CUdeviceptr table;
+    CUfunction f = kernel_of(&m, ptx_text, "store_at");
+    OK(cu.cuModuleGetGlobal(&table, NULL, m, "table"));
+    OK(launch(f, 1, 1, NULL, ARGS(table, 0, 0)));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    REQUIRE_IN("constant variable 'table'", text());
+    REQUIRE_IN("only read", text());
+}
+
+static void never(void *user)
+{
+    *(int *) user = 1;
+}
+
+void fault_drops_queued_work(void)
+{
+    int ran = 0;
+    CUevent e;
+    begin();
+    CUfunction f = kernel("store_at"), slow = kernel("slow"), endless = kernel("endless");
+    CUdeviceptr p = words(1, 0);
+    CUstream s, other;
+    OK(cu.cuStreamCreate(&s, CU_STREAM_NON_BLOCKING));
+    OK(cu.cuStreamCreate(&other, CU_STREAM_NON_BLOCKING));
+    OK(cu.cuEventCreate(&e, 0));
+    OK(cu.cuCtxSynchronize());
+    OK(launch(endless, 1, 1, other, ARGS(p)));
+    OK(launch(slow, 1, 1, s, ARGS(p, 1000, 1)));
+    OK(launch(f, 1, 1, s, ARGS(8, 0, 0)));
+    CUresult code = cu.cuLaunchHostFunc(s, never, &ran);
+    REQUIRE(code == CUDA_SUCCESS || code == CUDA_ERROR_ILLEGAL_ADDRESS);
+    FAILS(cu.cuStreamSynchronize(s), CUDA_ERROR_ILLEGAL_ADDRESS);
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    FAILS(cu.cuEventQuery(e), CUDA_ERROR_ILLEGAL_ADDRESS);
+    CUcontext c;
+    OK(cu.cuCtxGetCurrent(&c));
+    OK(cu.cuCtxDestroy(c));
+    REQUIRE_INT(ran, ==, 0);
+}
