@@ -43,9 +43,10 @@ def split(text):
 
 
 def main(out, folder, *paths):
+    root = pathlib.Path(folder).resolve()
     texts, blocks, digest = [], [], hashlib.sha256()
     for path in sorted(paths):
-        name = pathlib.Path(path).relative_to(folder).as_posix()
+        name = pathlib.Path(path).resolve().relative_to(root).as_posix()
         text = pathlib.Path(path).read_text(encoding='utf-8')
         digest.update(f'{name}\0{text}\0'.encode())
         if name.startswith('include/'):

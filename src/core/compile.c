@@ -1,0 +1,324 @@
+/* One request to NVRTC: the options it is given, a lean attempt first where that is safe, its answers taken over. Where sources, headers
+ * and options come from is decided before. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/program.h"
+
+struct attempt {
+    struct request *r;
+    struct arena arena;
+    struct text_list options;
+    nvrtcProgram program;
+    nvrtcResult code;
+    bool failed; /* memory was short */
+};
+
+/* --- architecture -------------------------------------------------------------------------------------- */
+
+static int number_of(const char *arch)
+{
+    const char *digits = strchr(arch, '_');
+    return digits ? atoi(digits + 1) : 0;
+}
+
+static int fail_old(const struct request *r, const struct nvrtc *n)
+{
+    return runcu_fail(RUNCU_ERROR_OPTION,
+                      "%s is too old for NVRTC %d.%d, which compiles for sm_%d and newer: CUDA 12's NVRTC is "
+                      "needed (pip install 'runcu[cuda12]')",
+                      r->arch, n->major, n->minor, n->archs[0]);
+}
+
+/* What NVRTC does not know: code of the highest architecture below, as PTX that the driver translates. */
+static int choose_arch(char out[24], const struct request *r)
+{
+    const struct nvrtc *n = r->nvrtc;
+    int wanted = number_of(r->arch), best = 0;
+    snprintf(out, 24, "%s", r->arch);
+    for (int i = 0; i < n->arch_count; i++)
+        if (n->archs[i] <= wanted)
+            best = n->archs[i];
+    if (!best)
+        return fail_old(r, n);
+    if (best == wanted)
+        return 0;
+    if (r->arch_is_explicit)
+        return runcu_fail(RUNCU_ERROR_OPTION,
+                          "NVRTC %d.%d does not know %s: it compiles for sm_%d to sm_%d", n->major, n->minor,
+                          r->arch, n->archs[0], n->archs[n->arch_count - 1]);
+    snprintf(out, 24, "compute_%d", best);
+    core_log(RUNCU_LOG_INFO, "compile", "NVRTC %d.%d does not know %s: PTX for %s is made", n->major,
+             n->minor, r->arch, out);
+    return 0;
+}
+
+/* --- options ------------------------------------------------------------------------------------------- */
+
+static void add(struct attempt *a, const char *option)
+{
+    a->failed |= !option || !vec_push(&a->options, option);
+}
+
+static void add_joined(struct attempt *a, const char *option, const char *value)
+{
+    struct str text = {0};
+    str_addf(&text, "%s%s", option, value);
+    add(a, text.failed ? NULL : arena_string(&a->arena, text.at, text.len));
+    str_fini(&text);
+}
+
+static bool has_option(const struct request *r, const char *option)
+{
+    for (size_t i = 0; i < r->options.pass.len; i++)
+        if (strcmp(r->options.pass.at[i], option) == 0)
+            return true;
+    return false;
+}
+
+static void list_options(struct attempt *a, const char *arch, bool minimal)
+{
+    const struct request *r = a->r;
+    add_joined(a, "--gpu-architecture=", arch);
+    add(a, "-default-device");
+    if (nvrtc_is_at_least(r->nvrtc, 12, 9))
+        add(a, "--no-cache");
+    if (minimal)
+        add(a, "--minimal");
+    if (r->for_cpu && !has_option(r, "--generate-line-info"))
+        add(a, "--generate-line-info");
+    for (size_t i = 0; i < r->options.pass.len; i++)
+        add(a, r->options.pass.at[i]);
+    for (size_t i = 0; i < r->scan.dirs.len; i++)
+        add_joined(a, "-I", r->scan.dirs.at[i]);
+    if (r->bundle.len)
+        add_joined(a, "--use-bundled-headers=", r->bundle.at);
+    if (r->headers.has_prelude)
+        add(a, "--pre-include=" PRELUDE_NAME);
+    for (size_t i = 0; i < r->options.pre_includes.len; i++)
+        add_joined(a, "--pre-include=", r->options.pre_includes.at[i]);
+}
+
+/* --- running it ------------------------------------------------------------------------------------------- */
+
+static void attempt_fini(struct attempt *a)
+{
+    if (a->program)
+        a->r->nvrtc->fn.nvrtcDestroyProgram(&a->program);
+    vec_fini(&a->options);
+    arena_fini(&a->arena);
+}
+
+/* PyCUDA's wrap; the user's lines keep their numbers. */
+static bool wrap(struct str *out, const char *source)
+{
+    str_add(out, "extern \"C\" {\n#line 1\n");
+    str_add(out, source);
+    str_add(out, "\n}\n");
+    return !out->failed;
+}
+
+static bool run(struct attempt *a, const char *arch, bool minimal)
+{
+    struct request *r = a->r;
+    const struct nvrtc_table *fn = &r->nvrtc->fn;
+    struct str wrapped = {0};
+    list_options(a, arch, minimal);
+    if (a->failed || (r->params.extern_c && !wrap(&wrapped, r->source))) {
+        str_fini(&wrapped);
+        return false;
+    }
+    a->code = fn->nvrtcCreateProgram(&a->program, r->params.extern_c ? wrapped.at : r->source,
+                                     str_text(&r->path), (int) r->headers.names.len,
+                                     r->headers.texts.at, r->headers.names.at);
+    if (a->code == NVRTC_SUCCESS)
+        a->code = fn->nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
+    str_fini(&wrapped);
+    return true;
+}
+
+static bool run_again(struct attempt *a, const char *arch)
+{
+    struct request *r = a->r;
+    attempt_fini(a);
+    *a = (struct attempt){.r = r};
+    return run(a, arch, false);
+}
+
+/* A source without includes needs neither textures nor the runtime's types as a rule, and reading them is a third of the work.
+ * If it does need them, the lean attempt fails at once. */
+static bool may_be_minimal(const struct request *r)
+{
+    return !r->scan.has_include && !r->options.pre_includes.len && nvrtc_is_at_least(r->nvrtc, 12, 4) &&
+           !r->options.is_minimal;
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------- */
+
+static const char *join(runcu_program *program, const struct text_list *list)
+{
+    struct str text = {0};
+    for (size_t i = 0; i < list->len; i++)
+        str_addf(&text, "%s\n", list->at[i]);
+    const char *kept = text.failed ? NULL : arena_string(&program->arena, str_text(&text), text.len);
+    str_fini(&text);
+    return kept;
+}
+
+static bool take_log(runcu_program *program, const struct attempt *a)
+{
+    const struct nvrtc_table *fn = &a->r->nvrtc->fn;
+    struct str clean = {0};
+    size_t size = 0;
+    char *log = NULL;
+    if (a->program && fn->nvrtcGetProgramLogSize(a->program, &size) == 0 && size) {
+        log = alloc_zero(size + 1, 1);
+        if (!log)
+            return false;
+        fn->nvrtcGetProgramLog(a->program, log);
+    }
+    bool ok = diagnostics_clean(&clean, log ? log : "", a->r);
+    program->log = ok ? arena_string(&program->arena, str_text(&clean), clean.len) : NULL;
+    alloc_free(log);
+    str_fini(&clean);
+    return program->log != NULL;
+}
+
+static bool take_code(runcu_program *program, const struct attempt *a)
+{
+    const struct nvrtc_table *fn = &a->r->nvrtc->fn;
+    size_t cubin = 0, ptx = 0;
+    if (fn->nvrtcGetCUBINSize(a->program, &cubin))
+        cubin = 0;
+    if (fn->nvrtcGetPTXSize(a->program, &ptx))
+        ptx = 0;
+    program->image = alloc_zero(cubin + ptx + 1, 1);
+    if (!program->image)
+        return false;
+    if (cubin && fn->nvrtcGetCUBIN(a->program, program->image) == 0) {
+        program->cubin = program->image;
+        program->cubin_size = cubin;
+    }
+    if (ptx && fn->nvrtcGetPTX(a->program, program->image + cubin) == 0) {
+        program->ptx = program->image + cubin;
+        program->ptx_size = strlen(program->ptx);
+    }
+    return true;
+}
+
+static size_t count_errors(const runcu_program *program, const runcu_diagnostic **first)
+{
+    size_t count = 0;
+    *first = NULL;
+    for (size_t i = 0; i < program->diagnostic_count; i++)
+        if (program->diagnostics[i].severity == RUNCU_ERROR && count++ == 0)
+            *first = &program->diagnostics[i];
+    return count;
+}
+
+/* "cannot open source file "x.h"": who has it? */
+static void add_advice(const runcu_diagnostic *d, const struct request *r)
+{
+    static const char *const phrases[] = {"cannot open source file \"", "could not open source file \""};
+    const char *start = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(phrases) && !start; i++)
+        if ((start = strstr(d->text, phrases[i])))
+            start += strlen(phrases[i]);
+    const char *end = start ? strchr(start, '"') : NULL;
+    if (!end)
+        return;
+    struct str name = {0}, dirs = {0};
+    str_addn(&name, start, (size_t) (end - start));
+    for (size_t i = 0; i < r->scan.dirs.len; i++)
+        str_addf(&dirs, "%s%s", i ? ", " : "", r->scan.dirs.at[i]);
+    if (r->bundle.len)
+        str_addf(&dirs, "%s%s", dirs.len ? ", " : "", r->bundle.at);
+    runcu_fail_detail("%s was looked for in: %s.", str_text(&name),
+                      dirs.len ? str_text(&dirs) : "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
+    const char *advice = headers_advice(str_text(&name));
+    if (advice)
+        runcu_fail_detail("%s", advice);
+    str_fini(&name);
+    str_fini(&dirs);
+}
+
+static int fail_compile(const runcu_program *program, const struct attempt *a)
+{
+    const struct request *r = a->r;
+    const runcu_diagnostic *first;
+    size_t count = count_errors(program, &first);
+    const char *reason = r->nvrtc->fn.nvrtcGetErrorString(a->code);
+    if (a->code == NVRTC_ERROR_OUT_OF_MEMORY)
+        return runcu_fail_memory();
+    int status = RUNCU_ERROR_COMPILE;
+    if (!first) {
+        runcu_fail(status, "%s does not compile: %s", r->name, reason);
+    } else {
+        size_t len = strcspn(first->text, "\n");
+        struct str place = {0};
+        if (first->line)
+            str_addf(&place, "%s(%u): ", first->file, (unsigned) first->line);
+        runcu_fail(status, "%s does not compile: %s%.*s%s", r->name, str_text(&place), (int) len,
+                   first->text, count > 1 ? " (the first of several errors)" : "");
+        str_fini(&place);
+    }
+    runcu_fail_detail("%s", program->report);
+    if (first)
+        add_advice(first, r);
+    runcu_fail_code(a->code, reason, "nvrtcCompileProgram");
+    return status;
+}
+
+static int fail_option(const runcu_program *program, const struct attempt *a)
+{
+    int status = runcu_fail(RUNCU_ERROR_OPTION, "NVRTC %d.%d refuses a compiler option", a->r->nvrtc->major,
+                            a->r->nvrtc->minor);
+    runcu_fail_detail("%s", program->log);
+    const char *option = strstr(program->log, "unrecognized option ");
+    const char *nearest = NULL;
+    if (option) {
+        struct str text = {0};
+        option += strlen("unrecognized option ");
+        str_addn(&text, option, strcspn(option, " \n"));
+        nearest = options_nearest(str_text(&text));
+        str_fini(&text);
+    }
+    if (nearest)
+        runcu_fail_detail("Did you mean %s?", nearest);
+    runcu_fail_code(a->code, a->r->nvrtc->fn.nvrtcGetErrorString(a->code), "nvrtcCompileProgram");
+    return status;
+}
+
+static int take_answers(runcu_program *program, struct attempt *a)
+{
+    program->options = join(program, &a->options);
+    if (!program->options || !take_log(program, a))
+        return runcu_fail_memory();
+    if (a->code == NVRTC_ERROR_INVALID_OPTION)
+        return fail_option(program, a);
+    if (!diagnostics_parse(program, a->r))
+        return runcu_fail_memory();
+    if (a->code != NVRTC_SUCCESS)
+        return fail_compile(program, a);
+    return take_code(program, a) ? 0 : runcu_fail_memory();
+}
+
+int compile_run(runcu_program *program, struct request *r)
+{
+    struct attempt a = {.r = r};
+    char arch[24];
+    int status = choose_arch(arch, r);
+    if (status)
+        return status;
+    program->arch = arena_string(&program->arena, arch, strlen(arch));
+    bool minimal = may_be_minimal(r), ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
+    if (ok && a.code != NVRTC_SUCCESS && minimal)
+        ok = run_again(&a, arch);
+    if (ok && a.code == NVRTC_ERROR_COMPILATION && headers_repair(r))
+        ok = run_again(&a, arch);
+    status = ok ? take_answers(program, &a) : runcu_fail_memory();
+    attempt_fini(&a);
+    return status;
+}

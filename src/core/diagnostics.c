@@ -1,0 +1,333 @@
+/* NVRTC's log, read message by message, and written again as compilers do: place, message, source line, caret. Understands the
+ * front end's messages and those of the assembler; what it does not understand stays in the log. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/program.h"
+
+struct line {
+    const char *at;
+    size_t len;
+};
+
+static bool next_line(struct line *out, const char **at)
+{
+    if (!**at)
+        return false;
+    size_t len = strcspn(*at, "\n");
+    *out = (struct line){*at, len};
+    *at += len + ((*at)[len] == '\n');
+    if (len && out->at[len - 1] == '\r')
+        out->len--;
+    return true;
+}
+
+static bool is_blank(const struct line *line)
+{
+    for (size_t i = 0; i < line->len; i++)
+        if (!isspace((unsigned char) line->at[i]))
+            return false;
+    return true;
+}
+
+static bool begins(const struct line *line, const char *text)
+{
+    return line->len >= strlen(text) && memcmp(line->at, text, strlen(text)) == 0;
+}
+
+/* --- the first line of a message ---------------------------------------------------------------------- */
+
+static const struct {
+    const char *word;
+    int severity;
+} severities[] = {
+    {"error", RUNCU_ERROR},           {"catastrophic error", RUNCU_ERROR},
+    {"fatal error", RUNCU_ERROR},     {"internal error", RUNCU_ERROR},
+    {"fatal", RUNCU_ERROR},           {"command-line error", RUNCU_ERROR},
+    {"warning", RUNCU_WARNING},       {"remark", RUNCU_REMARK},
+    {"info", RUNCU_REMARK},           {"note", RUNCU_NOTE},
+};
+
+struct message {
+    int severity;
+    struct line file, code, text;
+    uint32_t number; /* of the line */
+};
+
+/* "error: text", "warning #177-D: text", "error   : text" */
+static bool read_severity(struct message *m, const char *at, const char *end)
+{
+    for (size_t i = 0; i < ARRAY_LEN(severities); i++) {
+        size_t len = strlen(severities[i].word);
+        const char *p = at + len;
+        if ((size_t) (end - at) <= len || strncmp(at, severities[i].word, len) != 0)
+            continue;
+        while (p < end && *p == ' ')
+            p++;
+        const char *code = p;
+        if (p < end && *p == '#')
+            while (p < end && *p != ':' && *p != ' ')
+                p++;
+        m->code = (struct line){code, (size_t) (p - code)};
+        while (p < end && *p == ' ')
+            p++;
+        if (p == end || *p != ':')
+            continue;
+        p += 1 + (p + 1 < end && p[1] == ' ');
+        m->severity = severities[i].severity;
+        m->text = (struct line){p, (size_t) (end - p)};
+        return true;
+    }
+    return false;
+}
+
+/* "file(12): error: …": the last parenthesis before the first "): " with only digits between. */
+static bool read_place(struct message *m, const struct line *line)
+{
+    const char *end = line->at + line->len;
+    for (const char *p = line->at; (p = memchr(p, ')', (size_t) (end - p))); p++) {
+        const char *digits = p;
+        while (digits > line->at && isdigit((unsigned char) digits[-1]))
+            digits--;
+        if (digits == p || digits == line->at || digits[-1] != '(' || end - p < 3 || p[1] != ':')
+            continue;
+        if (!read_severity(m, p + 3, end))
+            continue;
+        m->file = (struct line){line->at, (size_t) (digits - 1 - line->at)};
+        m->number = (uint32_t) strtoul(digits, NULL, 10);
+        return true;
+    }
+    return false;
+}
+
+/* "nvrtc: error: …", "ptxas error   : …", "ptxas application ptx input, line 25; error   : …", "At end of source: error: …" */
+static bool read_tool(struct message *m, const struct line *line)
+{
+    static const char *const starts[] = {"nvrtc: ", "ptxas ", "At end of source: ", "nvlink ", ""};
+    const char *end = line->at + line->len;
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+        if (!begins(line, starts[i]))
+            continue;
+        if (read_severity(m, line->at + strlen(starts[i]), end))
+            return true;
+    }
+    const char *semicolon = begins(line, "ptxas ") ? memchr(line->at, ';', line->len) : NULL;
+    if (!semicolon || end - semicolon < 3 || !read_severity(m, semicolon + 2, end))
+        return false;
+    m->file = (struct line){line->at, (size_t) (semicolon - line->at)};
+    return true;
+}
+
+static bool read_message(struct message *m, const struct line *line)
+{
+    *m = (struct message){0};
+    if (!line->len || isspace((unsigned char) line->at[0]))
+        return false;
+    return read_place(m, line) || read_tool(m, line);
+}
+
+/* --- the lines that follow -------------------------------------------------------------------------------- */
+
+static bool is_caret(const struct line *line)
+{
+    size_t i = 0;
+    while (i < line->len && (line->at[i] == ' ' || line->at[i] == '\t'))
+        i++;
+    return i + 1 == line->len && line->at[i] == '^';
+}
+
+static void add_text(struct str *out, const struct line *line)
+{
+    size_t start = 0;
+    while (start < line->len && isspace((unsigned char) line->at[start]))
+        start++;
+    str_addc(out, '\n');
+    str_addn(out, line->at + start, line->len - start);
+}
+
+/* Indented lines belong to the message; of these the last but one is the source if a caret stands below it. */
+static void read_rest(struct str *text, struct line *source, uint32_t *column, const char **at)
+{
+    struct line line, held = {0};
+    for (const char *p = *at; next_line(&line, &p); *at = p) {
+        if (is_blank(&line) || !isspace((unsigned char) line.at[0]))
+            break;
+        if (held.at && is_caret(&line)) {
+            *source = held;
+            *column = line.len > 2 ? (uint32_t) line.len - 2 : 0;
+            held = (struct line){0};
+            continue;
+        }
+        if (held.at)
+            add_text(text, &held);
+        held = line;
+    }
+    if (held.at)
+        add_text(text, &held);
+}
+
+static const char *keep(runcu_program *program, const char *at, size_t len)
+{
+    return arena_string(&program->arena, at ? at : "", at ? len : 0);
+}
+
+/* Line `number` of the user's text. */
+static struct line find_source(const char *text, uint32_t number)
+{
+    struct line line = {0};
+    const char *at = text;
+    for (uint32_t i = 0; i < number; i++)
+        if (!next_line(&line, &at))
+            return (struct line){0};
+    return line;
+}
+
+static bool is_own(const struct line *file, const struct request *r)
+{
+    return file->at && ((file->len == strlen(r->name) && begins(file, r->name)) ||
+                        (file->len == r->path.len && begins(file, str_text(&r->path))));
+}
+
+struct diagnostic_list {
+    runcu_diagnostic *at;
+    size_t len, cap;
+};
+
+static bool add_diagnostic(struct diagnostic_list *list, runcu_program *program,
+                           const struct request *r, const struct message *m, const char **at)
+{
+    struct str text = {0};
+    struct line source = {0};
+    runcu_diagnostic d = {.severity = m->severity, .line = m->number};
+    str_addn(&text, m->text.at, m->text.len);
+    read_rest(&text, &source, &d.column, at);
+    bool own = is_own(&m->file, r);
+    struct line exact = own ? find_source(r->source, m->number) : (struct line){0};
+    if (exact.at)
+        source = exact;
+    else if (source.at)
+        source = (struct line){source.at + MIN(2, source.len), source.len - MIN(2, source.len)};
+    d.file = own ? keep(program, r->name, strlen(r->name)) : keep(program, m->file.at, m->file.len);
+    d.code = keep(program, m->code.at, m->code.len);
+    d.source = keep(program, source.at, source.len);
+    d.text = text.failed ? NULL : keep(program, str_text(&text), text.len);
+    str_fini(&text);
+    return d.file && d.code && d.source && d.text && vec_push(list, d);
+}
+
+/* --- the report ----------------------------------------------------------------------------------------------- */
+
+/* Below the source line, so that tabs and letters of several bytes keep the caret where it belongs. */
+static void add_caret(struct str *out, const runcu_diagnostic *d)
+{
+    str_addf(out, "    %s\n", d->source);
+    if (!d->column || d->column > strlen(d->source) + 1)
+        return;
+    str_add(out, "    ");
+    for (size_t i = 0; i + 1 < d->column; i++)
+        if (d->source[i] == '\t')
+            str_addc(out, '\t');
+        else if (((unsigned char) d->source[i] & 0xc0) != 0x80)
+            str_addc(out, ' ');
+    str_add(out, "^\n");
+}
+
+static void add_report(struct str *out, const runcu_diagnostic *d)
+{
+    static const char *const words[] = {"", "note", "remark", "warning", "error"};
+    if (*d->file)
+        str_add(out, d->file);
+    if (d->line)
+        str_addf(out, ":%u", (unsigned) d->line);
+    if (d->line && d->column)
+        str_addf(out, ":%u", (unsigned) d->column);
+    str_addf(out, "%s%s: %s", *d->file ? ": " : "", words[d->severity], d->text);
+    if (*d->code)
+        str_addf(out, " [%s]", d->code);
+    str_addc(out, '\n');
+    if (*d->source)
+        add_caret(out, d);
+}
+
+static bool make_report(runcu_program *program)
+{
+    struct str out = {0};
+    for (size_t i = 0; i < program->diagnostic_count; i++)
+        add_report(&out, &program->diagnostics[i]);
+    if (!program->diagnostic_count)
+        str_add(&out, program->log);
+    program->report = out.failed ? NULL : keep(program, str_text(&out), out.len);
+    str_fini(&out);
+    return program->report != NULL;
+}
+
+bool diagnostics_parse(runcu_program *program, const struct request *r)
+{
+    struct diagnostic_list list = {0};
+    struct message m;
+    struct line line;
+    bool ok = true;
+    for (const char *at = program->log; ok && next_line(&line, &at);)
+        if (read_message(&m, &line))
+            ok = add_diagnostic(&list, program, r, &m, &at);
+    if (ok && list.len) {
+        program->diagnostics = arena_copy(&program->arena, list.at, list.len * sizeof *list.at);
+        program->diagnostic_count = list.len;
+        ok = program->diagnostics != NULL;
+    }
+    vec_fini(&list);
+    return ok && make_report(program);
+}
+
+/* --- the log ------------------------------------------------------------------------------------------------------ */
+
+/* A macro of ours, defined again by CUDA's headers or the user: nothing that concerns anybody. */
+static bool is_about_ours(const char *block, size_t len, const struct request *r)
+{
+    if (!memmem(block, len, "#47-D", 5))
+        return false;
+    for (size_t i = 0; i < r->headers.names.len; i++) {
+        struct str place = {0};
+        str_addf(&place, " of %s)", r->headers.names.at[i]);
+        bool found = !place.failed && memmem(block, len, place.at, place.len);
+        str_fini(&place);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+static void add_replaced(struct str *out, const char *text, size_t len, const struct request *r)
+{
+    const char *end = text + len, *path = str_text(&r->path);
+    for (const char *found; r->path.len && (found = memmem(text, (size_t) (end - text), path, r->path.len));
+         text = found + r->path.len) {
+        str_addn(out, text, (size_t) (found - text));
+        str_add(out, r->name);
+    }
+    str_addn(out, text, (size_t) (end - text));
+}
+
+/* Up to the line after the next empty one. */
+static size_t measure_block(const char *log)
+{
+    const char *end = strstr(log, "\n\n");
+    return end ? (size_t) (end + 2 - log) : strlen(log);
+}
+
+bool diagnostics_clean(struct str *out, const char *log, const struct request *r)
+{
+    static const char hint[] = "Remark: The warnings can be suppressed";
+    bool dropped = false;
+    for (size_t len; *log; log += len) {
+        len = measure_block(log);
+        bool is_hint = dropped && strncmp(log, hint, strlen(hint)) == 0 &&
+                       !strstr(log, ": warning ");
+        if (is_about_ours(log, len, r))
+            dropped = true;
+        else if (!is_hint)
+            add_replaced(out, log, len, r);
+    }
+    return !out->failed;
+}

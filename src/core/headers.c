@@ -1,0 +1,272 @@
+/* CUDA's own headers, for sources that include what neither they nor the prelude have: NVRTC's bundle, which is unpacked once into a
+ * folder of the cache, then the folders where wheels, conda and toolkits put them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "core/program.h"
+
+/* --- the bundle ------------------------------------------------------------------------------------------- */
+
+/* Sum over the files of a folder of a hash of path, size and time: the order of files does not matter. */
+struct inventory {
+    struct str path;
+    uint64_t sum;
+};
+
+static bool add_file(void *user, const char *name)
+{
+    struct inventory *v = user;
+    struct fs_info info;
+    size_t len = v->path.len;
+    str_addf(&v->path, "/%s", name);
+    if (!v->path.failed && strcmp(name, ".nvrtc_install.lock") != 0 &&
+        fs_stat(&info, v->path.at) == 0) {
+        if (info.is_folder) {
+            fs_list(v->path.at, add_file, v);
+        } else {
+            uint64_t parts[] = {hash_bytes(v->path.at, v->path.len), info.size, (uint64_t) info.mtime};
+            v->sum += hash_bytes(parts, sizeof parts);
+        }
+    }
+    v->path.len = len;
+    if (v->path.at)
+        v->path.at[len] = 0;
+    return false;
+}
+
+/* What the folder should look like, in 16 digits; written beside it when it was new. */
+static void take_inventory(struct str *out, const char *folder)
+{
+    struct inventory v = {0};
+    str_add(&v.path, folder);
+    fs_list(folder, add_file, &v);
+    str_addf(out, "%016llx\n", (unsigned long long) v.sum);
+    str_fini(&v.path);
+}
+
+static bool has_changed(const char *folder)
+{
+    struct str record = {0}, path = {0}, now = {0};
+    str_addf(&path, "%s.sum", folder);
+    fs_read(&record, str_text(&path), 4096);
+    take_inventory(&now, folder);
+    bool changed = strcmp(str_text(&record), str_text(&now)) != 0;
+    str_fini(&record);
+    str_fini(&path);
+    str_fini(&now);
+    return changed;
+}
+
+static int write_record(const char *folder)
+{
+    struct str path = {0}, now = {0};
+    str_addf(&path, "%s.sum", folder);
+    take_inventory(&now, folder);
+    int status = path.failed || now.failed ? ENOMEM : fs_replace(path.at, now.at, now.len);
+    str_fini(&path);
+    str_fini(&now);
+    return status;
+}
+
+static bool is_recorded(const char *folder)
+{
+    struct str path = {0};
+    str_addf(&path, "%s.sum", folder);
+    bool answer = fs_is_file(str_text(&path));
+    str_fini(&path);
+    return answer;
+}
+
+static bool install(const struct nvrtc *nvrtc, const char *folder, unsigned flags)
+{
+    const char *log = NULL;
+    nvrtcResult code = nvrtc->fn.nvrtcInstallBundledHeaders(folder, flags, &log);
+    if (code) {
+        core_log(RUNCU_LOG_WARNING, "compile", "NVRTC's headers could not be unpacked into %s: %s %s",
+                 folder, nvrtc->fn.nvrtcGetErrorString(code), log ? log : "");
+        return false;
+    }
+    write_record(folder);
+    return true;
+}
+
+/* A folder under /tmp is anybody's to make: it must be ours alone. */
+static bool is_private(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 077) == 0;
+}
+
+static bool choose_folder(struct str *out, const struct request *r)
+{
+    struct str parent = {0};
+    bool ok = r->cache_folder.len && fs_make_folders(r->cache_folder.at) == 0 &&
+              access(r->cache_folder.at, W_OK) == 0;
+    if (ok) {
+        str_add(&parent, r->cache_folder.at);
+    } else {
+        const char *temporary = getenv("TMPDIR");
+        str_addf(&parent, "%s/runcu-%ld", temporary && *temporary ? temporary : "/tmp",
+                 (long) geteuid());
+        ok = !parent.failed && fs_make_folders(parent.at) == 0 && is_private(parent.at);
+    }
+    if (ok)
+        str_addf(out, "%s/headers-%d.%d", str_text(&parent), r->nvrtc->major, r->nvrtc->minor);
+    ok = ok && !parent.failed && !out->failed;
+    str_fini(&parent);
+    return ok;
+}
+
+static bool exists_below(const char *folder, const char *between, const char *name)
+{
+    struct str path = {0};
+    str_addf(&path, "%s/%s%s", folder, between, name);
+    bool answer = !path.failed && fs_is_file(path.at);
+    str_fini(&path);
+    return answer;
+}
+
+/* Unpacks the bundle if need be; takes off the list what it has. */
+static void try_bundle(struct request *r)
+{
+    struct str folder = {0};
+    struct text_list *missing = &r->scan.missing;
+    size_t left = 0;
+    if (!r->nvrtc->fn.nvrtcInstallBundledHeaders || !choose_folder(&folder, r) ||
+        (!is_recorded(folder.at) && !install(r->nvrtc, folder.at, 0))) {
+        str_fini(&folder);
+        return;
+    }
+    for (size_t i = 0; i < missing->len; i++)
+        if (!exists_below(folder.at, "", missing->at[i]) &&
+            !exists_below(folder.at, "cccl/", missing->at[i]))
+            missing->at[left++] = missing->at[i];
+    if (left < missing->len)
+        r->bundle = folder;
+    else
+        str_fini(&folder);
+    missing->len = left;
+}
+
+bool headers_repair(struct request *r)
+{
+    if (!r->bundle.len || !has_changed(r->bundle.at))
+        return false;
+    core_log(RUNCU_LOG_WARNING, "compile", "NVRTC's headers in %s were damaged and are unpacked anew",
+             r->bundle.at);
+    return install(r->nvrtc, r->bundle.at, NVRTC_INSTALL_HEADERS_FORCE_OVERWRITE);
+}
+
+/* --- other places ------------------------------------------------------------------------------------------- */
+
+#if defined(__aarch64__)
+#define TARGET "targets/sbsa-linux/"
+#else
+#define TARGET "targets/x86_64-linux/"
+#endif
+
+static bool add_folder(struct request *r, struct text_list *out, const char *folder, const char *tail)
+{
+    struct str path = {0};
+    struct fs_info info;
+    str_addf(&path, "%s/%s", folder, tail);
+    bool ok = !path.failed;
+    if (ok && fs_stat(&info, path.at) == 0 && info.is_folder) {
+        const char *copy = arena_string(&r->arena, path.at, path.len);
+        ok = copy && vec_push(out, copy);
+    }
+    str_fini(&path);
+    return ok;
+}
+
+static bool add_folders(struct request *r, struct text_list *out, const char *folder,
+                        const char *const *tails)
+{
+    bool ok = true;
+    for (; folder && *folder && *tails && ok; tails++)
+        ok = add_folder(r, out, folder, *tails);
+    return ok;
+}
+
+static bool add_beside_nvrtc(struct request *r, struct text_list *out)
+{
+    static const char *const tails[] = {"../include", "../include/cccl", NULL};
+    const char *slash = strrchr(r->nvrtc->path, '/');
+    const char *folder =
+        slash ? arena_string(&r->arena, r->nvrtc->path, (size_t) (slash - r->nvrtc->path)) : "";
+    return folder && add_folders(r, out, folder, tails);
+}
+
+static bool list_folders(struct request *r, struct text_list *out)
+{
+    static const char *const wheels[] = {"nvidia/cu13/include", "nvidia/cu13/include/cccl",
+                                         "nvidia/cuda_runtime/include", "nvidia/cuda_cccl/include",
+                                         "nvidia/cuda_nvcc/include", "nvidia/curand/include", NULL};
+    static const char *const toolkit[] = {"include", "include/cccl", TARGET "include",
+                                          TARGET "include/cccl", NULL};
+    struct text_list packages = {0};
+    bool ok = nvrtc_search_folders(&packages, &r->arena) && add_beside_nvrtc(r, out);
+    for (size_t i = 0; ok && i < packages.len; i++)
+        ok = add_folders(r, out, packages.at[i], wheels);
+    vec_fini(&packages);
+    return ok && add_folders(r, out, getenv("CONDA_PREFIX"), toolkit) &&
+           add_folders(r, out, getenv("CUDA_HOME"), toolkit) &&
+           add_folders(r, out, getenv("CUDA_PATH"), toolkit) &&
+           add_folders(r, out, "/usr/local/cuda", toolkit) &&
+           add_folders(r, out, "/opt/cuda", toolkit);
+}
+
+/* Of the folders those in which something missing lies; each of them may need its neighbours under cccl. */
+static bool take_folders(struct request *r, const struct text_list *folders)
+{
+    struct text_list *dirs = &r->scan.dirs;
+    size_t before = dirs->len;
+    for (size_t i = 0; i < folders->len; i++)
+        for (size_t j = 0; j < r->scan.missing.len; j++)
+            if (exists_below(folders->at[i], "", r->scan.missing.at[j])) {
+                if (!vec_push(dirs, folders->at[i]))
+                    return false;
+                break;
+            }
+    return dirs->len == before || scan_missing_again(&r->scan);
+}
+
+int headers_find(struct request *r)
+{
+    if (!r->scan.missing.len)
+        return 0;
+    try_bundle(r);
+    if (!r->scan.missing.len)
+        return 0;
+    struct text_list folders = {0};
+    bool ok = list_folders(r, &folders) && take_folders(r, &folders);
+    /* What those headers include in turn may lie in the bundle, or in another of the folders. */
+    if (ok && r->scan.missing.len && folders.len) {
+        if (!r->bundle.len)
+            try_bundle(r);
+        ok = take_folders(r, &folders);
+    }
+    vec_fini(&folders);
+    return ok ? 0 : runcu_fail_memory();
+}
+
+const char *headers_advice(const char *name)
+{
+    static const struct {
+        const char *start, *advice;
+    } rows[] = {
+#define HEADER(start, advice) {start, advice},
+#include "core/header.def"
+#undef HEADER
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strncmp(name, rows[i].start, strlen(rows[i].start)) == 0)
+            return rows[i].advice;
+    return NULL;
+}

@@ -1,0 +1,409 @@
+/* From source text to a compiled program: what is asked for, the cache, the scan, headers, the compiler, in that order. Each step is
+ * a file of its own; here is the order and what a program answers. */
+#include "core/program.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+
+/* Sources that lie nowhere get a path all the same, since a relative one would make code depend on the current folder. */
+#define VIRTUAL_FOLDER "/runcu/"
+
+/* --- what is asked for -------------------------------------------------------------------------------------- */
+
+static void copy_params(runcu_program_params *out, const runcu_program_params *params)
+{
+    *out = (runcu_program_params){.size = sizeof *out};
+    if (params)
+        memcpy(out, params, params->size ? MIN(params->size, sizeof *out) : sizeof *out);
+    out->size = sizeof *out;
+}
+
+static int check_name(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if ((unsigned char) *p < 32 || *p == '"' || *p == '\\')
+            return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                              "the name of a source must not contain quotes, backslashes or control "
+                              "characters");
+    return strlen(name) < 4096 ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "the name of the source is too long");
+}
+
+/* A name with a slash is a file's: headers beside it are found. */
+static int set_name(struct request *r)
+{
+    r->name = r->params.name && *r->params.name ? r->params.name : "kernel.cu";
+    int status = check_name(r->name);
+    if (status)
+        return status;
+    if (!strchr(r->name, '/')) {
+        str_addf(&r->path, VIRTUAL_FOLDER "%s", r->name);
+    } else if ((status = fs_absolute(&r->path, r->name))) {
+        return status == ENOMEM ? runcu_fail_memory()
+                                : runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",
+                                             strerror(status));
+    } else {
+        str_addn(&r->folder_text, r->path.at, (size_t) (strrchr(r->path.at, '/') - r->path.at));
+        r->folder = str_text(&r->folder_text);
+    }
+    return r->path.failed || r->folder_text.failed ? runcu_fail_memory() : 0;
+}
+
+static int add_dir(struct request *r, const char *dir, size_t len)
+{
+    struct str given = {0}, path = {0};
+    str_addn(&given, dir, len);
+    int status = given.failed ? ENOMEM : fs_absolute(&path, str_text(&given));
+    const char *copy = status ? NULL : arena_string(&r->arena, path.at, path.len);
+    bool ok = copy && vec_push(&r->include_dirs, copy);
+    if (!ok)
+        status = status && status != ENOMEM
+                     ? runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",
+                                  strerror(status))
+                     : runcu_fail_memory();
+    str_fini(&given);
+    str_fini(&path);
+    return ok ? 0 : status;
+}
+
+/* Options' folders, those of the params, those of RUNCU_INCLUDE. */
+static int list_dirs(struct request *r)
+{
+    int status = 0;
+    const struct text_list *own = &r->options.include_dirs;
+    for (size_t i = 0; !status && i < own->len; i++)
+        status = add_dir(r, own->at[i], strlen(own->at[i]));
+    for (size_t i = 0; !status && i < r->params.include_dir_count; i++) {
+        const char *dir = r->params.include_dirs[i];
+        status = dir ? add_dir(r, dir, strlen(dir))
+                     : runcu_fail(RUNCU_ERROR_ARGUMENT, "include_dirs[%zu] is NULL", i);
+    }
+    for (const char *at = getenv("RUNCU_INCLUDE"); !status && at && *at;) {
+        size_t len = strcspn(at, ":");
+        status = len ? add_dir(r, at, len) : 0;
+        at += len + (at[len] == ':');
+    }
+    return status;
+}
+
+/* --- the architecture ------------------------------------------------------------------------------------------ */
+
+static int number_of(const char *arch)
+{
+    return atoi(strchr(arch, '_') + 1);
+}
+
+static bool is_real(const char *arch)
+{
+    return arch[0] == 's';
+}
+
+/* Of what -gencode lists, the best that the device can run: machine code of its generation, or PTX. */
+static const char *pick_arch(const struct text_list *archs, int device_arch)
+{
+    const char *best = archs->at[archs->len - 1];
+    int rank = -1;
+    for (size_t i = 0; archs->len > 1 && i < archs->len; i++) {
+        const char *arch = archs->at[i];
+        int number = number_of(arch);
+        bool runs = !device_arch ||
+                    (number <= device_arch && (!is_real(arch) || number / 10 == device_arch / 10));
+        if (runs && 2 * number + is_real(arch) > rank) {
+            rank = 2 * number + is_real(arch);
+            best = arch;
+        }
+    }
+    return best;
+}
+
+static int find_device(runcu_device **out, bool *for_cpu, const runcu_program_params *params, bool needed)
+{
+    struct core_driver *driver = NULL;
+    CUcontext context;
+    *out = params->device;
+    if (!*out && needed) {
+        int status = core_current_device(out);
+        if (status)
+            return status;
+    }
+    if (*out)
+        *for_cpu = runcu_device_is_cpu(*out);
+    else if (core_current_peek(&driver, &context) == 0 && driver)
+        *for_cpu = driver->is_cpu;
+    return 0;
+}
+
+static int set_arch_text(struct request *r, const char *arch)
+{
+    if (strlen(arch) >= sizeof r->arch || !options_is_arch(arch, strlen(arch)))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "arch \"%.64s\" is no architecture, as sm_90 and compute_75 are", arch);
+    memcpy(r->arch, arch, strlen(arch) + 1);
+    r->arch_is_explicit = true;
+    return 0;
+}
+
+static int set_arch_number(struct request *r, int arch)
+{
+    struct str text = {0};
+    str_addf(&text, "sm_%d", arch);
+    int status = text.failed ? runcu_fail_memory() : set_arch_text(r, text.at);
+    str_fini(&text);
+    return status;
+}
+
+/* The CPU device takes PTX: the assembler's work would be for nothing. */
+static void make_virtual(struct request *r)
+{
+    char number[sizeof r->arch];
+    if (!r->for_cpu || !is_real(r->arch))
+        return;
+    memcpy(number, r->arch + 3, sizeof r->arch - 3);
+    struct str text = {0};
+    str_addf(&text, "compute_%s", number);
+    if (!text.failed && text.len < sizeof r->arch)
+        memcpy(r->arch, text.at, text.len + 1);
+    str_fini(&text);
+}
+
+static int set_arch(struct request *r, runcu_device *device)
+{
+    const runcu_program_params *p = &r->params;
+    int number = 0, status = 0;
+    if (device && r->options.archs.len != 1 && (r->options.archs.len || (!p->arch_text && !p->arch)))
+        status = runcu_device_arch(&number, device);
+    if (status)
+        return status;
+    if (r->options.archs.len)
+        status = set_arch_text(r, pick_arch(&r->options.archs, number));
+    else if (p->arch_text && *p->arch_text)
+        status = set_arch_text(r, p->arch_text);
+    else if (p->arch)
+        status = set_arch_number(r, p->arch);
+    else if (!(status = set_arch_number(r, number)))
+        r->arch_is_explicit = false;
+    if (!status)
+        make_virtual(r);
+    return status;
+}
+
+/* Options decide on the architecture, the device on what -G means; so options are looked at twice where -arch may be among them. */
+static int set_target(struct request *r)
+{
+    const runcu_program_params *p = &r->params;
+    runcu_device *device = NULL;
+    bool given = (p->arch_text && *p->arch_text) || p->arch;
+    int status = given || p->device ? 0 : options_parse(&r->options, p, false);
+    if (!status) {
+        status = find_device(&device, &r->for_cpu, p, !given && !r->options.archs.len);
+        options_fini(&r->options);
+    }
+    if (!status)
+        status = options_parse(&r->options, p, r->for_cpu);
+    return status ? status : set_arch(r, device);
+}
+
+/* --- a request --------------------------------------------------------------------------------------------------- */
+
+static void request_fini(struct request *r)
+{
+    scan_fini(&r->scan);
+    prelude_fini(&r->headers);
+    options_fini(&r->options);
+    vec_fini(&r->include_dirs);
+    str_fini(&r->path);
+    str_fini(&r->folder_text);
+    str_fini(&r->bundle);
+    str_fini(&r->cache_folder);
+    arena_fini(&r->arena);
+}
+
+static int request_init(struct request *r, const char *source, const runcu_program_params *params)
+{
+    *r = (struct request){.source = source};
+    copy_params(&r->params, params);
+    if (!source)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the source is NULL");
+    if (r->params.option_count && !r->params.options)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "option_count is %zu, but options is NULL",
+                          r->params.option_count);
+    if (r->params.include_dir_count && !r->params.include_dirs)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "include_dir_count is %zu, but include_dirs is NULL",
+                          r->params.include_dir_count);
+    int status = set_name(r);
+    if (!status)
+        status = set_target(r);
+    return status ? status : list_dirs(r);
+}
+
+static int scan_request(struct request *r)
+{
+    struct scan *s = &r->scan;
+    bool ok = scan_init(s);
+    for (size_t i = 0; ok && i < r->include_dirs.len; i++)
+        ok = vec_push(&s->dirs, r->include_dirs.at[i]);
+    for (size_t i = 0; ok && i < r->options.macros.len; i++)
+        scan_define(s, r->options.macros.at[i]);
+    for (size_t i = 0; ok && i < r->options.pre_includes.len; i++)
+        ok = scan_include(s, r->options.pre_includes.at[i], true, r->folder);
+    return ok && scan_text(s, r->source, r->folder) ? 0 : runcu_fail_memory();
+}
+
+static int find_headers(struct request *r)
+{
+    int status = headers_find(r);
+    if (status)
+        return status;
+    bool with_toolkit = r->bundle.len || r->scan.dirs.len > r->include_dirs.len;
+    return prelude_make(&r->headers, &r->scan, with_toolkit) ? 0 : runcu_fail_memory();
+}
+
+static int compile(runcu_program *program, struct request *r)
+{
+    int status = r->nvrtc ? 0 : nvrtc_get(&r->nvrtc);
+    if (!status)
+        status = scan_request(r);
+    if (!status)
+        status = find_headers(r);
+    if (!status)
+        status = compile_run(program, r);
+    if (!status)
+        cache_store(program, r);
+    return status;
+}
+
+/* --- keeping files --------------------------------------------------------------------------------------------------- */
+
+static int keep_file(const struct request *r, const char *suffix, const void *data, size_t len)
+{
+    const char *slash = strrchr(r->name, '/'), *base = slash ? slash + 1 : r->name;
+    const char *dot = strrchr(base, '.');
+    struct str path = {0};
+    if (!data)
+        return 0;
+    str_addf(&path, "%s/%.*s%s", r->params.keep_dir,
+             (int) (dot && dot > base ? dot - base : (ptrdiff_t) strlen(base)), base, suffix);
+    int status = path.failed ? ENOMEM : fs_replace(path.at, data, len);
+    if (status)
+        status = runcu_fail(RUNCU_ERROR_SYSTEM, "%s cannot be written: %s", str_text(&path),
+                            strerror(status));
+    str_fini(&path);
+    return status;
+}
+
+static int keep_source(const struct request *r)
+{
+    int status = fs_make_folders(r->params.keep_dir);
+    if (status)
+        return runcu_fail(RUNCU_ERROR_SYSTEM, "the folder %s cannot be made: %s", r->params.keep_dir,
+                          strerror(status));
+    return keep_file(r, ".cu", r->source, strlen(r->source));
+}
+
+static int keep_results(const runcu_program *p, const struct request *r)
+{
+    int status = keep_file(r, ".log", p->log, p->log ? strlen(p->log) : 0);
+    if (!status)
+        status = keep_file(r, ".ptx", p->ptx, p->ptx_size);
+    return status ? status : keep_file(r, ".cubin", p->cubin, p->cubin_size);
+}
+
+/* --- the public side --------------------------------------------------------------------------------------------------- */
+
+static int fill(runcu_program *program, struct request *r)
+{
+    bool keep = r->params.keep_dir && *r->params.keep_dir;
+    int status = cache_prepare(r);
+    if (!status && keep)
+        status = keep_source(r);
+    if (status)
+        return status;
+    if (cache_load(program, r))
+        status = diagnostics_parse(program, r) ? 0 : runcu_fail_memory();
+    else
+        status = compile(program, r);
+    return !status && keep ? keep_results(program, r) : status;
+}
+
+int runcu_program_compile(runcu_program **out, const char *source, const runcu_program_params *params)
+{
+    struct request r;
+    if (!out)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    int status = request_init(&r, source, params);
+    runcu_program *program = status ? NULL : alloc_zero(1, sizeof *program);
+    if (!status && !program)
+        status = runcu_fail_memory();
+    if (!status)
+        status = fill(program, &r);
+    if (status && status != RUNCU_ERROR_COMPILE)
+        runcu_program_destroy(&program);
+    *out = program;
+    request_fini(&r);
+    return status;
+}
+
+void runcu_program_destroy(runcu_program **program)
+{
+    if (!program || !*program)
+        return;
+    alloc_free((*program)->image);
+    arena_fini(&(*program)->arena);
+    alloc_free(*program);
+    *program = NULL;
+}
+
+const void *runcu_program_cubin(const runcu_program *program, size_t *bytes)
+{
+    if (bytes)
+        *bytes = program->cubin_size;
+    return program->cubin;
+}
+
+const char *runcu_program_ptx(const runcu_program *program, size_t *bytes)
+{
+    if (bytes)
+        *bytes = program->ptx_size;
+    return program->ptx;
+}
+
+static const char *text_of(const char *text)
+{
+    return text ? text : "";
+}
+
+const char *runcu_program_log(const runcu_program *program)
+{
+    return text_of(program->log);
+}
+
+const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program, size_t *count)
+{
+    if (count)
+        *count = program->diagnostic_count;
+    return program->diagnostics;
+}
+
+const char *runcu_program_report(const runcu_program *program)
+{
+    return text_of(program->report);
+}
+
+int runcu_program_was_cached(const runcu_program *program)
+{
+    return program->was_cached;
+}
+
+const char *runcu_program_options(const runcu_program *program)
+{
+    return text_of(program->options);
+}
+
+const char *runcu_program_arch(const runcu_program *program)
+{
+    return text_of(program->arch);
+}
