@@ -16,6 +16,9 @@ enum {
     PTX_MAX_MODS = 24,     /* of an instruction */
 };
 
+/* The largest variable, in bytes: sums of a few of them cannot overflow. */
+#define PTX_MAX_VAR_SIZE (UINT64_C(1) << 46)
+
 /* ---- tokens ---- */
 
 enum token_kind {
@@ -233,6 +236,7 @@ void parse_constant(struct parser *p, struct constant *out);
 uint64_t parse_count(struct parser *p, const char *what, uint64_t max);
 
 /* parse_data.c */
+void parse_open_array(struct parser *p, struct ptx_var *var, const struct var_layout *layout);
 void parse_initialiser(struct parser *p, struct ptx_var *var, struct var_layout *layout);
 void parse_section(struct parser *p);
 
@@ -244,6 +248,8 @@ uint8_t find_type(const char *text, size_t len);  /* PTX_NOTYPE if there is none
 uint8_t find_space(const char *text, size_t len); /* PTX_GENERIC if there is none */
 void parse_reg_decl(struct parser *p);
 void parse_var_decl(struct parser *p, const struct linkage *linkage, enum ptx_space space);
+/* Natural size and, where none is given, alignment. */
+void parse_size_var(struct parser *p, struct ptx_var *var, const struct var_layout *layout);
 void parse_attribute(struct parser *p, bool *is_managed, bool *is_unified, uint64_t unified[2]);
 /* From '(' past ')'; returns the bytes of the parameters. Anonymous: the names mean nothing. */
 size_t parse_params(struct parser *p, struct param_list *out, bool anonymous);
@@ -251,7 +257,12 @@ void parse_name_func(struct parser *p, struct ptx_func *func); /* for ptx_find_f
 
 /* parse_func.c */
 void parse_func(struct parser *p, const struct linkage *linkage);
+/* Those of a header, up to '{' or ';'; what they say is kept in *f. */
+const struct directive *parse_directives(struct parser *p, struct ptx_func *f, uint32_t *count);
 void parse_pragma(struct parser *p, struct item *out);
+
+/* parse_body.c */
+void parse_body(struct parser *p); /* from '{' past the '}' that closes it */
 
 /* parse_insn.c */
 void parse_insn(struct parser *p, struct ptx_reg *guard, bool negated);

@@ -208,6 +208,45 @@ void parse_initialiser(struct parser *p, struct ptx_var *var, struct var_layout 
     layout->init = parse_copy(p, p->inits.at, p->inits.len * sizeof *p->inits.at);
 }
 
+/* How many entries stand directly in the braces that follow; the parser stays where it is. */
+static size_t count_entries(struct parser *p, bool *rows)
+{
+    struct place start = lex_save(p);
+    size_t depth = 0, entries = 0;
+    bool fresh = false; /* the last token was the brace or a comma */
+    *rows = false;
+    do {
+        if (p->tok.kind == TOKEN_END || at_punct(p, ';'))
+            parse_fail(p, &start.tok, "these braces have no end");
+        if (depth == 1 && fresh && !at_punct(p, '}')) {
+            entries++;
+            *rows |= at_punct(p, '{');
+        }
+        fresh = at_punct(p, '{') || at_punct(p, ',');
+        depth += at_punct(p, '{') || at_punct(p, '(');
+        depth -= at_punct(p, '}') || at_punct(p, ')');
+        lex_next(p);
+    } while (depth);
+    lex_restore(p, &start);
+    return entries;
+}
+
+void parse_open_array(struct parser *p, struct ptx_var *var, const struct var_layout *layout)
+{
+    if (!var->unsized || !at_punct(p, '{'))
+        return;
+    bool rows;
+    size_t entries = count_entries(p, &rows), row = var->count * var->vector;
+    if (layout->dim_count == 1 && var->vector == 1)
+        rows = false;
+    entries = rows ? entries : (entries + row - 1) / row;
+    if (entries > PTX_MAX_VAR_SIZE / 64 / row)
+        parse_fail(p, NULL, "the variable '%s' is too large", var->name);
+    var->count *= entries;
+    var->unsized = false;
+    parse_size_var(p, var, layout);
+}
+
 /* ---- sections ---- */
 
 /* A number, a label, a label + number, a difference of labels; .name is another section's. */

@@ -1,13 +1,9 @@
-/* Declarations: registers, variables, parameters. Functions are in parse.c. */
+/* Declarations: registers, variables, parameters. Functions are in parse_func.c. */
 #include <string.h>
 
 #include "ptx/parse.h"
 
 enum { MAX_DIMS = 16 };
-
-/* The largest variable, in bytes: no address space is larger, and sums of a few of them cannot
- * overflow. */
-#define MAX_VAR_SIZE (UINT64_C(1) << 46)
 
 uint8_t find_type(const char *text, size_t len)
 {
@@ -238,7 +234,7 @@ static void parse_dims(struct parser *p, struct ptx_var *var, struct var_layout 
 {
     size_t dims[MAX_DIMS];
     uint32_t n = 0;
-    size_t limit = MAX_VAR_SIZE;
+    size_t limit = PTX_MAX_VAR_SIZE;
     var->count = 1;
     while (take_punct(p, '[')) {
         if (n == MAX_DIMS)
@@ -248,7 +244,7 @@ static void parse_dims(struct parser *p, struct ptx_var *var, struct var_layout 
             parse_fail(p, NULL, "only the first dimension of an array may be left open");
         if (!at_punct(p, ']')) {
             struct token t = p->tok;
-            dims[n] = parse_count(p, "the size of an array", MAX_VAR_SIZE);
+            dims[n] = parse_count(p, "the size of an array", PTX_MAX_VAR_SIZE);
             if (dims[n] == 0 || dims[n] > limit)
                 parse_fail(p, &t, "an array cannot have %zu elements here", dims[n]);
             limit /= dims[n];
@@ -263,54 +259,14 @@ static void parse_dims(struct parser *p, struct ptx_var *var, struct var_layout 
     layout->dims = parse_copy(p, dims, n * sizeof *dims);
 }
 
-static void size_var(struct parser *p, struct ptx_var *var, const struct var_layout *layout)
+void parse_size_var(struct parser *p, struct ptx_var *var, const struct var_layout *layout)
 {
     size_t element = MAX(ptx_types[var->type].bits / 8u, 1) * var->vector;
     if (!layout->has_align)
         var->align = (uint32_t) element;
-    if (var->count > MAX_VAR_SIZE / element)
+    if (var->count > PTX_MAX_VAR_SIZE / element)
         parse_fail(p, NULL, "the variable '%s' is too large", var->name);
     var->size = var->unsized ? 0 : element * var->count;
-}
-
-/* How many entries stand directly in the braces that follow; the parser stays where it is. */
-static size_t count_entries(struct parser *p, bool *rows)
-{
-    struct place start = lex_save(p);
-    size_t depth = 0, entries = 0;
-    bool fresh = false; /* the last token was the brace or a comma */
-    *rows = false;
-    do {
-        if (p->tok.kind == TOKEN_END || at_punct(p, ';'))
-            parse_fail(p, &start.tok, "these braces have no end");
-        if (depth == 1 && fresh && !at_punct(p, '}')) {
-            entries++;
-            *rows |= at_punct(p, '{');
-        }
-        fresh = at_punct(p, '{') || at_punct(p, ',');
-        depth += at_punct(p, '{') || at_punct(p, '(');
-        depth -= at_punct(p, '}') || at_punct(p, ')');
-        lex_next(p);
-    } while (depth);
-    lex_restore(p, &start);
-    return entries;
-}
-
-/* `name[] = {…}` takes its size from the initialiser. */
-static void close_open_array(struct parser *p, struct ptx_var *var, const struct var_layout *layout)
-{
-    if (!var->unsized || !at_punct(p, '{'))
-        return;
-    bool rows;
-    size_t entries = count_entries(p, &rows), row = var->count * var->vector;
-    if (layout->dim_count == 1 && var->vector == 1)
-        rows = false;
-    entries = rows ? entries : (entries + row - 1) / row;
-    if (entries > MAX_VAR_SIZE / 64 / row)
-        parse_fail(p, NULL, "the variable '%s' is too large", var->name);
-    var->count *= entries;
-    var->unsized = false;
-    size_var(p, var, layout);
 }
 
 static struct ptx_symbol *module_symbol(struct parser *p, const char *name)
@@ -392,10 +348,10 @@ void parse_var_decl(struct parser *p, const struct linkage *linkage, enum ptx_sp
         made.name = sym->name;
         made.line = t.line;
         parse_dims(p, &made, &layout);
-        size_var(p, &made, &layout);
+        parse_size_var(p, &made, &layout);
         bool initialised = take_punct(p, '=');
         if (initialised)
-            close_open_array(p, &made, &layout);
+            parse_open_array(p, &made, &layout);
         check_var(p, &made, &t);
         struct ptx_var *var = declare_var(p, sym, &made, &t);
         layout.var = var;
@@ -429,7 +385,7 @@ static struct ptx_var *parse_param(struct parser *p, struct var_layout *layout, 
     var->name = sym->name;
     var->line = t.line;
     parse_dims(p, var, layout);
-    size_var(p, var, layout);
+    parse_size_var(p, var, layout);
     layout->var = var;
     if (anonymous)
         return var;
@@ -457,7 +413,7 @@ size_t parse_params(struct parser *p, struct param_list *out, bool anonymous)
             parse_fail(p, NULL, "only the last parameter may have no size");
         var->offset = ALIGN_UP(offset, var->align);
         offset = var->offset + var->size;
-        if (offset > MAX_VAR_SIZE)
+        if (offset > PTX_MAX_VAR_SIZE)
             parse_fail(p, NULL, "these parameters are too large");
         parse_push(p, &p->layouts, layout);
     }

@@ -8,10 +8,11 @@
 
 #define HEAD ".version 8.0\n.target sm_90\n.address_size 64\n"
 /* A kernel whose statements begin on line 6, column 1. */
-#define REGISTERS                                                                                  \
-    ".reg .pred %p<9>; .reg .b16 %h<9>; .reg .b32 %r<9>; .reg .b64 %d<9>; .reg .f32 %f<9>; "       \
+#define REGISTERS                                                                            \
+    ".reg .pred %p<9>; .reg .b16 %h<9>; .reg .b32 %r<9>; .reg .b64 %d<9>; .reg .f32 %f<9>; " \
     ".reg .f64 %g<9>;\n"
-#define BODY(statements) HEAD ".entry k(.param .u64 a, .param .u32 n) {\n" REGISTERS statements "\nret; }\n"
+#define BODY(statements) \
+    HEAD ".entry k(.param .u64 a, .param .u32 n) {\n" REGISTERS statements "\nret; }\n"
 
 static inline struct ptx_module *parsed(const char *text)
 {

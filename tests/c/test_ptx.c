@@ -34,10 +34,10 @@ static void the_text_may_go_after_parsing(void)
 
 static void kernel_parameters_have_offsets(void)
 {
-    struct ptx_module *m = parsed(HEAD
-        ".visible .entry k(.param .u8 a, .param .f64 b, .param .align 4 .b8 c[6],\n"
-        " .param .u64 .ptr .global .align 16 d, .param .v4 .f32 e, .param .u16 f)\n"
-        " .maxntid 128, 2 .minnctapersm 3 .maxnreg 40 { ret; }");
+    struct ptx_module *m =
+        parsed(HEAD ".visible .entry k(.param .u8 a, .param .f64 b, .param .align 4 .b8 c[6],\n"
+                    " .param .u64 .ptr .global .align 16 d, .param .v4 .f32 e, .param .u16 f)\n"
+                    " .maxntid 128, 2 .minnctapersm 3 .maxnreg 40 { ret; }");
     const struct ptx_func *k = ptx_find_func(m, "k");
     const size_t offsets[] = {0, 8, 16, 24, 32, 48};
     REQUIRE_INT(k->param_count, ==, 6);
@@ -70,13 +70,13 @@ static void clusters_are_kept(void)
 
 static void a_declaration_and_its_definition_are_one(void)
 {
-    struct ptx_module *m = parsed(HEAD
-        ".extern .global .align 8 .b8 table[];\n"
-        ".func (.param .b32 r) f (.param .b64 a);\n"
-        ".entry k() { .reg .b64 %d<2>; mov.u64 %d1, f; ret; }\n"
-        ".func (.param .b32 out) f (.param .b64 in) { st.param.b32 [out], 3; ret; }\n"
-        ".func gone () .noreturn;\n"
-        ".global .align 8 .b8 table[4] = {1, 2};\n");
+    struct ptx_module *m =
+        parsed(HEAD ".extern .global .align 8 .b8 table[];\n"
+                    ".func (.param .b32 r) f (.param .b64 a);\n"
+                    ".entry k() { .reg .b64 %d<2>; mov.u64 %d1, f; ret; }\n"
+                    ".func (.param .b32 out) f (.param .b64 in) { st.param.b32 [out], 3; ret; }\n"
+                    ".func gone () .noreturn;\n"
+                    ".global .align 8 .b8 table[4] = {1, 2};\n");
     REQUIRE_INT(m->func_count, ==, 3);
     REQUIRE_INT(m->var_count, ==, 1);
     const struct ptx_func *f = ptx_find_func(m, "f");
@@ -93,7 +93,8 @@ static void a_declaration_and_its_definition_are_one(void)
 
 static void variables_have_sizes(void)
 {
-    struct ptx_module *m = parsed(HEAD
+    struct ptx_module *m = parsed(
+        HEAD
         ".extern .shared .align 16 .b8 dynamic[];\n.visible .const .v4 .f32 four;\n"
         ".weak .global .s16 grid[2][3][4], alone;\n.common .global .u64 shared_by_all;\n"
         ".global .attribute(.managed) .u32 both;\n.global .texref t;\n.global .b8 bits[1 << 4];");
@@ -119,12 +120,12 @@ static void require_init(const struct ptx_module *m, const char *name, const cha
 
 static void initialisers_become_bytes(void)
 {
-    struct ptx_module *m = parsed(HEAD
-        ".global .b8 bytes[6] = {1, -2, 0xFF, 07};\n.global .u32 word = 0x12345678;\n"
-        ".const .f32 floats[3] = {0f3F800000, 1.5, 2};\n.global .f64 d = 0d3FF8000000000000;\n"
-        ".global .s16 rows[2][2] = {{1}, {-1, 3}};\n.global .u8 open[] = {9, 8, 7};\n"
-        ".global .u16 pairs[][2] = {{1, 2}, {3}};\n.global .v2 .u16 v[2] = {{1, 2}, {3, 4}};\n"
-        ".global .s64 sum = (1 + 2) * 3 - -(4 << 2);\n.global .u32 none;");
+    struct ptx_module *m = parsed(
+        HEAD ".global .b8 bytes[6] = {1, -2, 0xFF, 07};\n.global .u32 word = 0x12345678;\n"
+             ".const .f32 floats[3] = {0f3F800000, 1.5, 2};\n.global .f64 d = 0d3FF8000000000000;\n"
+             ".global .s16 rows[2][2] = {{1}, {-1, 3}};\n.global .u8 open[] = {9, 8, 7};\n"
+             ".global .u16 pairs[][2] = {{1, 2}, {3}};\n.global .v2 .u16 v[2] = {{1, 2}, {3, 4}};\n"
+             ".global .s64 sum = (1 + 2) * 3 - -(4 << 2);\n.global .u32 none;");
     require_init(m, "bytes", "01feff070000");
     require_init(m, "word", "78563412");
     require_init(m, "floats", "0000803f0000c03f00000040");
@@ -141,10 +142,9 @@ static void initialisers_become_bytes(void)
 
 static void addresses_in_initialisers_are_relocations(void)
 {
-    struct ptx_module *m = parsed(HEAD
-        ".func f ();\n.global .u32 x[4];\n"
-        ".global .u64 p[5] = {x, generic(x)+8, f, 7, x-4};\n"
-        ".global .b8 one[3] = {0xff(x), 0xff00(x), 0xFF0000(x+2)};");
+    struct ptx_module *m = parsed(HEAD ".func f ();\n.global .u32 x[4];\n"
+                                       ".global .u64 p[5] = {x, generic(x)+8, f, 7, x-4};\n"
+                                       ".global .b8 one[3] = {0xff(x), 0xff00(x), 0xFF0000(x+2)};");
     const struct ptx_var *x = ptx_find_var(m, "x"), *p = ptx_find_var(m, "p");
     REQUIRE_INT(p->reloc_count, ==, 4);
     REQUIRE(p->relocs[0].var == x && !p->relocs[0].generic && p->relocs[0].size == 8);
@@ -162,8 +162,9 @@ static void addresses_in_initialisers_are_relocations(void)
 
 static void registers_are_made_when_used(void)
 {
-    struct ptx_module *m = parsed(HEAD ".entry k() { .reg .b32 %r<1000000>, x, y<3>; .reg .v4 .f32 v;"
-        "add.s32 %r999999, x, y2; add.f32 v.x, v.w, v.w; ret; }");
+    struct ptx_module *m =
+        parsed(HEAD ".entry k() { .reg .b32 %r<1000000>, x, y<3>; .reg .v4 .f32 v;"
+                    "add.s32 %r999999, x, y2; add.f32 v.x, v.w, v.w; ret; }");
     const struct ptx_func *k = ptx_find_func(m, "k");
     REQUIRE_INT(k->reg_count, ==, 4);
     for (uint32_t i = 0; i < k->reg_count; i++)
@@ -177,9 +178,9 @@ static void registers_are_made_when_used(void)
 /* {…} hides what is outside; inline assembly relies on it. */
 static void blocks_hide_names(void)
 {
-    struct ptx_module *m = parsed(BODY(
-        "mov.u32 %r1, 1; { .reg .b32 t; .reg .b32 %r<4>; mov.u32 %r1, 2; mov.u32 t, %r1; }"
-        "{ .reg .f32 t; mov.f32 t, 0f00000000; mov.u32 %r1, 3; }"));
+    struct ptx_module *m = parsed(
+        BODY("mov.u32 %r1, 1; { .reg .b32 t; .reg .b32 %r<4>; mov.u32 %r1, 2; mov.u32 t, %r1; }"
+             "{ .reg .f32 t; mov.f32 t, 0f00000000; mov.u32 %r1, 3; }"));
     REQUIRE(insn(m, 0)->operands[0].reg == insn(m, 4)->operands[0].reg);
     REQUIRE(insn(m, 0)->operands[0].reg != insn(m, 1)->operands[0].reg);
     REQUIRE(insn(m, 1)->operands[0].reg == insn(m, 2)->operands[1].reg);
@@ -189,8 +190,8 @@ static void blocks_hide_names(void)
 
 static void labels_resolve_by_block(void)
 {
-    struct ptx_module *m = parsed(BODY(
-        "bra OUT; { L: bra L; bra OUT; } { @%p1 bra L; L : @!%p2 bra.uni L; } OUT: END:"));
+    struct ptx_module *m = parsed(
+        BODY("bra OUT; { L: bra L; bra OUT; } { @%p1 bra L; L : @!%p2 bra.uni L; } OUT: END:"));
     REQUIRE_INT(insn(m, 0)->operands[0].label->target, ==, 5);
     REQUIRE_INT(insn(m, 1)->operands[0].label->target, ==, 1);
     REQUIRE_INT(insn(m, 2)->operands[0].label->target, ==, 5);
@@ -222,17 +223,17 @@ static void branch_targets_are_a_list_of_labels(void)
 
 /* ---- calls ---- */
 
-#define CALLEE                                                                                     \
-    ".func (.param .b32 r) f (.param .b64 a, .param .align 4 .b8 b[12]);\n.func g ();\n"
-#define CALLER(statements) HEAD CALLEE ".entry k() { .reg .b32 %r<9>; .reg .b64 %d<9>; " statements " ret; }"
+#define CALLEE ".func (.param .b32 r) f (.param .b64 a, .param .align 4 .b8 b[12]);\n.func g ();\n"
+#define CALLER(statements) \
+    HEAD CALLEE ".entry k() { .reg .b32 %r<9>; .reg .b64 %d<9>; " statements " ret; }"
 
 static void each_call_has_parameters_of_its_own(void)
 {
-    struct ptx_module *m = parsed(CALLER(
-        "{ .param .b64 p; st.param.b64 [p+0], %d1; .param .align 4 .b8 q[12]; .param .b32 r;"
-        "call.uni (r), f, (p, q); ld.param.b32 %r1, [r+0]; }"
-        "{ .param .b64 p; .param .align 4 .b8 q[12]; .param .b32 r; call (r), f, (p, q);"
-        "ld.param.b32 %r2, [r]; } call g; call g, ();"));
+    struct ptx_module *m = parsed(
+        CALLER("{ .param .b64 p; st.param.b64 [p+0], %d1; .param .align 4 .b8 q[12]; .param .b32 r;"
+               "call.uni (r), f, (p, q); ld.param.b32 %r1, [r+0]; }"
+               "{ .param .b64 p; .param .align 4 .b8 q[12]; .param .b32 r; call (r), f, (p, q);"
+               "ld.param.b32 %r2, [r]; } call g; call g, ();"));
     const struct ptx_insn *first = insn(m, 1), *second = insn(m, 3);
     REQUIRE_INT(first->operand_count, ==, 3);
     REQUIRE(first->operands[0].kind == PTX_LIST && first->operands[0].items[0].kind == PTX_SYMBOL);
@@ -266,9 +267,9 @@ static void indirect_calls_have_a_prototype(void)
 
 static void parameters_may_be_registers(void)
 {
-    struct ptx_module *m = parsed(HEAD
-        ".func (.reg .u32 r) f (.reg .u32 a) { add.u32 r, a, 1; ret; }\n"
-        ".entry k() { .reg .u32 x; call (x), f, (x); ret; }");
+    struct ptx_module *m =
+        parsed(HEAD ".func (.reg .u32 r) f (.reg .u32 a) { add.u32 r, a, 1; ret; }\n"
+                    ".entry k() { .reg .u32 x; call (x), f, (x); ret; }");
     const struct ptx_func *f = ptx_find_func(m, "f");
     REQUIRE(f->params[0]->space == PTX_REG && f->insns[0].operands[1].reg == f->params[0]->reg);
     REQUIRE(f->insns[0].operands[0].reg == f->results[0]->reg);
@@ -306,8 +307,8 @@ static void instructions_are_taken_apart(void)
 
 static void modifiers_are_a_set(void)
 {
-    struct ptx_module *m = parsed(BODY(
-        "lg2.approx.f32.ftz %f1, %f2; vote.ballot.sync.b32 %r1, %p1, -1; setp.and.f32.lt.ftz %p1, %f1, %f2, !%p2;"));
+    struct ptx_module *m = parsed(BODY("lg2.approx.f32.ftz %f1, %f2; vote.ballot.sync.b32 %r1, "
+                                       "%p1, -1; setp.and.f32.lt.ftz %p1, %f1, %f2, !%p2;"));
     for (uint32_t i = 0; i < 3; i++)
         REQUIRE(insn(m, i)->form);
     ptx_destroy(&m);
@@ -329,13 +330,15 @@ static void what_no_form_knows_is_kept(void)
 
 static void what_the_target_lacks_is_said(void)
 {
-    struct ptx_module *m = parsed(".version 6.0 .target sm_75 .entry k() { .reg .b32 %r<9>; .reg .f64 %d<3>;"
-                                  "redux.sync.add.s32 %r1, %r2, -1; add.f64 %d1, %d2, %d2; ret; }");
+    struct ptx_module *m =
+        parsed(".version 6.0 .target sm_75 .entry k() { .reg .b32 %r<9>; .reg .f64 %d<3>;"
+               "redux.sync.add.s32 %r1, %r2, -1; add.f64 %d1, %d2, %d2; ret; }");
     REQUIRE(!insn(m, 0)->form);
     REQUIRE_STR(insn(m, 0)->lacks, ".version 7.0");
     REQUIRE(insn(m, 1)->form && !insn(m, 1)->lacks);
     ptx_destroy(&m);
-    m = parsed(".version 8.0 .target sm_75 .entry k() { .reg .b32 %r<9>; redux.sync.add.s32 %r1, %r2, -1; }");
+    m = parsed(".version 8.0 .target sm_75 .entry k() { .reg .b32 %r<9>; redux.sync.add.s32 %r1, "
+               "%r2, -1; }");
     REQUIRE_STR(insn(m, 0)->lacks, ".target sm_80");
     ptx_destroy(&m);
 }
@@ -365,12 +368,14 @@ static void operands_have_their_kinds(void)
 
 static void addresses_have_their_kinds(void)
 {
-    struct ptx_module *m = parsed(HEAD ".shared .align 8 .f64 s[4]; .global .texref t;\n"
-        ".entry k(.param .u64 a) { .reg .b32 %r<9>; .reg .b64 %d<9>; .reg .f32 %f<9>; .reg .f64 %g<9>;"
-        "ld.shared.f64 %g1, [s+16]; ld.shared.f64 %g1, s[2]; mov.u32 %r1, s; mov.u32 %r1, s+8;"
-        "ld.global.u32 %r1, [64]; ld.param.u64 %d1, [a];"
-        "tex.2d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [t, {%r1, %r2}];"
-        "tex.1d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [%d1, %d2, {%f1}]; ret; }");
+    struct ptx_module *m = parsed(
+        HEAD ".shared .align 8 .f64 s[4]; .global .texref t;\n"
+             ".entry k(.param .u64 a) { .reg .b32 %r<9>; .reg .b64 %d<9>; .reg .f32 %f<9>; .reg "
+             ".f64 %g<9>;"
+             "ld.shared.f64 %g1, [s+16]; ld.shared.f64 %g1, s[2]; mov.u32 %r1, s; mov.u32 %r1, s+8;"
+             "ld.global.u32 %r1, [64]; ld.param.u64 %d1, [a];"
+             "tex.2d.v4.f32.s32 {%f1, %f2, %f3, %f4}, [t, {%r1, %r2}];"
+             "tex.1d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [%d1, %d2, {%f1}]; ret; }");
     const struct ptx_var *v = ptx_find_var(m, "s");
     const struct ptx_operand *o = &insn(m, 0)->operands[1];
     REQUIRE(o->kind == PTX_ADDRESS && o->var == v && o->offset == 16 && !o->reg);
@@ -400,11 +405,12 @@ static void parts_of_video_operands(void)
 
 static void places_know_what_they_are_inlined_at(void)
 {
-    struct ptx_module *m = parsed(HEAD ".entry k() { .reg .b32 %r<9>; mov.u32 %r1, 0;\n"
-        ".loc 1 10 3\n.loc 2 20 5, function_name L1, inlined_at 1 10 3\nmov.u32 %r1, 1;\n"
-        ".loc 2 30 7, function_name L2+2, inlined_at 2 20 5\nmov.u32 %r1, 2;\n"
-        ".loc 1 11 1\nret; }\n.file 1 \"a.cu\"\n.file 2 \"dir/b.h\", 7, 9\n"
-        ".section .debug_str { L1:\n.b8 102,111\n.b8 111,0\nL2: .b8 120,121,122,0 }");
+    struct ptx_module *m = parsed(
+        HEAD ".entry k() { .reg .b32 %r<9>; mov.u32 %r1, 0;\n"
+             ".loc 1 10 3\n.loc 2 20 5, function_name L1, inlined_at 1 10 3\nmov.u32 %r1, 1;\n"
+             ".loc 2 30 7, function_name L2+2, inlined_at 2 20 5\nmov.u32 %r1, 2;\n"
+             ".loc 1 11 1\nret; }\n.file 1 \"a.cu\"\n.file 2 \"dir/b.h\", 7, 9\n"
+             ".section .debug_str { L1:\n.b8 102,111\n.b8 111,0\nL2: .b8 120,121,122,0 }");
     REQUIRE(!insn(m, 0)->loc);
     const struct ptx_loc *loc = insn(m, 2)->loc;
     REQUIRE(loc->file == 2 && loc->line == 30 && loc->column == 7);
@@ -468,14 +474,15 @@ static void modules_print_as_written(void)
                        ".global .align 8 .u64 p[3] = {generic(t)+8, t-4, 0x7U}, q;\n"
                        ".global .b8 m[2] = {0xff(t), 0xFF00(t)};\n"
                        ".global .attribute(.managed) .s32 n = -5;\n");
-    require_same_print(".version 8.0\n.target sm_90\n"
-                       ".visible .entry k(.param .u64 .ptr .global .align 16 a, .param .align 4 .b8 b[12])\n"
-                       ".maxntid 256, 1, 1\n.minnctapersm 2\n{\n"
-                       "\t.reg .pred \t%p<2>;\n\t.reg .v2 .b32 \tv, w<3>;\n\t.pragma \"nounroll\";\n"
-                       "\t{\n\t.loc\t1 2 3, function_name L0+4, inlined_at 1 2 3\n"
-                       "L:\n\t@%p1 bra L;\n;\n\t}\n\tret;\n}\n"
-                       "\t.file\t1 \"a \\\"b\\\".cu\", 12, 34\n"
-                       "\t.section\t.debug_str\n\t{\nL0:\n.b8 65,0\n.b64 L0+8,L0-L1\n.b32 .debug_info\n\t}\n");
+    require_same_print(
+        ".version 8.0\n.target sm_90\n"
+        ".visible .entry k(.param .u64 .ptr .global .align 16 a, .param .align 4 .b8 b[12])\n"
+        ".maxntid 256, 1, 1\n.minnctapersm 2\n{\n"
+        "\t.reg .pred \t%p<2>;\n\t.reg .v2 .b32 \tv, w<3>;\n\t.pragma \"nounroll\";\n"
+        "\t{\n\t.loc\t1 2 3, function_name L0+4, inlined_at 1 2 3\n"
+        "L:\n\t@%p1 bra L;\n;\n\t}\n\tret;\n}\n"
+        "\t.file\t1 \"a \\\"b\\\".cu\", 12, 34\n"
+        "\t.section\t.debug_str\n\t{\nL0:\n.b8 65,0\n.b64 L0+8,L0-L1\n.b32 .debug_info\n\t}\n");
 }
 
 int main(void)

@@ -23,7 +23,9 @@ static void not_ptx_at_all(void)
     refused(".version eight", 1, 10, "such as 8.4");
     refused(".version 8.0 .target gtx", 1, 22, "no target such as sm_75");
     refused(".version 8.0 .target sm_75 .address_size 32", 1, 42, "address_size 64");
-    refused(HEAD "\x7f" "ELF", 4, 1, "byte 127");
+    refused(HEAD "\x7f"
+                 "ELF",
+            4, 1, "byte 127");
     refused(HEAD "/* never ends", 4, 1, "no end");
     refused(HEAD ".file 1 \"never ends\n", 4, 9, "no end");
     refused(HEAD ".entry k() { ret; }\n#", 5, 1, "'#'");
@@ -34,7 +36,8 @@ static void not_ptx_at_all(void)
 static void a_text_that_ends_early(void)
 {
     const char *text = BODY("{ .param .b64 p; @%p1 st.param.b64 [p+0], (1+2); L: bra L; }");
-    /* Every proper prefix is either refused or a module that lacks the kernel; none is read past its end. */
+    /* Every proper prefix is either refused or a module that lacks the kernel; none is read past
+     * its end. */
     for (size_t len = 0; len + 1 < strlen(text); len++) {
         char *prefix = alloc_copy(text, len + !len);
         struct ptx_module *m;
@@ -131,7 +134,8 @@ static void operands_that_do_not_fit(void)
 {
     refused_in_body("add.s32 %r1, %r2;", 1, "'add.s32' takes 3 operands, not 2");
     refused_in_body("ret %r1;", 1, "takes 0 operands");
-    refused_in_body("add.s32 %d1, %r2, 1;", 9, "operand 1 of 'add.s32' ('%d1', a register of type .b64)");
+    refused_in_body("add.s32 %d1, %r2, 1;", 9,
+                    "operand 1 of 'add.s32' ('%d1', a register of type .b64)");
     refused_in_body("add.s32 %r1, %f2, 1;", 14, "must be a value of type .s32");
     refused_in_body("add.f32 %f1, %f2, 1;", 19, "must be a value of type .f32");
     refused_in_body("add.s32 5, %r1, %r2;", 9, "must be a register of type .s32");
@@ -154,7 +158,8 @@ static void punctuation(void)
 {
     refused_in_body("add.s32 %r1 %r2, 1;", 13, "expected ',' or ';' after an operand, found '%r2'");
     refused_in_body("add.s32 %r1, , 1;", 14, "expected a constant, found ','");
-    refused_in_body("ld.global.u32 %r1, [%d1;", 24, "expected ']' after the address that begins in column 20");
+    refused_in_body("ld.global.u32 %r1, [%d1;", 24,
+                    "expected ']' after the address that begins in column 20");
     refused_in_body("mov.b64 %d1, {%r1 %r2};", 19, "expected ',' between operands");
     refused_in_body("add.s32 %r1, .b32, 1;", 14, "expected an operand, found '.b32'");
     refused_in_body("5;", 1, "expected a statement, found '5'");
@@ -165,7 +170,8 @@ static void punctuation(void)
 
 static void calls(void)
 {
-    const char *head = HEAD ".func (.param .b32 r) f (.param .b64 a);\n.entry k() { .reg .b32 %r<3>; .reg .b64 %d<3>;\n";
+    const char *head = HEAD ".func (.param .b32 r) f (.param .b64 a);\n.entry k() { .reg .b32 "
+                            "%r<3>; .reg .b64 %d<3>;\n";
     static const struct {
         const char *call, *part;
     } cases[] = {
@@ -240,9 +246,11 @@ static void long_names_are_cut_in_messages(void)
 /* A failure of any allocation is reported and leaves nothing behind. */
 static void memory_may_run_out_anywhere(void)
 {
-    const char *text = BODY("t: .branchtargets A; A: @%p1 brx.idx %r1, t; { .param .b32 q; st.param.b32 [q], 1 + 2; }"
-                            ".loc 1 2 3, function_name L, inlined_at 1 2 3\n mov.b64 {%r1, %r2}, %d1;")
-        ".file 1 \"f\" .section .debug_str { L: .b8 65,0 } .global .u64 x[2] = {1, 2}; .func g (); .global .u64 y = x;";
+    const char *text = BODY("t: .branchtargets A; A: @%p1 brx.idx %r1, t; { .param .b32 q; "
+                            "st.param.b32 [q], 1 + 2; }"
+                            ".loc 1 2 3, function_name L, inlined_at 1 2 3\n mov.b64 {%r1, %r2}, "
+                            "%d1;") ".file 1 \"f\" .section .debug_str { L: .b8 65,0 } .global "
+                                    ".u64 x[2] = {1, 2}; .func g (); .global .u64 y = x;";
     size_t failures = 0;
     for (size_t n = 1;; n++) {
         struct ptx_module *m;
