@@ -49,7 +49,7 @@ enum simt_flow SIMT_X(BRA_IF)(struct simt_gang *g, const struct simt_insn *in)
         return SIMT_REGROUP;
     simt_gang_park(g, in->e, taken, SIMT_READY);
     memcpy(g->on, rest, g->warps * sizeof *rest);
-    g->full = false;
+    g->full = g->run->whole = false;
     g->now.pc = simt_pc(g, in) + 1;
     return SIMT_REGROUP;
 }
@@ -64,7 +64,7 @@ enum simt_flow SIMT_X(BRA_IF_BACK)(struct simt_gang *g, const struct simt_insn *
     if (way == SPLIT) {
         simt_gang_park(g, simt_pc(g, in) + 1, rest, SIMT_READY);
         memcpy(g->on, taken, g->warps * sizeof *taken);
-        g->full = false;
+        g->full = g->run->whole = false;
     }
     return simt_gang_back_edge(g);
 }

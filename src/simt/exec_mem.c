@@ -7,6 +7,17 @@
 
 enum pattern { SCATTERED, CONSECUTIVE, EQUAL };
 
+/* Is every address `size` bytes after the one before? */
+static ALWAYS_INLINE bool is_row(const uint64_t *a, uint32_t lanes, unsigned size)
+{
+    uint64_t off = 0;
+    if (a[lanes - 1] - a[0] != (uint64_t) (lanes - 1) * size)
+        return false;
+    for (uint32_t i = 0; i < lanes; i++)
+        off |= a[i] ^ (a[0] + (uint64_t) i * size);
+    return !off;
+}
+
 /* How sixteen addresses lie, `step` being the bytes of one lane. */
 static ALWAYS_INLINE enum pattern pattern_of(const uint64_t *at, uint64_t step)
 {
@@ -21,28 +32,43 @@ static ALWAYS_INLINE enum pattern pattern_of(const uint64_t *at, uint64_t step)
 
 /* ---- loads ---- */
 
+static ALWAYS_INLINE void copy_chunk(uint8_t *d, uint32_t lane, uint64_t from, unsigned size, bool sign, bool wide)
+{
+    uint64_t v[CHUNK];
+    for (unsigned i = 0; i < CHUNK; i++)
+        v[i] = get(pointer(from + i * size), size, sign);
+    for (unsigned i = 0; i < CHUNK; i++)
+        column_set(d, wide, lane + i, v[i]);
+}
+
+static ALWAYS_INLINE void splat_chunk(uint8_t *d, uint32_t lane, uint64_t v, bool wide)
+{
+    for (unsigned i = 0; i < CHUNK; i++)
+        column_set(d, wide, lane + i, v);
+}
+
+static ALWAYS_INLINE void gather_chunk(uint8_t *d, uint32_t lane, const uint64_t *at, unsigned size, bool sign, bool wide)
+{
+    uint64_t v[CHUNK];
+    for (unsigned i = 0; i < CHUNK; i++)
+        v[i] = get(pointer(at[i]), size, sign);
+    for (unsigned i = 0; i < CHUNK; i++)
+        column_set(d, wide, lane + i, v[i]);
+}
+
 /* Sixteen lanes, none of them off; false: not all of them may. Sources are read before any destination is written. */
 static ALWAYS_INLINE bool load_chunk(struct access *x, uint8_t *d, uint32_t lane, const uint64_t *at, unsigned size, bool sign,
                                      bool wide)
 {
-    uint64_t v[CHUNK];
     enum pattern p = x->in->x[1] == PTX_LOCAL ? SCATTERED : pattern_of(at, size);
-    if (p == CONSECUTIVE && !(at[0] & (size - 1)) && reach(x, at[0], CHUNK * size)) {
-        const uint8_t *from = pointer(at[0]);
-        for (unsigned i = 0; i < CHUNK; i++)
-            v[i] = get(from + i * size, size, sign);
-    } else if (p == EQUAL && !(at[0] & (size - 1)) && reach(x, at[0], size)) {
-        uint64_t same = get(pointer(at[0]), size, sign);
-        for (unsigned i = 0; i < CHUNK; i++)
-            v[i] = same;
-    } else {
-        if (!all_may(x, at, lane))
-            return false;
-        for (unsigned i = 0; i < CHUNK; i++)
-            v[i] = get(pointer(at[i]), size, sign);
-    }
-    for (unsigned i = 0; i < CHUNK; i++)
-        column_set(d, wide, lane + i, v[i]);
+    if (p == CONSECUTIVE && !(at[0] & (size - 1)) && reach(x, at[0], CHUNK * size))
+        copy_chunk(d, lane, at[0], size, sign, wide);
+    else if (p == EQUAL && !(at[0] & (size - 1)) && reach(x, at[0], size))
+        splat_chunk(d, lane, get(pointer(at[0]), size, sign), wide);
+    else if (all_may(x, at, lane))
+        gather_chunk(d, lane, at, size, sign, wide);
+    else
+        return false;
     return true;
 }
 
@@ -50,19 +76,82 @@ static ALWAYS_INLINE bool load_chunk(struct access *x, uint8_t *d, uint32_t lane
 static ALWAYS_INLINE enum simt_flow load_same(struct access *x, uint8_t *d, unsigned size, bool sign, bool wide)
 {
     struct simt_gang *g = x->g;
-    uint64_t at[CHUNK];
-    addresses(at, x, 0);
-    if (!lane_may(x, at[0], simt_first_lane(g)))
-        return simt_refuse(x, at[0], simt_first_lane(g));
-    uint64_t v = get(pointer(at[0]), size, sign);
-    for (uint32_t w = 0; w < g->warps; w++) {
-        uint32_t on = g->full ? UINT32_MAX : g->on[w];
-        for (uint32_t l = 0; on == UINT32_MAX && l < SIMT_WARP; l++)
-            column_set(d, wide, w * SIMT_WARP + l, v);
-        for (uint32_t m = on == UINT32_MAX ? 0 : on; m; m &= m - 1)
-            column_set(d, wide, w * SIMT_WARP + (uint32_t) __builtin_ctz(m), v);
-    }
+    uint64_t at = uniform_address(x);
+    if (!lane_may(x, at, simt_first_lane(g)))
+        return simt_refuse(x, at, simt_first_lane(g));
+    splat(g, d, wide, get(pointer(at), size, sign));
     return SIMT_NEXT;
+}
+
+/* A gang without gaps whose addresses are consecutive from the first lane to the last. False: they are not, or may not. */
+static ALWAYS_INLINE bool load_row(struct access *x, uint8_t *d, unsigned size, bool sign, bool wide)
+{
+    const struct simt_gang *g = x->g;
+    const uint64_t *a = SIMT_LANES(g, uint64_t, x->in->a);
+    uint64_t from = a[0] + (uint64_t) x->in->imm;
+    if (!is_row(a, g->lanes, size) || from & (size - 1) || !reach(x, from, (uint64_t) g->lanes * size))
+        return false;
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK)
+        copy_chunk(d, lane, from + (uint64_t) lane * size, size, sign, wide);
+    return true;
+}
+
+/* ---- plans: one look at an address register for several loads ---- */
+
+static ALWAYS_INLINE void make_plan(struct simt_plan *plan, const struct access *x, unsigned size)
+{
+    struct access bare = *x;
+    struct simt_insn in = *x->in;
+    uint64_t at[CHUNK], bits = 0;
+    in.imm = 0;
+    bare.in = &in;
+    plan->pc = simt_pc(x->g, x->in);
+    plan->epoch = x->g->run->epoch;
+    plan->lowest = UINT64_MAX;
+    plan->highest = 0;
+    for (uint32_t lane = 0; lane < x->g->lanes; lane += CHUNK) {
+        addresses(at, &bare, lane);
+        enum pattern p = pattern_of(at, size);
+        plan->pattern[lane / CHUNK] = (uint8_t) p;
+        plan->first[lane / CHUNK] = at[0];
+        uint64_t low = MIN(at[0], at[CHUNK - 1]), high = MAX(at[0], at[CHUNK - 1]);
+        bits |= at[0];
+        for (int i = 0; p == SCATTERED && i < CHUNK; i++) {
+            low = MIN(low, at[i]);
+            high = MAX(high, at[i]);
+            bits |= at[i];
+        }
+        plan->lowest = MIN(plan->lowest, low);
+        plan->highest = MAX(plan->highest, high);
+    }
+    plan->low_bits = bits & 7;
+}
+
+/* Loads by the plan of an earlier load, or makes it. False: there is none, or not all lanes may. */
+static ALWAYS_INLINE bool load_planned(struct access *x, uint8_t *d, unsigned size, bool sign, bool wide)
+{
+    const struct simt_insn *in = x->in;
+    struct simt_plan *plan = &x->g->run->plans[in->x[2] - 1];
+    uint64_t off = (uint64_t) in->imm, at[CHUNK];
+    if (in->e == simt_pc(x->g, in))
+        make_plan(plan, x, size);
+    else if (plan->pc != in->e || plan->epoch != x->g->run->epoch)
+        return false;
+    if ((plan->low_bits | off) & (size - 1) || !reach(x, plan->lowest + off, plan->highest - plan->lowest + size))
+        return false;
+    for (uint32_t lane = 0; lane < x->g->lanes; lane += CHUNK) {
+        uint64_t from = plan->first[lane / CHUNK] + off;
+        uint8_t p = plan->pattern[lane / CHUNK];
+        if (p == CONSECUTIVE) {
+            copy_chunk(d, lane, from, size, sign, wide);
+        } else if (p == EQUAL) {
+            splat_chunk(d, lane, get(pointer(from), size, sign), wide);
+        } else {
+            addresses(at, x, lane);
+            gather_chunk(d, lane, at, size, sign, wide);
+        }
+    }
+    return true;
 }
 
 static ALWAYS_INLINE enum simt_flow load(struct simt_gang *g, const struct simt_insn *in, unsigned size, bool sign, bool wide)
@@ -73,6 +162,10 @@ static ALWAYS_INLINE enum simt_flow load(struct simt_gang *g, const struct simt_
     access_begin(&x, g, in, size, false);
     if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM)
         return load_same(&x, d, size, sign, wide);
+    if (g->run->whole && in->x[2] && load_planned(&x, d, size, sign, wide))
+        return SIMT_NEXT;
+    if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL && load_row(&x, d, size, sign, wide))
+        return SIMT_NEXT;
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         uint32_t on = g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & CHUNK_ALL;
         if (!on)
@@ -130,12 +223,30 @@ static ALWAYS_INLINE bool store_chunk(struct access *x, const uint8_t *c, uint32
     return true;
 }
 
+static ALWAYS_INLINE bool store_row(struct access *x, const uint8_t *c, unsigned size, bool wide)
+{
+    const struct simt_gang *g = x->g;
+    const uint64_t *a = SIMT_LANES(g, uint64_t, x->in->a);
+    uint64_t to = a[0] + (uint64_t) x->in->imm, v[CHUNK];
+    if (!is_row(a, g->lanes, size) || to & (size - 1) || !reach(x, to, (uint64_t) g->lanes * size))
+        return false;
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
+        for (unsigned i = 0; i < CHUNK; i++)
+            v[i] = column_get(c, wide, lane + i);
+        for (unsigned i = 0; i < CHUNK; i++)
+            set((void *) (uintptr_t) (to + (lane + i) * (uint64_t) size), size, v[i]);
+    }
+    return true;
+}
+
 static ALWAYS_INLINE enum simt_flow store(struct simt_gang *g, const struct simt_insn *in, unsigned size, bool wide)
 {
     struct access x;
     const uint8_t *c = SIMT_LANES(g, uint8_t, in->c);
     uint64_t at[CHUNK];
     access_begin(&x, g, in, size, true);
+    if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL && store_row(&x, c, size, wide))
+        return SIMT_NEXT;
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         uint32_t on = g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & CHUNK_ALL;
         if (!on)

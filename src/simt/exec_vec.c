@@ -76,6 +76,22 @@ static uint32_t element_size(const struct simt_insn *in)
     return UINT32_C(1) << (in->x[3] & 3);
 }
 
+/* All lanes read the same place: shared memory or a parameter named directly. */
+NO_TSAN static enum simt_flow load_same(struct access *x, const uint32_t *slots)
+{
+    struct simt_gang *g = x->g;
+    uint64_t at = uniform_address(x);
+    if (!lane_may(x, at, simt_first_lane(g)))
+        return simt_refuse(x, at, simt_first_lane(g));
+    for (uint32_t k = 0; k < x->in->x[2]; k++) {
+        uint8_t *d = SIMT_LANES(g, uint8_t, slots[k]);
+#define ELEMENT(bytes, sign, wide) splat(g, d, wide, get(pointer(at + (uint64_t) k * (bytes)), bytes, sign))
+        BY_ELEMENT(x->in->x[3], ELEMENT)
+#undef ELEMENT
+    }
+    return SIMT_NEXT;
+}
+
 NO_TSAN enum simt_flow SIMT_X(LDV)(struct simt_gang *g, const struct simt_insn *in)
 {
     struct access x;
@@ -83,6 +99,8 @@ NO_TSAN enum simt_flow SIMT_X(LDV)(struct simt_gang *g, const struct simt_insn *
     const uint32_t *slots = g->block->grid->code->lists + in->e;
     uint32_t size = element_size(in);
     access_begin(&x, g, in, size * in->x[2], false);
+    if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM)
+        return load_same(&x, slots);
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         uint32_t on = chunk_on(g, lane);
         if (!on)

@@ -15,10 +15,13 @@ enum {
 
 static void set_full(struct simt_gang *g)
 {
-    uint32_t missing = 0;
-    for (uint32_t w = 0; w < g->warps; w++)
+    uint32_t missing = 0, off = 0;
+    for (uint32_t w = 0; w < g->warps; w++) {
         missing |= g->on[w] ^ g->alive[w];
+        off |= ~g->on[w];
+    }
     g->full = !missing;
+    g->run->whole = !off;
 }
 
 /* Recomputes where the running group must stop: at the lowest ready group of its frame. */
@@ -191,6 +194,7 @@ static bool step(struct simt_gang *g)
     do {
         const struct simt_insn *in = r->code + g->now.pc, *stop = r->code + r->low;
         enum simt_flow flow;
+        r->epoch++;
         do
             flow = in->fn(g, in);
         while (flow == SIMT_NEXT && ++in != stop);
@@ -229,7 +233,7 @@ void simt_gang_start(struct simt_gang *g)
         g->alive[w] = n == SIMT_WARP ? UINT32_MAX : (UINT32_C(1) << n) - 1;
     }
     memcpy(g->on, g->alive, sizeof g->on);
-    g->full = true;
+    set_full(g);
     g->frame = r->file;
     g->now.pc = g->now.base = g->now.local = 0;
     r->count = 0;

@@ -27,6 +27,7 @@ struct lower_ctl {
     uint32_t *at; /* pc of each statement of the function being lowered, and of its end */
     const struct ptx_func *func;
     uint32_t frame;
+    uint32_t plans; /* given out */
     struct lower_fix *fixes;
     struct lower_edge *edges;
     struct lower_spot *spots;

@@ -1,7 +1,8 @@
 /* Lowering of memory operations: loads, stores, atomics, fences, addresses. Not here: where .param and .local variables stand
  * (lower_call.c), variables of the module (module.c). */
 #include "simt/agree.h"
-#include "simt/lower.h"
+#include "simt/lower_ctl.h"
+#include "simt/run.h"
 
 static bool unsupported(struct lower *l)
 {
@@ -150,6 +151,58 @@ static bool data_slots(uint32_t *slots, bool *wide, struct lower *l, const struc
     return true;
 }
 
+/* ---- plans ---- */
+
+enum { LOOK_BACK = 256 }; /* statements */
+
+static bool mentions(const struct ptx_operand *o, const struct ptx_reg *reg)
+{
+    if (o->reg == reg && o->kind != PTX_ADDRESS)
+        return true;
+    for (uint32_t i = 0; i < o->count; i++)
+        if (mentions(&o->items[i], reg))
+            return true;
+    return false;
+}
+
+/* The load before this one with the same address register, the same operation and no write of that register between them;
+ * its pc, or the code's length. */
+static uint32_t load_before(const struct lower *l, enum simt_op op, const struct simt_insn *x)
+{
+    const struct ptx_reg *reg = l->in->operands[1].reg;
+    uint32_t none = (uint32_t) l->code.len;
+    for (uint32_t i = l->index; i-- > 0 && l->index - i < LOOK_BACK;) {
+        const struct ptx_insn *in = &l->func->insns[i];
+        uint32_t pc = l->ctl->at[i];
+        bool load = in->op == PTX_OP_LD && in->operands[1].kind == PTX_ADDRESS && in->operands[1].reg == reg;
+        if (in->operand_count && (in->op == PTX_OP_CALL || mentions(&in->operands[0], reg)))
+            return none;
+        const struct simt_insn *y = &l->code.at[pc];
+        if (load && y->op == op && y->a == x->a && y->x[0] == x->x[0] && y->x[1] == x->x[1])
+            return pc;
+    }
+    return none;
+}
+
+/* Lets loads that differ in their offset alone share one look at the addresses. */
+static void plan(struct lower *l, enum simt_op op)
+{
+    uint32_t own = (uint32_t) l->code.len - 1;
+    struct simt_insn *x = &l->code.at[own];
+    if (l->failed || l->in->guard || !l->in->operands[1].reg || x->x[1] == PTX_LOCAL)
+        return;
+    uint32_t pc = load_before(l, op, x);
+    if (pc >= own)
+        return;
+    struct simt_insn *first = &l->code.at[pc];
+    if (!first->x[2]) {
+        first->x[2] = (uint8_t) (1 + l->ctl->plans++ % SIMT_PLANS);
+        first->e = pc;
+    }
+    x->x[2] = first->x[2];
+    x->e = first->e;
+}
+
 static bool load(struct lower *l)
 {
     const struct ptx_insn *in = l->in;
@@ -169,8 +222,10 @@ static bool load(struct lower *l)
     x->d = slots[0];
     x->e = list;
     x->f = flags;
-    x->x[2] = (uint8_t) d.count;
+    x->x[2] = d.count > 1 ? (uint8_t) d.count : 0;
     x->x[3] = (uint8_t) code;
+    if (plain)
+        plan(l, op);
     if (d.count > 1 && flags & SIMT_ACQUIRE)
         lower_emit(l, SIMT_OP_FENCE);
     return true;

@@ -113,7 +113,7 @@ enum simt_flow simt_meet(struct simt_gang *g, const struct simt_insn *in)
         if (wait[w])
             retry(g, w);
     }
-    g->full = false;
+    g->full = g->run->whole = false;
     return simt_gang_regroup(g, pc + 1);
 }
 
@@ -259,6 +259,7 @@ enum simt_flow simt_barrier(struct simt_gang *g, const struct simt_insn *in)
             g->on[w] &= flow == SIMT_REGROUP ? ~on[w] : UINT32_MAX;
         }
         g->full &= flow == SIMT_NEXT;
+        g->run->whole &= flow == SIMT_NEXT;
         ready |= flow == SIMT_REGROUP;
     }
     return ready ? simt_gang_regroup(g, simt_pc(g, in) + 1) : SIMT_NEXT;

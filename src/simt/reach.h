@@ -6,7 +6,7 @@
 #include "simt/agree.h"
 #include "simt/run.h"
 
-enum { CHUNK = 16, CHUNK_ALL = 0xffff };
+enum { CHUNK = SIMT_CHUNK, CHUNK_ALL = 0xffff };
 
 /* One operation on its way through the lanes. */
 struct access {
@@ -60,6 +60,14 @@ static ALWAYS_INLINE void access_begin(struct access *x, struct simt_gang *g, co
         g->run->noisy = true;
 }
 
+/* Of SIMT_AT_SHARED and SIMT_AT_PARAM. */
+static ALWAYS_INLINE uint64_t uniform_address(const struct access *x)
+{
+    const struct simt_block *b = x->g->block;
+    uint64_t base = x->in->x[0] == SIMT_AT_SHARED ? b->shared : (uintptr_t) b->grid->params;
+    return base + (uint64_t) x->in->imm;
+}
+
 /* Addresses of the lanes [lane, lane + CHUNK). */
 static ALWAYS_INLINE void addresses(uint64_t *at, const struct access *x, uint32_t lane)
 {
@@ -84,9 +92,9 @@ static ALWAYS_INLINE void addresses(uint64_t *at, const struct access *x, uint32
             at[i] = same + (uint64_t) i * g->run->local_stride;
         return;
     }
-    same = in->x[0] == SIMT_AT_SHARED ? g->block->shared : (uintptr_t) g->block->grid->params;
+    same = uniform_address(x);
     for (int i = 0; i < CHUNK; i++)
-        at[i] = same + (uint64_t) in->imm;
+        at[i] = same;
 }
 
 /* Are all sixteen aligned and in the range used last, or each in its lane's own local memory? */
@@ -156,6 +164,19 @@ static ALWAYS_INLINE void column_set(uint8_t *column, bool wide, uint32_t lane, 
 static ALWAYS_INLINE const void *pointer(uint64_t address)
 {
     return (const void *) (uintptr_t) address;
+}
+
+/* The same value in every running lane. */
+static ALWAYS_INLINE void splat(const struct simt_gang *g, uint8_t *d, bool wide, uint64_t v)
+{
+    if (g->full) {
+        for (uint32_t lane = 0; lane < g->lanes; lane++)
+            column_set(d, wide, lane, v);
+        return;
+    }
+    for (uint32_t w = 0; w < g->warps; w++)
+        for (uint32_t m = g->on[w]; m; m &= m - 1)
+            column_set(d, wide, w * SIMT_WARP + (uint32_t) __builtin_ctz(m), v);
 }
 
 #endif

@@ -14,6 +14,8 @@ enum {
     SIMT_BARRIERS = 16,
     SIMT_HITS = 16,  /* ranges a gang remembers */
     SIMT_MEMO = 32,  /* and which of them the instructions used last, by pc */
+    SIMT_PLANS = 8,  /* address columns it remembers */
+    SIMT_CHUNK = 16, /* lanes that memory operations look at together: half a warp, a row of the usual tile */
     SIMT_NO_BAR = 255,
 };
 
@@ -31,6 +33,17 @@ struct simt_parked {
     bool yielded;     /* gave its turn away: runs again when every other has */
 };
 
+/* How the addresses of a load lay, for those that follow it with the same address register and other offsets. Good as long as
+ * the gang runs straight on: `epoch` tells. */
+struct simt_plan {
+    uint64_t epoch;
+    uint32_t pc;       /* of the load that made it */
+    uint32_t low_bits; /* of all addresses, or-ed */
+    uint64_t lowest, highest;
+    uint8_t pattern[SIMT_MAX_LANES / SIMT_CHUNK];
+    uint64_t first[SIMT_MAX_LANES / SIMT_CHUNK];
+};
+
 struct simt_run {
     const struct simt_insn *code;
     uint32_t low;  /* lowest pc of the ready groups in the running group's frame; code's length if there is none */
@@ -44,6 +57,9 @@ struct simt_run {
     struct simt_hit hits[SIMT_HITS];
     uint32_t hit_next;
     uint8_t memo[SIMT_MEMO];
+    struct simt_plan plans[SIMT_PLANS];
+    uint64_t epoch;   /* counts jumps and changes of the running group */
+    bool whole;       /* every lane of the gang is on, and none is dead */
     bool pick;        /* the running group must not simply go on: it is empty, in another frame, or yields */
     bool yielding;    /* the running group gives its turn away */
     bool noisy;       /* since the last back edge: an atomic, a volatile or ordered access, a clock read */
