@@ -1,8 +1,8 @@
 // Kernels that no table makes, one feature each. Each begins with a line
 //     //@ kind name [arch=N] [option ...]
 // and is a source of its own. features.py puts in KERNEL(...), which opens its kernel, INDEX, which
-// gives the global index as `i`, and WMMA(...), a whole kernel. name_{a,b} makes one feature of each,
-// which stands wherever the source has {}.
+// gives the global index as `i`, and WMMA(...), a whole kernel. name_{a,b} makes one feature of
+// each, which stands wherever the source has {}.
 
 //@ warp warp_syncwarp
 KERNEL(int *x)
