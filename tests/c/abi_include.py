@@ -1,0 +1,17 @@
+"""Prints the folder of this Python's site-packages that holds cuda.h and nvrtc.h, if there is one."""
+
+import pathlib
+import sysconfig
+
+
+def main() -> None:
+    """Look where NVIDIA's wheels put them."""
+    packages = pathlib.Path(sysconfig.get_paths()["purelib"], "nvidia")
+    for folder in sorted(packages.glob("cu*/include"), reverse=True):
+        if (folder / "cuda.h").exists() and (folder / "nvrtc.h").exists():
+            print(folder)
+            return
+
+
+if __name__ == "__main__":
+    main()
