@@ -59,18 +59,19 @@ static bool is_better(const struct cpu_op *a, const struct cpu_op *b)
     return a->users < b->users;
 }
 
-/* For a worker (waiter NULL) or a thread that waits for the context. */
-static struct cpu_op *pick(const struct cpu_thread *waiter, const struct cpu_context *c,
-                           const struct cpu_stream *first)
+/* For a worker (waiter NULL) or a waiting thread, which begins what it waits for before anything
+ * else. Beyond that everybody helps with everything, in turns: with one thread in all, what is
+ * waited for may itself wait for another stream. */
+static struct cpu_op *pick(const struct cpu_thread *waiter, const struct cpu_stream *first)
 {
-    struct cpu_op *best = NULL;
+    struct cpu_op *best = NULL, *head = first ? first->head : NULL;
     uint64_t now = cpu.ready ? cpu_now() : 0;
-    if (first && first->head && first->head->state == CPU_READY &&
-        is_useful(first->head, waiter, now))
-        return first->head;
+    bool is_fresh =
+        head && head->state == CPU_READY && (head->kind != CPU_LAUNCH || !head->u.k.grid);
+    if (is_fresh && is_useful(head, waiter, now))
+        return head;
     for (struct cpu_op *op = cpu.ready; op; op = op->ready_next) {
-        if ((!c || op->stream->context == c) && is_useful(op, waiter, now) &&
-            (!best || is_better(op, best)))
+        if (is_useful(op, waiter, now) && (!best || is_better(op, best)))
             best = op;
     }
     return best;
@@ -233,7 +234,7 @@ static void work(void *user, unsigned index)
     (void) index;
     pthread_mutex_lock(&cpu.lock);
     while (!cpu.stop) {
-        struct cpu_op *op = cpu.paused ? NULL : pick(NULL, NULL, NULL);
+        struct cpu_op *op = cpu.paused ? NULL : pick(NULL, NULL);
         if (op)
             cpu_run(op);
         else
@@ -291,7 +292,7 @@ CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(
     if (first)
         first->waiting++;
     while (!done(arg) && !cpu.stop) {
-        struct cpu_op *op = cpu.paused ? NULL : pick(self, c, first);
+        struct cpu_op *op = cpu.paused ? NULL : pick(self, first);
         if (op)
             cpu_run(op);
         else

@@ -77,8 +77,8 @@ static const char *parse_number(const char *p, int *out, struct reader *r)
         return p + 1;
     }
     int n = 0;
-    while (*p >= '0' && *p <= '9')
-        n = MIN(n * 10 + (*p++ - '0'), MAX_WIDTH);
+    for (; *p >= '0' && *p <= '9'; p++)
+        n = MIN(n * 10 + (*p - '0'), MAX_WIDTH);
     *out = n;
     return p;
 }

@@ -1,5 +1,6 @@
-/* What the files of the driver conformance suite share. Every case runs in a process of its own on one driver: NVIDIA's, the CPU
- * device linked in, or libruncu-cpu.so. Expectations hold on all of them, those of CPU_CASES on the CPU device alone. */
+/* What the files of the driver conformance suite share. Every case runs in a process of its own on
+ * one driver: NVIDIA's, the CPU device linked in, or libruncu-cpu.so. Expectations hold on all of
+ * them, those of CPU_CASES on the CPU device alone. */
 #ifndef TESTS_DEVICE_H
 #define TESTS_DEVICE_H
 
@@ -9,90 +10,90 @@
 #include "driver/driver.h"
 #include "test.h"
 
-#define CASES(X)                                                                                   \
-    X(calls_before_init_fail)                                                                      \
-    X(errors_have_names_and_texts)                                                                 \
-    X(device_answers)                                                                              \
-    X(every_attribute_is_answered)                                                                 \
-    X(bus_id_finds_the_device)                                                                     \
-    X(calls_without_context_fail)                                                                  \
-    X(contexts_stack)                                                                              \
-    X(set_current_replaces_the_top)                                                                \
-    X(primary_context_is_counted)                                                                  \
-    X(contexts_are_per_thread)                                                                     \
-    X(context_destroyed_elsewhere_is_noticed)                                                      \
-    X(limits_are_kept)                                                                             \
-    X(allocations_are_checked)                                                                     \
-    X(copies_of_any_size_and_offset)                                                               \
-    X(copies_beyond_an_allocation_write_nothing)                                                   \
-    X(copies_of_nothing_succeed)                                                                   \
-    X(frees_are_checked)                                                                           \
-    X(address_range_of_any_inner_address)                                                          \
-    X(memory_runs_out)                                                                             \
-    X(sets_of_all_widths)                                                                          \
-    X(sets_of_rows)                                                                                \
-    X(sets_are_checked)                                                                            \
-    X(page_locked_memory_is_shared)                                                                \
-    X(pointers_have_attributes)                                                                    \
-    X(module_variables)                                                                            \
-    X(modules_have_their_own_variables)                                                            \
-    X(missing_names_are_not_found)                                                                 \
-    X(bad_images_are_refused)                                                                      \
-    X(bad_text_is_explained)                                                                       \
-    X(functions_have_attributes)                                                                   \
-    X(parameters_are_described)                                                                    \
-    X(occupancy_follows_block_and_shared)                                                          \
-    X(parameters_by_pointer_and_by_buffer)                                                         \
-    X(parameters_are_copied_at_launch)                                                             \
-    X(launch_shapes_are_checked)                                                                   \
-    X(launch_arguments_are_checked)                                                                \
-    X(indices_in_three_dimensions)                                                                 \
-    X(dynamic_shared_memory)                                                                       \
-    X(shared_memory_beyond_the_default)                                                            \
-    X(kernels_print)                                                                               \
-    X(many_launches_without_waiting)                                                               \
-    X(streams_keep_order)                                                                          \
-    X(legacy_stream_orders_blocking_streams)                                                       \
-    X(non_blocking_stream_runs_beside)                                                             \
-    X(per_thread_streams_are_distinct)                                                             \
-    X(work_goes_on_without_waiting)                                                                \
-    X(kernel_waits_for_a_flag_of_the_host)                                                         \
-    X(kernel_waits_for_another_kernel)                                                             \
-    X(host_functions_run_in_order)                                                                 \
-    X(destroyed_stream_finishes_its_work)                                                          \
-    X(stream_properties)                                                                           \
-    X(events_say_when_work_is_done)                                                                \
-    X(events_measure_time)                                                                         \
-    X(events_order_streams)                                                                        \
-    X(events_are_checked)                                                                          \
-    X(event_waits_for_what_it_recorded_last)                                                       \
-    X(threads_at_once)                                                                             \
-    X(illegal_address_sticks)                                                                      \
-    X(misaligned_address_sticks)                                                                   \
-    X(trap_sticks)                                                                                 \
+#define CASES(X)                                 \
+    X(calls_before_init_fail)                    \
+    X(errors_have_names_and_texts)               \
+    X(device_answers)                            \
+    X(every_attribute_is_answered)               \
+    X(bus_id_finds_the_device)                   \
+    X(calls_without_context_fail)                \
+    X(contexts_stack)                            \
+    X(set_current_replaces_the_top)              \
+    X(primary_context_is_counted)                \
+    X(contexts_are_per_thread)                   \
+    X(context_destroyed_elsewhere_is_noticed)    \
+    X(limits_are_kept)                           \
+    X(allocations_are_checked)                   \
+    X(copies_of_any_size_and_offset)             \
+    X(copies_beyond_an_allocation_write_nothing) \
+    X(copies_of_nothing_succeed)                 \
+    X(frees_are_checked)                         \
+    X(address_range_of_any_inner_address)        \
+    X(memory_runs_out)                           \
+    X(sets_of_all_widths)                        \
+    X(sets_of_rows)                              \
+    X(sets_are_checked)                          \
+    X(page_locked_memory_is_shared)              \
+    X(pointers_have_attributes)                  \
+    X(module_variables)                          \
+    X(modules_have_their_own_variables)          \
+    X(missing_names_are_not_found)               \
+    X(bad_images_are_refused)                    \
+    X(bad_text_is_explained)                     \
+    X(functions_have_attributes)                 \
+    X(parameters_are_described)                  \
+    X(occupancy_follows_block_and_shared)        \
+    X(parameters_by_pointer_and_by_buffer)       \
+    X(parameters_are_copied_at_launch)           \
+    X(launch_shapes_are_checked)                 \
+    X(launch_arguments_are_checked)              \
+    X(indices_in_three_dimensions)               \
+    X(dynamic_shared_memory)                     \
+    X(shared_memory_beyond_the_default)          \
+    X(kernels_print)                             \
+    X(many_launches_without_waiting)             \
+    X(streams_keep_order)                        \
+    X(legacy_stream_orders_blocking_streams)     \
+    X(non_blocking_stream_runs_beside)           \
+    X(per_thread_streams_are_distinct)           \
+    X(work_goes_on_without_waiting)              \
+    X(kernel_waits_for_a_flag_of_the_host)       \
+    X(kernel_waits_for_another_kernel)           \
+    X(host_functions_run_in_order)               \
+    X(destroyed_stream_finishes_its_work)        \
+    X(stream_properties)                         \
+    X(events_say_when_work_is_done)              \
+    X(events_measure_time)                       \
+    X(events_order_streams)                      \
+    X(events_are_checked)                        \
+    X(event_waits_for_what_it_recorded_last)     \
+    X(threads_at_once)                           \
+    X(illegal_address_sticks)                    \
+    X(misaligned_address_sticks)                 \
+    X(trap_sticks)                               \
     X(assert_sticks)
 
-#define CPU_CASES(X)                                                                               \
-    X(stale_and_foreign_handles_are_refused)                                                       \
-    X(fault_leaves_other_contexts_alone)                                                           \
-    X(fault_text_past_the_end)                                                                     \
-    X(fault_text_of_freed_memory)                                                                  \
-    X(fault_text_of_a_constant)                                                                    \
-    X(fault_drops_queued_work)                                                                     \
-    X(binary_images_are_for_gpus)                                                                  \
-    X(text_for_newer_devices_is_refused)                                                           \
-    X(too_much_static_shared_is_refused_at_load)                                                   \
-    X(unsupported_kernel_fails_when_asked_for)                                                     \
-    X(refusals_are_explained)                                                                      \
-    X(memory_limit_from_the_environment)                                                           \
-    X(architecture_from_the_environment)                                                           \
-    X(interrupt_stops_an_endless_kernel)                                                           \
-    X(interrupt_stops_what_is_queued)                                                              \
-    X(printed_text_goes_to_the_callback)                                                           \
-    X(host_function_may_not_call_back)                                                             \
-    X(child_goes_on_after_fork)                                                                    \
-    X(child_finishes_what_was_queued)                                                              \
-    X(exit_with_work_in_flight)                                                                    \
+#define CPU_CASES(X)                             \
+    X(stale_and_foreign_handles_are_refused)     \
+    X(fault_leaves_other_contexts_alone)         \
+    X(fault_text_past_the_end)                   \
+    X(fault_text_of_freed_memory)                \
+    X(fault_text_of_a_constant)                  \
+    X(fault_drops_queued_work)                   \
+    X(binary_images_are_for_gpus)                \
+    X(text_for_newer_devices_is_refused)         \
+    X(too_much_static_shared_is_refused_at_load) \
+    X(unsupported_kernel_fails_when_asked_for)   \
+    X(refusals_are_explained)                    \
+    X(memory_limit_from_the_environment)         \
+    X(architecture_from_the_environment)         \
+    X(interrupt_stops_an_endless_kernel)         \
+    X(interrupt_stops_what_is_queued)            \
+    X(printed_text_goes_to_the_callback)         \
+    X(host_function_may_not_call_back)           \
+    X(child_goes_on_after_fork)                  \
+    X(child_finishes_what_was_queued)            \
+    X(exit_with_work_in_flight)                  \
     X(one_thread_is_enough)
 
 #define DECLARE(name) void name(void);

@@ -1,4 +1,5 @@
-/* What only the CPU device does: refuses without crashing, explains, is interrupted, forks, ends. */
+/* What only the CPU device does: refuses without crashing, explains, is interrupted, forks, ends.
+ */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,7 +61,8 @@ void text_for_newer_devices_is_refused(void)
 {
     CUmodule m;
     begin();
-    FAILS(cu.cuModuleLoadData(&m, ".version 8.0\n.target sm_90\n.address_size 64\n.visible .entry k() { ret; }\n"),
+    FAILS(cu.cuModuleLoadData(
+              &m, ".version 8.0\n.target sm_90\n.address_size 64\n.visible .entry k() { ret; }\n"),
           CUDA_ERROR_INVALID_PTX);
     REQUIRE_IN("sm_90", text());
     REQUIRE_IN("RUNCU_CPU_ARCH=90", text());
@@ -68,9 +70,10 @@ void text_for_newer_devices_is_refused(void)
 
 void too_much_static_shared_is_refused_at_load(void)
 {
-    static const char ptx[] = ".version 6.4\n.target sm_75\n.address_size 64\n"
-                              ".shared .align 4 .b8 big[49156];\n.visible .entry fits() { ret; }\n"
-                              ".visible .entry k() { .reg .b32 %r<2>; mov.u32 %r0, 1; st.shared.u32 [big], %r0; ret; }\n";
+    static const char ptx[] =
+        ".version 6.4\n.target sm_75\n.address_size 64\n"
+        ".shared .align 4 .b8 big[49156];\n.visible .entry fits() { ret; }\n"
+        ".visible .entry k() { .reg .b32 %r<2>; mov.u32 %r0, 1; st.shared.u32 [big], %r0; ret; }\n";
     CUmodule m;
     begin();
     FAILS(cu.cuModuleLoadData(&m, ptx), CUDA_ERROR_INVALID_PTX);
@@ -79,10 +82,11 @@ void too_much_static_shared_is_refused_at_load(void)
 
 void unsupported_kernel_fails_when_asked_for(void)
 {
-    static const char ptx[] = ".version 6.4\n.target sm_75\n.address_size 64\n"
-                              ".visible .entry good(.param .u64 p) { ret; }\n"
-                              ".visible .entry bad(.param .u64 p)\n{\n .reg .b32 %r<2>; mov.u32 %r0, 1;\n"
-                              " frobnicate.u32 %r1, %r0;\n ret;\n}\n";
+    static const char ptx[] =
+        ".version 6.4\n.target sm_75\n.address_size 64\n"
+        ".visible .entry good(.param .u64 p) { ret; }\n"
+        ".visible .entry bad(.param .u64 p)\n{\n .reg .b32 %r<2>; mov.u32 %r0, 1;\n"
+        " frobnicate.u32 %r1, %r0;\n ret;\n}\n";
     CUmodule m;
     CUfunction f;
     begin();
@@ -146,7 +150,8 @@ void architecture_from_the_environment(void)
     OK(cu.cuDeviceGetAttribute(&optin, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, 0));
     REQUIRE_INT(major * 10 + minor, ==, 80);
     REQUIRE_INT(optin, ==, 163 << 10);
-    OK(cu.cuModuleLoadData(&m, ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k() { ret; }\n"));
+    OK(cu.cuModuleLoadData(
+        &m, ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry k() { ret; }\n"));
 }
 
 /* ---- interrupts ---- */

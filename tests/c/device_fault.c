@@ -1,4 +1,5 @@
-/* Conformance: what a kernel's mistake does to its context, and on the CPU device what is said of it. */
+/* Conformance: what a kernel's mistake does to its context, and on the CPU device what is said of
+ * it. */
 #include "device.h"
 
 /* Everything that follows in the context fails alike. */
@@ -101,7 +102,8 @@ void fault_text_past_the_end(void)
     REQUIRE_IN("kernel 'store_at'", text());
     REQUIRE_IN("block (3,0,0), thread (232,0,0)", text());
     REQUIRE_IN("store of 4 bytes", text());
-    snprintf(expected, sizeof expected, "right past the end of the 4000-byte allocation at 0x%llx", p);
+    snprintf(expected, sizeof expected, "right past the end of the 4000-byte allocation at 0x%llx",
+             p);
     REQUIRE_IN(expected, text());
     REQUIRE_IN("st.global.u32", text());
 }

@@ -181,7 +181,8 @@ void parameters_by_pointer_and_by_buffer(void)
     REQUIRE_INT(word(p), ==, 12345);
     uint64_t buffer[3] = {p, 54, 321};
     size_t size = sizeof buffer;
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END};
+    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+                     CU_LAUNCH_PARAM_END};
     OK(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, extra));
     REQUIRE_INT(word(p), ==, 54321);
 }
@@ -208,9 +209,10 @@ void parameters_are_copied_at_launch(void)
 void launch_shapes_are_checked(void)
 {
     static const unsigned bad[][6] = {
-        {0, 1, 1, 1, 1, 1},     {1, 0, 1, 1, 1, 1},    {1, 1, 0, 1, 1, 1},    {1, 1, 1, 0, 1, 1},
-        {1, 1, 1, 1, 0, 1},     {1, 1, 1, 1, 1, 0},    {1, 1, 1, 1025, 1, 1}, {1, 1, 1, 1, 1025, 1},
-        {1, 1, 1, 1, 1, 65},    {1, 1, 1, 33, 32, 1},  {1, 65536, 1, 1, 1, 1}, {1, 1, 65536, 1, 1, 1},
+        {0, 1, 1, 1, 1, 1},           {1, 0, 1, 1, 1, 1},     {1, 1, 0, 1, 1, 1},
+        {1, 1, 1, 0, 1, 1},           {1, 1, 1, 1, 0, 1},     {1, 1, 1, 1, 1, 0},
+        {1, 1, 1, 1025, 1, 1},        {1, 1, 1, 1, 1025, 1},  {1, 1, 1, 1, 1, 65},
+        {1, 1, 1, 33, 32, 1},         {1, 65536, 1, 1, 1, 1}, {1, 1, 65536, 1, 1, 1},
         {0x80000000u, 1, 1, 1, 1, 1},
     };
     begin();
@@ -219,11 +221,13 @@ void launch_shapes_are_checked(void)
     void *params[] = {&a[0], &a[1], &a[2]};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         const unsigned *b = bad[i];
-        CUresult code = cu.cuLaunchKernel(f, b[0], b[1], b[2], b[3], b[4], b[5], 0, NULL, params, NULL);
+        CUresult code =
+            cu.cuLaunchKernel(f, b[0], b[1], b[2], b[3], b[4], b[5], 0, NULL, params, NULL);
         if (code != CUDA_ERROR_INVALID_VALUE)
             TEST_FAIL_("shape %zu is %d", i, code);
     }
-    FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, (48 << 10) + 1, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, (48 << 10) + 1, NULL, params, NULL),
+          CUDA_ERROR_INVALID_VALUE);
     REQUIRE(launch(kernel("bounded"), 1, 65, NULL, ARGS(0)) != CUDA_SUCCESS);
     OK(cu.cuLaunchKernel(f, 1, 1, 65535, 1, 1, 1, 0, NULL, params, NULL));
     OK(cu.cuLaunchKernel(f, 1, 1, 1, 16, 1, 64, 0, NULL, params, NULL));
@@ -237,7 +241,8 @@ void launch_arguments_are_checked(void)
     uint64_t a[3] = {words(1, 9), 0, 7};
     size_t size = sizeof a;
     void *params[] = {&a[0], NULL, &a[2]};
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, a, CU_LAUNCH_PARAM_BUFFER_SIZE, &size, CU_LAUNCH_PARAM_END};
+    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, a, CU_LAUNCH_PARAM_BUFFER_SIZE, &size,
+                     CU_LAUNCH_PARAM_END};
     FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, 0, NULL, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
     params[1] = &a[1];
@@ -261,7 +266,8 @@ void indices_in_three_dimensions(void)
                 for (unsigned z = 0; z < BZ; z++)
                     for (unsigned y = 0; y < BY; y++)
                         for (unsigned x = 0; x < BX; x++)
-                            REQUIRE_INT(out[at++], ==, ((((gz * 10 + gy) * 10 + gx) * 10 + z) * 10 + y) * 10 + x);
+                            REQUIRE_INT(out[at++], ==,
+                                        ((((gz * 10 + gy) * 10 + gx) * 10 + z) * 10 + y) * 10 + x);
 }
 
 void dynamic_shared_memory(void)
@@ -290,7 +296,8 @@ void shared_memory_beyond_the_default(void)
     REQUIRE_INT(most, >=, 64 << 10);
     uint64_t a[3] = {words(1, 0), (uint64_t) most, 0};
     void *params[] = {&a[0], &a[1], &a[2]};
-    FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, (unsigned) most, NULL, params, NULL), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, (unsigned) most, NULL, params, NULL),
+          CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuFuncSetAttribute(f, MAX_DYNAMIC, most + 1), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuFuncSetAttribute(f, MAX_DYNAMIC, most));
     OK(cu.cuLaunchKernel(f, 1, 1, 1, 1, 1, 1, (unsigned) most, NULL, params, NULL));

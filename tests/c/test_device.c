@@ -1,4 +1,5 @@
-/* Conformance of a driver: runs the cases on the CPU device, on the library named on the command line, or on NVIDIA's driver
+/* Conformance of a driver: runs the cases on the CPU device, on the library named on the command
+ * line, or on NVIDIA's driver
  * ("cuda"; 77 where there is none). A second argument chooses one case. */
 #include <sys/wait.h>
 #include <time.h>
@@ -15,8 +16,7 @@ static const struct test_case {
 } cases[] = {
 #define EVERYWHERE(name) {#name, name, false},
 #define CPU_ONLY(name) {#name, name, true},
-    CASES(EVERYWHERE) CPU_CASES(CPU_ONLY)
-};
+    CASES(EVERYWHERE) CPU_CASES(CPU_ONLY)};
 
 CUcontext begin(void)
 {
