@@ -1,5 +1,6 @@
-/* PTX's approximate functions: within the bounds that the PTX ISA gives for each, computed in double where that is the short way,
- * the same on every processor, and without branches, so that loops over these vectorise. */
+/* PTX's approximate functions: within the bounds that the PTX ISA gives for each, computed in
+ * double where that is the short way, the same on every processor, and without branches, so that
+ * loops over these vectorise. */
 #ifndef SIMT_APPROX_H
 #define SIMT_APPROX_H
 
@@ -30,7 +31,8 @@ static ALWAYS_INLINE float fp_ex2(float x)
     return x != x ? fp_float(0x7fffffff) : y;
 }
 
-/* log2(x) = e + log2(m), m in [1/sqrt 2, sqrt 2); with s = (m - 1) / (m + 1) the rest is 2 / ln 2 * artanh s. */
+/* log2(x) = e + log2(m), m in [1/sqrt 2, sqrt 2); with s = (m - 1) / (m + 1) the rest is 2 / ln 2 *
+ * artanh s. */
 static ALWAYS_INLINE float fp_lg2(float x)
 {
     const uint64_t u = fp_bits64(x);
@@ -49,7 +51,8 @@ static ALWAYS_INLINE float fp_lg2(float x)
     return x > 0 ? positive : x == 0 ? -INFINITY : fp_float(0x7fffffff);
 }
 
-/* sin(x + turn * pi / 2). The reduction is exact to double for |x| below 2^30; beyond, the result is some value in [-1, 1]. */
+/* sin(x + turn * pi / 2). The reduction is exact to double for |x| below 2^30; beyond, the result
+ * is some value in [-1, 1]. */
 static ALWAYS_INLINE float fp_sine(float x, uint64_t turn)
 {
     const double n = x * 0x1.45f306dc9c883p-1 + FP_INTEGER, k = n - FP_INTEGER;
@@ -59,7 +62,7 @@ static ALWAYS_INLINE float fp_sine(float x, uint64_t turn)
     s = s * z - 0x1.a01a01a01a01ap-13;
     s = s * z + 0x1.1111111111111p-7;
     s = s * z - 0x1.5555555555555p-3;
-    s = s * z * r + r;
+    s = (s * z + 1) * r;
     double c = 0x1.a01a01a01a01ap-16;
     c = c * z - 0x1.6c16c16c16c17p-10;
     c = c * z + 0x1.5555555555555p-5;
@@ -85,7 +88,7 @@ static ALWAYS_INLINE float fp_tanh(float x)
     const double t = (double) x * 0x1.71547652b82fep+1;
     const double e = fp_exp2(t > 64 ? 64 : t < -64 ? -64 : t);
     const double far = (e - 1) / (e + 1);
-    const double near = x - (double) x * x * x * 0x1.5555555555555p-2;
+    const double near = x * (1 - (double) x * x * 0x1.5555555555555p-2);
     return (float) (fp_abs32(x) < 0.02f ? near : x != x ? x : far);
 }
 
@@ -107,7 +110,8 @@ static ALWAYS_INLINE float fp_div_approx(float a, float b)
     return m > 0x1p126f && m <= FLT_MAX ? a * fp_sign32(0, b) : a / b;
 }
 
-/* rcp and rsqrt .approx.ftz.f64 see and give the upper 32 bits alone; libdevice refines them by Newton's method. */
+/* rcp and rsqrt .approx.ftz.f64 see and give the upper 32 bits alone; libdevice refines them by
+ * Newton's method. */
 static ALWAYS_INLINE double fp_upper(double x)
 {
     const uint64_t u = fp_bits64(x) & ~UINT64_C(0xffffffff);

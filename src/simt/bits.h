@@ -1,13 +1,15 @@
-/* Integer operations of PTX that are more than one C operator, total for all operands and without branches where that lets
- * loops over these vectorise. */
+/* Integer operations of PTX that are more than one C operator, total for all operands and without
+ * branches where that lets loops over these vectorise. */
 #ifndef SIMT_BITS_H
 #define SIMT_BITS_H
 
 #include "base/base.h"
 
-/* ---- division: x / 0 is all ones, x % 0 is x, INT_MIN / -1 is INT_MIN (what GPUs give; the PTX ISA leaves it open) ---- */
+/* ---- division: x / 0 is all ones, x % 0 is x, INT_MIN / -1 is INT_MIN (what GPUs give; the PTX
+ * ISA leaves it open) ---- */
 
-/* Quotients of 32-bit numbers: no quotient is so close below an integer that its double rounds up to it. */
+/* Quotients of 32-bit numbers: no quotient is so close below an integer that its double rounds up
+ * to it. */
 static ALWAYS_INLINE uint32_t bits_div_u32(uint32_t a, uint32_t b)
 {
     const double q = (double) a / (double) (b ? b : 1);
@@ -42,7 +44,7 @@ static ALWAYS_INLINE uint64_t bits_div_u64(uint64_t a, uint64_t b)
 
 static ALWAYS_INLINE int64_t bits_div_s64(int64_t a, int64_t b)
 {
-    return b == 0 ? -1 : b == -1 ? (int64_t) -(uint64_t) a : a / b;
+    return b == 0 ? -1 : b == -1 ? (int64_t) - (uint64_t) a : a / b;
 }
 
 static ALWAYS_INLINE uint32_t bits_rem_u32(uint32_t a, uint32_t b)
@@ -167,7 +169,8 @@ static ALWAYS_INLINE uint64_t bits_bfe_u(uint64_t a, uint32_t pos, uint32_t len)
     return bits_shr_u64(a, pos & 255) & bits_ones(len & 255);
 }
 
-/* `top` is 31 or 63. Bits beyond the top, and those left of the field, are copies of the field's highest bit that exists. */
+/* `top` is 31 or 63. Bits beyond the top, and those left of the field, are copies of the field's
+ * highest bit that exists. */
 static ALWAYS_INLINE int64_t bits_bfe_s(int64_t a, uint32_t pos, uint32_t len, uint32_t top)
 {
     const uint32_t p = pos & 255, n = len & 255;
@@ -247,7 +250,8 @@ static ALWAYS_INLINE uint32_t bits_shiftamt64(uint64_t a)
 
 /* ---- bytes ---- */
 
-/* One byte of b:a by a nibble of the selector; its bit 3 asks for eight copies of the byte's sign. */
+/* One byte of b:a by a nibble of the selector; its bit 3 asks for eight copies of the byte's sign.
+ */
 static ALWAYS_INLINE uint32_t bits_pick(uint64_t ab, uint32_t nibble)
 {
     const uint32_t byte = (uint32_t) (ab >> 8 * (nibble & 7)) & 255;
@@ -258,8 +262,8 @@ static ALWAYS_INLINE uint32_t bits_pick(uint64_t ab, uint32_t nibble)
 static ALWAYS_INLINE uint32_t bits_prmt(uint32_t a, uint32_t b, uint32_t s)
 {
     const uint64_t ab = (uint64_t) b << 32 | a;
-    return bits_pick(ab, s) | bits_pick(ab, s >> 4) << 8 | bits_pick(ab, s >> 8) << 16
-        | bits_pick(ab, s >> 12) << 24;
+    return bits_pick(ab, s) | bits_pick(ab, s >> 4) << 8 | bits_pick(ab, s >> 8) << 16 |
+           bits_pick(ab, s >> 12) << 24;
 }
 
 /* A selector for prmt's modes: four nibbles for each of c's four values, in one constant. */
@@ -306,8 +310,8 @@ static ALWAYS_INLINE uint32_t bits_dp4a(uint32_t a, uint32_t b, uint32_t c, bool
 /* Halves of a by the low bytes of b. */
 static ALWAYS_INLINE uint32_t bits_dp2a(uint32_t a, uint32_t b, uint32_t c, bool sa, bool sb)
 {
-    return c + (uint32_t) (bits_half(a, 0, sa) * bits_byte(b, 0, sb))
-        + (uint32_t) (bits_half(a, 1, sa) * bits_byte(b, 1, sb));
+    return c + (uint32_t) (bits_half(a, 0, sa) * bits_byte(b, 0, sb)) +
+           (uint32_t) (bits_half(a, 1, sa) * bits_byte(b, 1, sb));
 }
 
 static ALWAYS_INLINE uint32_t bits_absdiff(uint32_t a, uint32_t b)
@@ -336,7 +340,8 @@ static ALWAYS_INLINE uint32_t bits_sad2(uint32_t a, uint32_t b, uint32_t c)
     return c + bits_absdiff(a & 0xffff, b & 0xffff) + bits_absdiff(a >> 16, b >> 16);
 }
 
-/* ---- clamping, to bounds of an integer type: of an unsigned type's values, of a signed one's ---- */
+/* ---- clamping, to bounds of an integer type: of an unsigned type's values, of a signed one's ----
+ */
 
 static ALWAYS_INLINE uint64_t bits_clamp_u(uint64_t x, uint64_t high)
 {

@@ -12,7 +12,8 @@
 
 const struct simt_ops SIMT_X(table) = {
     .isa = SIMT_ISA_TEXT,
-    .fn = {
+    .fn =
+        {
 #include "simt/micro.def"
-    },
+        },
 };

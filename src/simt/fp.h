@@ -1,6 +1,7 @@
-/* Floating point as PTX means it, one value at a time and without branches, so that loops over these vectorise.
- * Rounding modes of operations, flushing, saturation, conversions; approximations stand in approx.h.
- * Nothing here raises an exception that anyone looks at; the mode outside fp_round_begin … end is to nearest. */
+/* Floating point as PTX means it, one value at a time and without branches, so that loops over
+ * these vectorise. Rounding modes of operations, flushing, saturation, conversions; approximations
+ * stand in approx.h. Nothing here raises an exception that anyone looks at; the mode outside
+ * fp_round_begin … end is to nearest. */
 #ifndef SIMT_FP_H
 #define SIMT_FP_H
 
@@ -31,22 +32,22 @@ union fp64 {
 
 static ALWAYS_INLINE uint32_t fp_bits32(float x)
 {
-    return (union fp32) {.f = x}.u;
+    return (union fp32){.f = x}.u;
 }
 
 static ALWAYS_INLINE float fp_float(uint32_t u)
 {
-    return (union fp32) {.u = u}.f;
+    return (union fp32){.u = u}.f;
 }
 
 static ALWAYS_INLINE uint64_t fp_bits64(double x)
 {
-    return (union fp64) {.f = x}.u;
+    return (union fp64){.f = x}.u;
 }
 
 static ALWAYS_INLINE double fp_double(uint64_t u)
 {
-    return (union fp64) {.u = u}.f;
+    return (union fp64){.u = u}.f;
 }
 
 /* ---- rounding modes of the processor, for a whole vector operation at a time ---- */
@@ -165,17 +166,20 @@ static ALWAYS_INLINE float fp_fma32(float a, float b, float c)
     return __builtin_fmaf(a, b, c);
 }
 #else
-/* The product of two floats is exact in double. The sum is made odd where it is not exact (Boldo and Melquiond, "Emulation of
- * FMA and correctly rounded sums: proved algorithms using rounding to odd"): then rounding it to float is the only rounding,
- * in whichever mode the processor is, because the error below is found with operations that are exact in every mode. */
+/* The product of two floats is exact in double. The sum is made odd where it is not exact (Boldo
+ * and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to
+ * odd"): then rounding it to float is the only rounding, in whichever mode the processor is,
+ * because the error below is found with operations that are exact in every mode. */
 static ALWAYS_INLINE float fp_fma32(float a, float b, float c)
 {
     const double p = (double) a * b, q = c;
-    const double big = fp_abs64(p) >= fp_abs64(q) ? p : q, small = fp_abs64(p) >= fp_abs64(q) ? q : p;
+    const double big = fp_abs64(p) >= fp_abs64(q) ? p : q,
+                 small = fp_abs64(p) >= fp_abs64(q) ? q : p;
     const double s = big + small;
     const double error = small - (s - big);
     const uint64_t u = fp_bits64(s);
-    /* The error points away from zero or towards it; an even sum moves one step that way, an odd one is odd already. */
+    /* The error points away from zero or towards it; an even sum moves one step that way, an odd
+     * one is odd already. */
     const uint64_t outwards = (fp_bits64(error) ^ u) >> 63 ? ~UINT64_C(0) : 1;
     const uint64_t odd = error != 0 && !(u & 1) ? u + outwards : u;
     return (float) (error == error ? fp_double(odd) : s);
@@ -249,7 +253,8 @@ static ALWAYS_INLINE double fp_trunc64(double x)
 }
 #endif
 
-/* ---- to integers: saturating; NaN is 0, but 2^(bits-1) where the source or the result has 64 bits (PTX ISA, cvt) ---- */
+/* ---- to integers: saturating; NaN is 0, but 2^(bits-1) where the source or the result has 64 bits
+ * (PTX ISA, cvt) ---- */
 
 /* x is an integral value or NaN in all of these. */
 static ALWAYS_INLINE int32_t fp_s32_f32(float x)
@@ -325,7 +330,8 @@ static ALWAYS_INLINE double fp_f64_u64(uint64_t a)
     return high + fp_double((a & 0xffffffff) | UINT64_C(0x433) << 52);
 }
 
-/* The lowest bits matter only by being there: made sticky, the rest fits double and is rounded once. */
+/* The lowest bits matter only by being there: made sticky, the rest fits double and is rounded
+ * once. */
 static ALWAYS_INLINE float fp_f32_u64(uint64_t a)
 {
     const uint64_t sticky = a >> 53 ? (a & ~UINT64_C(0xfff)) | ((a & 0xfff) != 0 ? 0x800 : 0) : a;
@@ -360,19 +366,21 @@ static ALWAYS_INLINE uint64_t fp_drop(uint64_t m, unsigned drop, bool minus, enu
 {
     const uint64_t unit = UINT64_C(1) << drop;
     const uint64_t even = (unit >> 1) - 1 + (m >> drop & 1);
-    const uint64_t up = mode == FP_RN                            ? even
-        : (mode == FP_RP && !minus) || (mode == FP_RM && minus) ? unit - 1
-                                                                 : 0;
+    const uint64_t up = mode == FP_RN                                           ? even
+                        : (mode == FP_RP && !minus) || (mode == FP_RM && minus) ? unit - 1
+                                                                                : 0;
     return (m + up) >> drop;
 }
 
-/* Rounds once to a format of 16 bits with `mant` bits of mantissa and the largest exponent `top` (15 or 127). */
+/* Rounds once to a format of 16 bits with `mant` bits of mantissa and the largest exponent `top`
+ * (15 or 127). */
 static ALWAYS_INLINE uint16_t fp_small(double x, unsigned mant, int top, enum fp_mode mode)
 {
     const uint64_t u = fp_bits64(x), m = u & INT64_MAX;
     const bool minus = u >> 63;
     const uint64_t bias = (uint64_t) (1023 - top) << 52;
-    const uint64_t least = bias + (UINT64_C(1) << 52); /* the smallest normal number of the format */
+    const uint64_t least =
+        bias + (UINT64_C(1) << 52); /* the smallest normal number of the format */
     const uint64_t normal = fp_drop(m >= least ? m - bias : 0, 52 - mant, minus, mode);
     /* Subnormal: in units of the format's last place, plus what is left of them, made sticky. */
     const int shift = (int) ((least >> 52) - (m >> 52)) + 52 - (int) mant;

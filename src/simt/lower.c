@@ -1,5 +1,6 @@
-/* Lowering: a kernel's function and all it can reach become one array of operations on slots. This file walks the functions and
- * keeps slots, constants and messages; what an instruction becomes is known to lower_alu.c, lower_mem.c and lower_ctl.c. */
+/* Lowering: a kernel's function and all it can reach become one array of operations on slots. This
+ * file walks the functions and keeps slots, constants and messages; what an instruction becomes is
+ * known to lower_alu.c, lower_mem.c and lower_ctl.c. */
 #include "simt/lower.h"
 
 #include <string.h>
@@ -22,8 +23,9 @@ void lower_fail(struct lower *l, const char *format, ...)
 void lower_unsupported(struct lower *l)
 {
     const struct ptx_func *kernel = l->wanted.at[0];
-    lower_fail(l, "kernel '%s' needs '%s' (line %u of its PTX), which the CPU device cannot execute", kernel->name,
-               l->in->name, l->in->line);
+    lower_fail(l,
+               "kernel '%s' needs '%s' (line %u of its PTX), which the CPU device cannot execute",
+               kernel->name, l->in->name, l->in->line);
 }
 
 static void no_memory(struct lower *l)
@@ -61,7 +63,7 @@ uint32_t lower_const(struct lower *l, uint64_t value, unsigned bits)
             return bits == 1 ? c->slot * 32 : c->slot;
     }
     const uint32_t slot = lower_temp(l, wide ? 64 : 32);
-    if (!vec_push(&l->consts, (struct simt_const) {slot, wide, value}))
+    if (!vec_push(&l->consts, (struct simt_const){slot, wide, value}))
         no_memory(l);
     return bits == 1 ? slot * 32 : slot;
 }
@@ -89,7 +91,8 @@ static uint64_t float_bits(const struct ptx_operand *o, unsigned bits)
     return o->value;
 }
 
-/* A register's slot; where its width is another, that of its low bits, or of itself extended by zeros. */
+/* A register's slot; where its width is another, that of its low bits, or of itself extended by
+ * zeros. */
 static uint32_t register_src(struct lower *l, const struct ptx_operand *o, unsigned bits)
 {
     const uint32_t slot = l->slots[o->reg->index];
@@ -117,16 +120,21 @@ static uint32_t register_src(struct lower *l, const struct ptx_operand *o, unsig
 uint32_t lower_src(struct lower *l, const struct ptx_operand *o, unsigned bits)
 {
     switch (o->kind) {
-    case PTX_REGISTER: return register_src(l, o, bits);
-    case PTX_INT: return lower_const(l, o->value, bits);
+    case PTX_REGISTER:
+        return register_src(l, o, bits);
+    case PTX_INT:
+        return lower_const(l, o->value, bits);
     case PTX_F32IMM:
-    case PTX_F64IMM: return lower_const(l, float_bits(o, bits), bits);
-    case PTX_FUNCTION: return lower_const(l, simt_func_address(o->func), bits);
+    case PTX_F64IMM:
+        return lower_const(l, float_bits(o, bits), bits);
+    case PTX_FUNCTION:
+        return lower_const(l, simt_func_address(o->func), bits);
     case PTX_SYMBOL:
         if (o->var->space == PTX_GLOBAL || o->var->space == PTX_CONST)
             return lower_const(l, lower_place(l, o->var).address + (uint64_t) o->offset, bits);
         break;
-    default: break;
+    default:
+        break;
     }
     lower_unsupported(l);
     return 0;
@@ -136,7 +144,8 @@ uint32_t lower_dst(struct lower *l, const struct ptx_operand *o, unsigned bits)
 {
     if (o->kind == PTX_SINK)
         return lower_scratch(l, bits, 3);
-    if (o->kind == PTX_REGISTER && o->component < 0 && o->reg->vector <= 1 && ptx_types[o->reg->type].bits <= 64)
+    if (o->kind == PTX_REGISTER && o->component < 0 && o->reg->vector <= 1 &&
+        ptx_types[o->reg->type].bits <= 64)
         return l->slots[o->reg->index];
     lower_unsupported(l);
     return 0;
@@ -192,7 +201,12 @@ static void lower_end(struct lower *l)
 {
     l->index = l->func->insn_count;
     lower_ctl_insn(l);
-    lower_emit(l, SIMT_OP_RET);
+    const uint16_t last = l->in ? l->in->op : PTX_OP_UNKNOWN;
+    bool open = (last != PTX_OP_RET && last != PTX_OP_BRA && last != PTX_OP_EXIT) || l->in->guard;
+    for (uint32_t i = 0; i < l->func->label_count; i++)
+        open |= l->func->labels[i]->target == l->index;
+    if (open)
+        lower_emit(l, SIMT_OP_RET);
 }
 
 static uint32_t declared_bytes(const struct ptx_func *f)
@@ -260,7 +274,7 @@ static void lower_func(struct lower *l, struct simt_kernel_info *info)
 /* Moves the finished code into the kernel's arena. */
 static bool keep(struct simt_code *out, const struct lower *l)
 {
-    *out = (struct simt_code) {
+    *out = (struct simt_code){
         .insns = arena_copy(l->arena, l->code.at, l->code.len * sizeof *l->code.at),
         .where = arena_copy(l->arena, l->where.at, l->where.len * sizeof *l->where.at),
         .count = (uint32_t) l->code.len,

@@ -1,5 +1,6 @@
-/* Lowering of arithmetic. Most instructions are one row of micro.def, found by their form; the rest of this file is what takes
- * several rows: moves of vectors, comparisons with a boolean operation, carries, .sat and .ftz where no row has them. */
+/* Lowering of arithmetic. Most instructions are one row of micro.def, found by their form; the rest
+ * of this file is what takes several rows: moves of vectors, comparisons with a boolean operation,
+ * carries, .sat and .ftz where no row has them. */
 #include "simt/lower.h"
 #include "simt/rows.h"
 
@@ -21,17 +22,17 @@ static struct simt_insn *emit(struct lower *l, enum simt_op op, const struct slo
 
 static void emit1(struct lower *l, enum simt_op op, uint32_t d, uint32_t a)
 {
-    emit(l, op, &(struct slots) {d, {a}});
+    emit(l, op, &(struct slots){d, {a}});
 }
 
 static void emit2(struct lower *l, enum simt_op op, uint32_t d, uint32_t a, uint32_t b)
 {
-    emit(l, op, &(struct slots) {d, {a, b}});
+    emit(l, op, &(struct slots){d, {a, b}});
 }
 
 static void emit3(struct lower *l, enum simt_op op, uint32_t d, const uint32_t s[3])
 {
-    emit(l, op, &(struct slots) {d, {s[0], s[1], s[2]}});
+    emit(l, op, &(struct slots){d, {s[0], s[1], s[2]}});
 }
 
 static bool is_float(uint8_t type)
@@ -41,10 +42,12 @@ static bool is_float(uint8_t type)
 
 /* ---- one row ---- */
 
-/* A result narrower than its register is extended to it (PTX ISA, "Operand Size Exceeding Instruction-Type Size"). */
+/* A result narrower than its register is extended to it (PTX ISA, "Operand Size Exceeding
+ * Instruction-Type Size"). */
 static void extend(struct lower *l, uint32_t d, uint32_t from, uint8_t type)
 {
-    emit1(l, ptx_types[type].kind == PTX_SIGNED ? SIMT_OP_CVT_S64_S32 : SIMT_OP_CVT_U64_U32, d, from);
+    emit1(l, ptx_types[type].kind == PTX_SIGNED ? SIMT_OP_CVT_S64_S32 : SIMT_OP_CVT_U64_U32, d,
+          from);
 }
 
 /* What a form needs beside its row. */
@@ -57,7 +60,7 @@ struct around {
 static enum simt_op find_row(struct around *out, const struct simt_form *form)
 {
     struct simt_form f = *form;
-    *out = (struct around) {0};
+    *out = (struct around){0};
     enum simt_op op = simt_row_find(&f);
     if (op == SIMT_OPS && f.type_count && is_float(f.types[0]) && simt_form_drop(&f, PTX_MOD_SAT)) {
         out->saturate = true;
@@ -70,7 +73,8 @@ static enum simt_op find_row(struct around *out, const struct simt_form *form)
     return op;
 }
 
-/* The type of source i of an instruction: conversions have their own, all others that of the result. */
+/* The type of source i of an instruction: conversions have their own, all others that of the
+ * result. */
 static uint8_t source_type(const struct ptx_insn *in)
 {
     return in->op == PTX_OP_CVT || in->op == PTX_OP_SET ? in->types[1] : in->types[0];
@@ -104,7 +108,8 @@ static bool one_row(struct lower *l, const struct simt_form *form)
     /* One more operand than sources: the immediate. */
     if (!row || in->operand_count < 1u + row->sources || in->operand_count > 2u + row->sources)
         return false;
-    const struct ptx_operand *more = in->operand_count > 1u + row->sources ? &in->operands[1 + row->sources] : NULL;
+    const struct ptx_operand *more =
+        in->operand_count > 1u + row->sources ? &in->operands[1 + row->sources] : NULL;
     if (more && more->kind != PTX_INT)
         return false;
     struct slots at = {0};
@@ -113,7 +118,8 @@ static bool one_row(struct lower *l, const struct simt_form *form)
         flush_sources(l, at.s, row);
     const struct ptx_operand *d = &in->operands[0];
     const uint32_t final = lower_dst(l, d, row->bits[0]);
-    const bool widens = d->kind == PTX_REGISTER && ptx_types[d->reg->type].bits == 64 && row->bits[0] < 64;
+    const bool widens =
+        d->kind == PTX_REGISTER && ptx_types[d->reg->type].bits == 64 && row->bits[0] < 64;
     at.d = widens ? lower_scratch(l, 32, 3) : final;
     emit(l, op, &at)->imm = more ? (int64_t) more->value : 0;
     if (around.flush && in->types[0] == PTX_F32)
@@ -135,14 +141,17 @@ static bool is_constant(const struct ptx_operand *o)
 /* A constant in a register needs no column of its own. */
 static void fill(struct lower *l, uint32_t d, uint64_t value, unsigned bits)
 {
-    const enum simt_op op = bits == 1 ? SIMT_OP_FILL_PRED : bits == 64 ? SIMT_OP_FILL_64 : SIMT_OP_FILL_32;
+    const enum simt_op op = bits == 1    ? SIMT_OP_FILL_PRED
+                            : bits == 64 ? SIMT_OP_FILL_64
+                                         : SIMT_OP_FILL_32;
     struct simt_insn *x = lower_emit(l, op);
     x->d = d;
     x->imm = (int64_t) value;
 }
 
 /* Copies one element. */
-static void copy(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s, unsigned bits)
+static void copy(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
+                 unsigned bits)
 {
     if (d->kind == PTX_SINK)
         return;
@@ -150,24 +159,34 @@ static void copy(struct lower *l, const struct ptx_operand *d, const struct ptx_
     if (is_constant(s) && s->kind == PTX_INT)
         fill(l, to, s->value, bits);
     else
-        emit1(l, bits == 1 ? SIMT_OP_MOV_PRED : bits == 64 ? SIMT_OP_MOV_64 : SIMT_OP_MOV_32, to, lower_src(l, s, bits));
+        emit1(l,
+              bits == 1    ? SIMT_OP_MOV_PRED
+              : bits == 64 ? SIMT_OP_MOV_64
+                           : SIMT_OP_MOV_32,
+              to, lower_src(l, s, bits));
 }
 
-static void copy_all(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s, unsigned bits)
+static void copy_all(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
+                     unsigned bits)
 {
     for (unsigned i = 0; i < d->count; i++)
         copy(l, &d->items[i], &s->items[i], bits);
 }
 
 /* {a, b, …} into one register of `bits`, low part first. */
-static void pack(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s, unsigned bits)
+static void pack(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
+                 unsigned bits)
 {
     const unsigned part = bits / s->count;
     uint32_t at[4], to = lower_dst(l, d, bits);
     for (unsigned i = 0; i < s->count; i++)
         at[i] = lower_src(l, &s->items[i], part);
     if (s->count == 2) {
-        emit2(l, part == 8 ? SIMT_OP_PACK_8 : part == 16 ? SIMT_OP_PACK_16 : SIMT_OP_PACK_32, to, at[0], at[1]);
+        emit2(l,
+              part == 8    ? SIMT_OP_PACK_8
+              : part == 16 ? SIMT_OP_PACK_16
+                           : SIMT_OP_PACK_32,
+              to, at[0], at[1]);
         return;
     }
     const uint32_t low = lower_scratch(l, 32, 0), high = lower_scratch(l, 32, 1);
@@ -177,8 +196,10 @@ static void pack(struct lower *l, const struct ptx_operand *d, const struct ptx_
     emit2(l, part == 8 ? SIMT_OP_PACK_16 : SIMT_OP_PACK_32, to, low, high);
 }
 
-/* One register of `bits` into {a, b, …}. The first part goes last, because it may be where the source stands. */
-static void unpack(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s, unsigned bits)
+/* One register of `bits` into {a, b, …}. The first part goes last, because it may be where the
+ * source stands. */
+static void unpack(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
+                   unsigned bits)
 {
     const unsigned part = bits / d->count;
     uint32_t from = lower_src(l, s, bits);
@@ -295,7 +316,8 @@ static bool set(struct lower *l, struct simt_form *form)
     if (with < SIMT_OPS)
         emit2(l, with, t, t, lower_src(l, &in->operands[3], 1));
     const uint32_t yes = lower_const(l, type == PTX_F32 ? 0x3f800000 : UINT32_MAX, 32);
-    emit3(l, SIMT_OP_SELP_32, lower_dst(l, &in->operands[0], 32), (uint32_t[3]) {yes, lower_const(l, 0, 32), t});
+    emit3(l, SIMT_OP_SELP_32, lower_dst(l, &in->operands[0], 32),
+          (uint32_t[3]){yes, lower_const(l, 0, 32), t});
     return true;
 }
 
@@ -317,8 +339,10 @@ static struct sum sum_of(bool subtracts, bool wide)
     return sums[subtracts][wide];
 }
 
-/* d = a ± b [± carry]; the flag that goes out is found first, for d may be a or b, and kept aside, for it comes in too. */
-static void carried(struct lower *l, const struct sum *sum, const struct slots *at, bool takes, bool gives)
+/* d = a ± b [± carry]; the flag that goes out is found first, for d may be a or b, and kept aside,
+ * for it comes in too. */
+static void carried(struct lower *l, const struct sum *sum, const struct slots *at, bool takes,
+                    bool gives)
 {
     if (!l->carry)
         l->carry = lower_temp(l, 1) + 1;
@@ -369,15 +393,20 @@ bool lower_alu(struct lower *l)
     if (!simt_form_of(&form, l->in))
         return false;
     switch (l->in->op) {
-    case PTX_OP_MOV: return mov(l);
-    case PTX_OP_SETP: return setp(l, &form);
-    case PTX_OP_SET: return set(l, &form);
+    case PTX_OP_MOV:
+        return mov(l);
+    case PTX_OP_SETP:
+        return setp(l, &form);
+    case PTX_OP_SET:
+        return set(l, &form);
     case PTX_OP_ADD:
     case PTX_OP_ADDC:
     case PTX_OP_SUB:
     case PTX_OP_SUBC:
     case PTX_OP_MAD:
-    case PTX_OP_MADC: return carries(l, &form) || one_row(l, &form);
-    default: return one_row(l, &form);
+    case PTX_OP_MADC:
+        return carries(l, &form) || one_row(l, &form);
+    default:
+        return one_row(l, &form);
     }
 }

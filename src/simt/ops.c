@@ -24,8 +24,8 @@ const char *const simt_op_names[SIMT_OPS] = {
 
 const struct simt_ops *simt_ops_of(const char *isa)
 {
-#define ISA(name, text, has)                                                                       \
-    if ((!isa || strcmp(isa, text) == 0) && (has))                                                 \
+#define ISA(name, text, has)                       \
+    if ((!isa || strcmp(isa, text) == 0) && (has)) \
         return &SIMT_PASTE(table, name);
     SIMT_ISAS(ISA)
 #undef ISA

@@ -1,5 +1,5 @@
-/* The index of micro.def: its forms, expanded and sorted when first asked for, searched by a key made of an instruction's
- * opcode, modifiers and types. Knows no single operation. */
+/* The index of micro.def: its forms, expanded and sorted when first asked for, searched by a key
+ * made of an instruction's opcode, modifiers and types. Knows no single operation. */
 #include "simt/rows.h"
 
 #include <pthread.h>
@@ -22,7 +22,7 @@ enum { MAX_KEYS = 2048, KEY_MODS = 4, KEY_TYPES = 3 };
 #define SIMT_BITS_s64 64
 #define SIMT_BITS_f64 64
 
-#define ROW(n, D, A, B, C, E)                                                                      \
+#define ROW(n, D, A, B, C, E) \
     {n, {SIMT_BITS_##D, SIMT_BITS_##A, SIMT_BITS_##B, SIMT_BITS_##C, SIMT_BITS_##E}},
 #define OP0(name, unit, forms, D, ...) ROW(0, D, none, none, none, none)
 #define OP1(name, unit, forms, D, A, ...) ROW(1, D, A, none, none, none)
@@ -127,7 +127,7 @@ static void expand(const struct simt_form *so_far, const char *at, uint16_t op)
 {
     if (*at != '.') {
         if (made.count < MAX_KEYS)
-            made.keys[made.count++] = (struct key) {key_of(so_far), op};
+            made.keys[made.count++] = (struct key){key_of(so_far), op};
         return;
     }
     at++;
@@ -183,7 +183,7 @@ static void make(void)
 
 bool simt_form_of(struct simt_form *out, const struct ptx_insn *in)
 {
-    *out = (struct simt_form) {.op = in->op};
+    *out = (struct simt_form){.op = in->op};
     for (unsigned i = 0; i < in->mod_count; i++) {
         if (in->mods[i] >= 256 && out->type_count < ARRAY_LEN(out->types))
             out->types[out->type_count++] = (uint8_t) (in->mods[i] - 256);

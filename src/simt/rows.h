@@ -28,8 +28,8 @@ enum simt_op simt_row_find(const struct simt_form *form);
 bool simt_row_has(enum ptx_op op);
 const struct simt_row *simt_row(enum simt_op op);
 
-/* For tests: how many forms all rows have together, and the first that stands twice or has a part that the tables of the PTX
- * layer do not know; NULL: there is none. */
+/* For tests: how many forms all rows have together, and the first that stands twice or has a part
+ * that the tables of the PTX layer do not know; NULL: there is none. */
 size_t simt_row_forms(const char **bad);
 
 #endif

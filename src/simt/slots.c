@@ -1,9 +1,10 @@
-/* Registers to slots: live ranges by data flow over the function's basic blocks, then linear scan (Poletto and Sarkar, "Linear
- * Scan Register Allocation"), one pass for each kind of column.
+/* Registers to slots: live ranges by data flow over the function's basic blocks, then linear scan
+ * (Poletto and Sarkar, "Linear Scan Register Allocation"), one pass for each kind of column.
  *
- * Liveness is that of one thread, which is enough although lanes diverge: a lane touches its own part of a column only. That is
- * also why columns of 64-bit registers are never reused for narrower ones: there the lanes' parts lie differently, and lanes
- * that are at another place in the code would lose what is theirs. */
+ * Liveness is that of one thread, which is enough although lanes diverge: a lane touches its own
+ * part of a column only. That is also why columns of 64-bit registers are never reused for narrower
+ * ones: there the lanes' parts lie differently, and lanes that are at another place in the code
+ * would lose what is theirs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,12 +27,13 @@ struct live {
     struct block *blocks;
     uint32_t block_count;
     uint32_t *block_of; /* by instruction, for those that begin one */
-    uint32_t *global;   /* by register: 1 + its number among those live between blocks; 0: it is not */
-    uint32_t *reg_of;   /* back from such a number, less 1 */
+    uint32_t
+        *global; /* by register: 1 + its number among those live between blocks; 0: it is not */
+    uint32_t *reg_of; /* back from such a number, less 1 */
     uint32_t global_count;
-    size_t words;       /* of a set of these */
+    size_t words;        /* of a set of these */
     uint64_t *in, *kill; /* by block: live where it begins, written before it is read */
-    uint32_t *seen;     /* by register: 1 + the last block that writes it, while blocks are scanned */
+    uint32_t *seen; /* by register: 1 + the last block that writes it, while blocks are scanned */
     uint32_t block, insn; /* being looked at */
     struct range *ranges; /* by register, later by start */
 };
@@ -45,7 +47,9 @@ typedef void visitor(struct live *v, uint32_t reg, unsigned access);
 static void visit_operand(struct live *v, const struct ptx_operand *o, unsigned access, visitor *f)
 {
     switch (o->kind) {
-    case PTX_REGISTER: f(v, o->reg->index, access); break;
+    case PTX_REGISTER:
+        f(v, o->reg->index, access);
+        break;
     case PTX_ADDRESS:
         if (o->reg)
             f(v, o->reg->index, READ);
@@ -57,7 +61,8 @@ static void visit_operand(struct live *v, const struct ptx_operand *o, unsigned 
         for (uint32_t i = 0; i < o->count; i++)
             visit_operand(v, &o->items[i], access, f);
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -86,19 +91,20 @@ static void visit(struct live *v, const struct ptx_insn *in, unsigned want, visi
     }
 }
 
-/* May the result stand where a source stood that is not needed any more? Only where one operation reads all of a lane's
- * sources before it writes the lane's one result. */
+/* May the result stand where a source stood that is not needed any more? Only where one operation
+ * reads all of a lane's sources before it writes the lane's one result. */
 static bool can_share(const struct ptx_insn *in)
 {
-    return in->operand_count && in->operands[0].kind == PTX_REGISTER && !in->guard
-        && (simt_row_has(in->op) || in->op == PTX_OP_CVTA);
+    return in->operand_count && in->operands[0].kind == PTX_REGISTER && !in->guard &&
+           (simt_row_has(in->op) || in->op == PTX_OP_CVTA);
 }
 
 /* ---- blocks ---- */
 
 static bool ends_block(const struct ptx_insn *in)
 {
-    return in->op == PTX_OP_BRA || in->op == PTX_OP_RET || in->op == PTX_OP_EXIT || in->op == PTX_OP_BRX;
+    return in->op == PTX_OP_BRA || in->op == PTX_OP_RET || in->op == PTX_OP_EXIT ||
+           in->op == PTX_OP_BRX;
 }
 
 static void link_block(struct live *v, struct block *b, uint32_t index)
@@ -265,7 +271,7 @@ static bool find_ranges(struct live *v)
     if (!v->ranges)
         return false;
     for (uint32_t r = 0; r < regs; r++)
-        v->ranges[r] = (struct range) {r, UINT32_MAX, 0};
+        v->ranges[r] = (struct range){r, UINT32_MAX, 0};
     for (v->insn = 0; v->insn < v->func->insn_count; v->insn++) {
         visit(v, &v->func->insns[v->insn], READ, note_range);
         visit(v, &v->func->insns[v->insn], WRITE, note_range);
@@ -276,7 +282,8 @@ static bool find_ranges(struct live *v)
 
 /* ---- columns ---- */
 
-/* Columns of one kind: those that are free, and those in use as a heap, the one that ends first on top. */
+/* Columns of one kind: those that are free, and those in use as a heap, the one that ends first on
+ * top. */
 struct pool {
     VEC(uint32_t) free;
     VEC(struct range) used; /* reg: the column */
@@ -317,7 +324,7 @@ static bool take_column(struct pool *p, const struct range *r, uint32_t *out)
         sift_down(p);
     }
     *out = p->free.len ? p->free.at[--p->free.len] : p->count++;
-    if (!vec_push(&p->used, (struct range) {*out, r->start, r->end}))
+    if (!vec_push(&p->used, (struct range){*out, r->start, r->end}))
         return false;
     sift_up(p);
     return true;
@@ -339,7 +346,8 @@ static enum kind kind_of(const struct live *v, uint32_t reg)
     return bits == 1 ? BIT : bits > 32 ? WIDE : WORD;
 }
 
-/* Pairs of columns come first, then single ones, then predicates; l->slots holds numbers within the kind until the end. */
+/* Pairs of columns come first, then single ones, then predicates; l->slots holds numbers within the
+ * kind until the end. */
 static bool assign(struct lower *l, struct live *v, struct pool *pools)
 {
     const uint32_t regs = v->func->reg_count;
@@ -352,9 +360,15 @@ static bool assign(struct lower *l, struct live *v, struct pool *pools)
     const uint32_t words = 2 * pools[WIDE].count, bits = words + pools[WORD].count;
     for (uint32_t r = 0; r < regs; r++)
         switch (kind_of(v, r)) {
-        case WIDE: l->slots[r] *= 2; break;
-        case WORD: l->slots[r] += words; break;
-        default: l->slots[r] += bits * 32; break;
+        case WIDE:
+            l->slots[r] *= 2;
+            break;
+        case WORD:
+            l->slots[r] += words;
+            break;
+        default:
+            l->slots[r] += bits * 32;
+            break;
         }
     l->columns = bits + (pools[BIT].count + 31) / 32;
     return true;
@@ -366,7 +380,8 @@ int lower_slots(struct lower *l)
     struct pool pools[KINDS] = {0};
     l->columns = 0;
     l->slots = arena_alloc(l->arena, (l->func->reg_count + (size_t) 1) * sizeof *l->slots);
-    bool ok = l->slots && find_blocks(&v) && find_live(&v) && find_ranges(&v) && assign(l, &v, pools);
+    bool ok =
+        l->slots && find_blocks(&v) && find_live(&v) && find_ranges(&v) && assign(l, &v, pools);
     for (int k = 0; k < KINDS; k++) {
         vec_fini(&pools[k].free);
         vec_fini(&pools[k].used);

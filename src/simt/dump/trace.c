@@ -1,5 +1,5 @@
-/* Lowered code as text, for people who debug the lowering: one line an operation, with the PTX line it came from, the slots it
- * names and, where it changes, the instruction itself. */
+/* Lowered code as text, for people who debug the lowering: one line an operation, with the PTX line
+ * it came from, the slots it names and, where it changes, the instruction itself. */
 #include "simt/module.h"
 #include "simt/rows.h"
 
@@ -15,8 +15,8 @@ static void add_insn(struct str *out, const struct simt_insn *x)
     const uint32_t at[5] = {x->d, x->a, x->b, x->c, x->e};
     str_add(out, simt_op_names[x->op]);
     if (!row->bits[0]) {
-        str_addf(out, " d=%u a=%u b=%u c=%u e=%u f=%u imm=%lld x=%u,%u,%u,%u", x->d, x->a, x->b, x->c, x->e, x->f,
-                 (long long) x->imm, x->x[0], x->x[1], x->x[2], x->x[3]);
+        str_addf(out, " d=%u a=%u b=%u c=%u e=%u f=%u imm=%lld x=%u,%u,%u,%u", x->d, x->a, x->b,
+                 x->c, x->e, x->f, (long long) x->imm, x->x[0], x->x[1], x->x[2], x->x[3]);
         return;
     }
     for (unsigned i = 0; i <= row->sources; i++)
@@ -27,7 +27,8 @@ static void add_insn(struct str *out, const struct simt_insn *x)
 
 static void add_frame(struct str *out, const struct simt_code *code, const struct simt_frame *f)
 {
-    str_addf(out, "%s: %u columns, %u bytes of local memory a lane\n", f->func->name, f->columns, f->local_size);
+    str_addf(out, "%s: %u columns, %u bytes of local memory a lane\n", f->func->name, f->columns,
+             f->local_size);
     for (uint32_t i = 0; i < f->const_count; i++)
         str_addf(out, "    %s%u = 0x%llx\n", f->consts[i].wide ? "q" : "w", f->consts[i].slot,
                  (unsigned long long) f->consts[i].value);
