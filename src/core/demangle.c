@@ -48,8 +48,7 @@ static const char *skip_template(const char *s)
     return s;
 }
 
-/* "ns::add" of _ZN2ns3addEPf; false if the name is not one we can read. */
-static bool read_names(struct str *out, const char *symbol)
+bool core_read_name(struct str *out, const char *symbol)
 {
     const char *s = symbol + 2;
     bool is_nested = *s == 'N', has_any = false;
@@ -88,7 +87,7 @@ bool core_demangle(struct str *out, const char *symbol)
     if (text && status == 0)
         str_add(out, text);
     else
-        read_names(out, symbol);
+        core_read_name(out, symbol);
     free(text);
     return out->len > 0;
 }

@@ -18,6 +18,8 @@ struct core_span {
 /* Replaces *out by the C++ name of a mangled symbol, "void axpy<float>(float, float*, int)", or without a C++ library in the process by what
  * can be read without one, "axpy". False, and *out empty, if the symbol is not mangled. Thread-safety: safe. */
 bool core_demangle(struct str *out, const char *symbol);
+/* Adds the name alone, "ns::add" of _ZN2ns3addEPf, which needs no library; false if it is not one we can read. */
+bool core_read_name(struct str *out, const char *symbol);
 /* Takes a demangled function apart: "axpy<float>" and "float, float*, int" (at is NULL where there are no parentheses). */
 void core_split_name(struct core_span *name, struct core_span *params, const char *text);
 /* Takes the next type off a list of parameters; false at its end. */

@@ -61,7 +61,7 @@ static int fit_threads(struct shape *out, runcu_function *f, const runcu_launch_
     if (!block) {
         block = atomic_load_explicit(&f->block, memory_order_relaxed);
         block = block ? block : choose_block(f);
-        block = MIN(block, ALIGN_UP(MIN(n, 1024), 32));
+        block = MIN(block, n); /* few threads are exactly so many */
     }
     size_t grid = params->grid.x ? params->grid.x : n / block + (n % block != 0);
     if (grid > INT32_MAX)

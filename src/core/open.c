@@ -106,8 +106,10 @@ static int load(struct core_driver *driver, struct attempt *a)
             return refuse(a, RUNCU_ERROR_NO_DRIVER, "this library was built without the CPU device");
     } else {
         const char *path = strcmp(driver->name, "cuda") == 0 ? "libcuda.so.1" : driver->name;
+        str_add(&a->why, "the CUDA driver does not load: ");
         if (drv_load(&driver->cu, path, &a->why) != 0)
             return a->status = RUNCU_ERROR_NO_DRIVER;
+        str_clear(&a->why);
     }
     driver->is_cpu = driver->cu.runcuSetPrint != NULL;
     return 0;

@@ -377,7 +377,7 @@ static void shapes_reach_the_driver(void)
     REQUIRE_INT(last.block[0], ==, 256);
     REQUIRE_INT(last.grid[0], ==, 3907);
     REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(33)));
-    REQUIRE_INT(last.block[0], ==, 64);
+    REQUIRE_INT(last.block[0], ==, 33);
     REQUIRE_INT(last.grid[0], ==, 1);
     runcu_launch_params params = {.threads = 100, .block = {30, 1, 1}};
     REQUIRE_OK(runcu_launch_args(f, &params, NULL, 0));

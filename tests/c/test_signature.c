@@ -344,6 +344,28 @@ static void odd_types_are_written_as_people_do(void)
     }
 }
 
+static void names_are_read_without_a_library(void)
+{
+    static const char *const pairs[][2] = {
+        {"_Z3addPfi", "add"},
+        {"_ZN2ns5inner3addEPi", "ns::inner::add"},
+        {"_Z2tkIfLi3EEvPT_S0_", "tk"},
+        {"_ZN2ns1SIiLi12EE3runIfEEvT_", "ns::S::run"},
+        {"_ZN36_GLOBAL__N__00000000_4_k_cu_d526be726hiddenEPi", "(anonymous namespace)::hidden"},
+        {"_Z99short", NULL},
+        {"_Z", NULL},
+        {"_ZN", NULL},
+        {"_Z99999999999999999999x", NULL},
+        {"_ZN1aI", "a"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct str out = {0};
+        REQUIRE_INT(core_read_name(&out, pairs[i][0]), ==, pairs[i][1] != NULL);
+        REQUIRE_STR(str_text(&out), pairs[i][1] ? pairs[i][1] : "");
+        str_fini(&out);
+    }
+}
+
 int main(void)
 {
     setenv("RUNCU_DEVICE", getenv("FAKE_DRIVER"), 1);
@@ -354,6 +376,7 @@ int main(void)
     RUN_ALONE(kernel_names_are_listed);
     RUN_ALONE(a_cubin_has_names_and_the_driver_the_sizes);
     RUN_ALONE(any_cut_and_any_byte_of_an_image_is_survived);
+    RUN_ALONE(names_are_read_without_a_library);
     RUN_ALONE(odd_types_are_written_as_people_do);
     return 0;
 }
