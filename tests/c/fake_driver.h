@@ -23,10 +23,10 @@ struct fake_launch {
 /* What the test sees and sets; got by fake_state(). */
 struct fake_state {
     void (*on_launch)(const struct fake_launch *launch); /* NULL: a launch does nothing */
-    int launches, live_memory, live_contexts, live_modules, live_streams, live_events;
-    int synchronisations; /* of contexts */
-    int context_switches; /* pushes, pops, sets */
-    size_t dynamic_shared; /* the limit that was last set for a kernel */
+    _Atomic int launches, live_memory, live_contexts, live_modules, live_streams, live_events;
+    _Atomic int synchronisations; /* of contexts */
+    _Atomic int context_switches; /* pushes, pops, sets */
+    _Atomic size_t dynamic_shared; /* the limit that was last set for a kernel */
     CUresult load_answer;  /* of cuModuleLoadDataEx, if not 0; jit_log is its log */
     const char *jit_log;
     int knows_params;      /* 1: cuFuncGetParamInfo answers with param_offsets and param_sizes up to size 0 */
