@@ -316,18 +316,27 @@ static size_t measure_block(const char *log)
     return end ? (size_t) (end + 2 - log) : strlen(log);
 }
 
-bool diagnostics_clean(struct str *out, const char *log, const struct request *r)
+/* NVRTC's hint after the first warning, where no warning is left. */
+static void drop_hint(struct str *out)
 {
     static const char hint[] = "Remark: The warnings can be suppressed";
-    bool dropped = false;
+    char *start = out->failed || !out->len ? NULL : strstr(out->at, hint);
+    if (!start || strstr(out->at, ": warning "))
+        return;
+    const char *end = start + strcspn(start, "\n");
+    end += strspn(end, "\n");
+    size_t rest = strlen(end);
+    memmove(start, end, rest + 1);
+    out->len = (size_t) (start - out->at) + rest;
+}
+
+bool diagnostics_clean(struct str *out, const char *log, const struct request *r)
+{
     for (size_t len; *log; log += len) {
         len = measure_block(log);
-        bool is_hint = dropped && strncmp(log, hint, strlen(hint)) == 0 &&
-                       !strstr(log, ": warning ");
-        if (is_about_ours(log, len, r))
-            dropped = true;
-        else if (!is_hint)
+        if (!is_about_ours(log, len, r))
             add_replaced(out, log, len, r);
     }
+    drop_hint(out);
     return !out->failed;
 }

@@ -221,12 +221,34 @@ static void request_fini(struct request *r)
     arena_fini(&r->arena);
 }
 
+/* The byte 0xFF ends the text for NVRTC, which says nothing of it: kernels below a comment in Latin 1 would be gone. */
+static int replace_ends(struct request *r)
+{
+    const char *end = strchr(r->source, '\xff');
+    if (!end)
+        return 0;
+    char *copy = arena_string(&r->arena, r->source, strlen(r->source));
+    if (!copy)
+        return runcu_fail_memory();
+    int line = 1;
+    for (const char *p = r->source; p < end; p++)
+        line += *p == '\n';
+    for (char *p = copy; (p = strchr(p, '\xff'));)
+        *p = '?';
+    core_log(RUNCU_LOG_WARNING, "compile", "line %d of %s is not UTF-8: bytes 0xFF are taken for '?'", line,
+             r->name);
+    r->source = copy;
+    return 0;
+}
+
 static int request_init(struct request *r, const char *source, const runcu_program_params *params)
 {
     *r = (struct request){.source = source};
     copy_params(&r->params, params);
     if (!source)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the source is NULL");
+    if (strncmp(source, "\xef\xbb\xbf", 3) == 0) /* editors' byte order mark, which NVRTC takes for code */
+        r->source += 3;
     if (r->params.option_count && !r->params.options)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "option_count is %zu, but options is NULL",
                           r->params.option_count);
@@ -234,6 +256,8 @@ static int request_init(struct request *r, const char *source, const runcu_progr
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "include_dir_count is %zu, but include_dirs is NULL",
                           r->params.include_dir_count);
     int status = set_name(r);
+    if (!status)
+        status = replace_ends(r);
     if (!status)
         status = set_target(r);
     return status ? status : list_dirs(r);
