@@ -1,0 +1,559 @@
+"""The C part of runcu. Its classes are public as attributes of `runcu.driver` and `runcu.compiler`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Literal, SupportsIndex, final
+
+import numpy as np
+from typing_extensions import Buffer, Self
+
+#: What stands for a device address: a DeviceAllocation, an int, a PointerHolderBase, an array with
+#: __cuda_array_interface__ or gpudata.
+_Address = Any
+#: Block or grid: one to three extents.
+_Shape = SupportsIndex | Sequence[SupportsIndex]
+#: None is the legacy default stream; other libraries' have __cuda_stream__.
+_Stream = Stream | None | Any
+
+class Device:
+    """A device.
+
+    Attributes of the device are Python attributes too, in lower case: ``dev.warp_size``.
+    """
+
+    def __new__(cls, device: Device | str | SupportsIndex | None = None) -> Self:
+        """A device.
+
+        Parameters
+        ----------
+        device : int or str, optional
+            Number of a device of the default driver; "cpu", "cuda" or "cuda:1"; or a PCI bus id.
+            By default what CUDA_DEVICE or ~/.cuda_device names, else the first one.
+        """
+    @property
+    def driver(self) -> str:
+        """ "cuda", "cpu" or the path of the driver's library."""
+    @property
+    def ordinal(self) -> int:
+        """Its number among the driver's devices."""
+    @property
+    def is_cpu(self) -> bool:
+        """True for the CPU device."""
+    @staticmethod
+    def count(driver: str | None = None, /) -> int:
+        """Number of devices of a driver: "cuda", "cpu", or None for the default one."""
+    def name(self) -> str: ...
+    def pci_bus_id(self) -> str:
+        """Domain, bus and device: "0000:3B:00.0"."""
+    def total_memory(self) -> int:
+        """Bytes of memory."""
+    def compute_capability(self) -> tuple[int, int]:
+        """Major and minor number: (9, 0)."""
+    def get_attribute(self, attribute: SupportsIndex, /) -> int:
+        """The value of a device_attribute: an int, or a compute_mode."""
+    def make_context(self, flags: SupportsIndex = 0) -> Context:
+        """A new context, which becomes this thread's current one. `flags`: of ctx_flags."""
+    def retain_primary_context(self) -> Context:
+        """The context that the CUDA runtime, torch and CuPy share; it is not made current."""
+    def can_access_peer(self, peer: Device, /) -> bool:
+        """Whether kernels here can reach the memory of another device."""
+    def __getattribute__(self, name: str, /) -> Any: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __lt__(self, other: object, /) -> bool: ...
+    def __le__(self, other: object, /) -> bool: ...
+    def __gt__(self, other: object, /) -> bool: ...
+    def __ge__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __repr__(self) -> str: ...
+
+class Context:
+    """A context: what lives on a device. `with` pushes it and pops it again."""
+
+    @property
+    def handle(self) -> int:
+        """The CUcontext."""
+    @property
+    def is_alive(self) -> bool:
+        """False once it has been detached."""
+    @property
+    def device(self) -> Device: ...
+    def push(self) -> None:
+        """Makes it this thread's current context, on top of the earlier one."""
+    def detach(self) -> None:
+        """Destroys it now (a primary one: gives up our hold), whatever objects of it exist."""
+    def get_api_version(self) -> int:
+        """The version of the driver API that it was made with."""
+    @staticmethod
+    def pop() -> None:
+        """Takes the current context off this thread's stack; the one beneath becomes current."""
+    @staticmethod
+    def attach(flags: SupportsIndex = 0, /) -> Context:
+        """The current context, made if there is none."""
+    @staticmethod
+    def get_current() -> Context | None:
+        """The current context of this thread, or None."""
+    @staticmethod
+    def get_device() -> Device:
+        """The current context's device."""
+    @staticmethod
+    def synchronize() -> None:
+        """Waits for all work of the current context; what kernels did wrong is raised here."""
+    @staticmethod
+    def set_limit(limit: SupportsIndex, value: SupportsIndex) -> None: ...
+    @staticmethod
+    def get_limit(limit: SupportsIndex, /) -> int: ...
+    @staticmethod
+    def set_cache_config(config: SupportsIndex, /) -> None: ...
+    @staticmethod
+    def get_cache_config() -> int: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __lt__(self, other: object, /) -> bool: ...
+    def __le__(self, other: object, /) -> bool: ...
+    def __gt__(self, other: object, /) -> bool: ...
+    def __ge__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __repr__(self) -> str: ...
+
+class Stream:
+    """A queue of work of the current context."""
+
+    def __new__(cls, flags: SupportsIndex = 0, priority: SupportsIndex = 0) -> Self:
+        """A new stream.
+
+        Parameters
+        ----------
+        flags : int
+            0, or 1 for a stream that does not wait for the default stream.
+        priority : int
+            0, or a negative number for a higher one.
+        """
+    @classmethod
+    def from_handle(cls, handle: int, /) -> Self:
+        """A stream of another library (a CUstream); it is never destroyed through this object."""
+    @property
+    def handle(self) -> int:
+        """The CUstream."""
+    def synchronize(self) -> None:
+        """Waits until all its work so far is done."""
+    def is_done(self) -> bool:
+        """True when all its work so far is done."""
+    def wait_for_event(self, event: Event, /) -> None:
+        """Later work of the stream waits for the event."""
+    def __cuda_stream__(self) -> tuple[int, int]:
+        """Version of the protocol and the handle, for other libraries."""
+
+class Event:
+    """A point in a stream's work. Times are milliseconds."""
+
+    def __new__(cls, flags: SupportsIndex = 0) -> Self:
+        """`flags`: of event_flags; 0 measures time."""
+    @property
+    def handle(self) -> int:
+        """The CUevent."""
+    def record(self, stream: _Stream = None) -> Self:
+        """Happens once the stream's work so far is done. Returns itself."""
+    def synchronize(self) -> Self:
+        """Waits until it has happened. Returns itself."""
+    def query(self) -> bool:
+        """True when it has happened."""
+    def time_since(self, event: Event, /) -> float:
+        """Milliseconds from the other event to this one."""
+    def time_till(self, event: Event, /) -> float:
+        """Milliseconds from this event to the other one."""
+
+class DeviceAllocation:
+    """Device memory, freed with its last reference. int() of it is its address."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+    def free(self) -> None:
+        """Frees the memory now. A second time is an error."""
+    def as_buffer(self, size: SupportsIndex, offset: SupportsIndex = 0) -> memoryview:
+        """A memoryview of the device memory.
+
+        For libraries that understand device addresses (MPI) and for devices whose memory the host
+        can reach. On other devices reading it ends the process, as reading any device address does.
+        """
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __repr__(self) -> str: ...
+
+class HostAllocation:
+    """Page-locked host memory: copies of it are fast and may be asynchronous."""
+
+    def __new__(cls, bytes: SupportsIndex, flags: SupportsIndex = 0) -> Self:
+        """`flags`: of host_alloc_flags."""
+    def free(self) -> None:
+        """Frees the memory now. Arrays made of it must not be used any more."""
+    def get_flags(self) -> int:
+        """The host_alloc_flags it was made with."""
+    def get_device_pointer(self) -> int:
+        """The address under which kernels reach it."""
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+class PointerHolderBase:
+    """Base of classes that stand for device memory of others: override get_pointer()."""
+
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def get_pointer(self) -> int:
+        """The device address; to be defined by the subclass."""
+    def as_buffer(self, size: SupportsIndex, offset: SupportsIndex = 0) -> memoryview:
+        """A memoryview of the memory there; as DeviceAllocation.as_buffer."""
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+
+class ArgumentHandler:
+    """Base of In, Out and InOut."""
+
+    array: Any
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def __init__(self, array: Any) -> None: ...
+    @property
+    def dev_alloc(self) -> DeviceAllocation | None:
+        """What get_device_alloc() made."""
+    def get_device_alloc(self) -> DeviceAllocation:
+        """Device memory of the array's size, made when first asked for."""
+    def pre_call(self, stream: _Stream, /) -> None:
+        """Copies to the device, if the class does that."""
+    def post_call(self, stream: _Stream, /) -> None:
+        """Copies from the device, if the class does that."""
+
+class In(ArgumentHandler):
+    """A kernel argument: the array is copied to the device before the launch."""
+
+class Out(ArgumentHandler):
+    """A kernel argument: the array is filled from the device after the launch."""
+
+class InOut(ArgumentHandler):
+    """A kernel argument: copied to the device before the launch, and back after it."""
+
+class Module:
+    """Code on a device: what module_from_file, module_from_buffer and SourceModule.module give."""
+
+    @property
+    def kernel_names(self) -> list[str]:
+        """C++ names of the kernels, where the image tells them."""
+    @property
+    def handle(self) -> int:
+        """The CUmodule."""
+    def get_function(self, name: str, /) -> Function:
+        """The kernel of that C++ name ("add", "ns::add", "axpy<float>") or exact name in the PTX.
+
+        Raises
+        ------
+        LogicError
+            There is none, or more than one: the text lists the names.
+        """
+    def get_global(self, name: str, /) -> tuple[int, int]:
+        """Address and bytes of a __device__ or __constant__ variable."""
+    def get_texref(self, name: str, /) -> Any:
+        """Raises LogicError: compilers make no texture references any more."""
+    def get_surfref(self, name: str, /) -> Any:
+        """Raises LogicError: compilers make no surface references any more."""
+
+class Function:
+    """A kernel.
+
+    Arguments are device allocations, device arrays, In, Out and InOut of host arrays, NumPy
+    scalars, Python numbers (of the width of the parameter they meet), structs as NumPy values or
+    ctypes, and None for a null pointer.
+    """
+
+    texrefs: None
+    @property
+    def name(self) -> str:
+        """C++ name without parameters."""
+    @property
+    def symbol(self) -> str:
+        """Name in the PTX."""
+    @property
+    def signature(self) -> str:
+        """C++ name with the parameters' types, where they are known."""
+    @property
+    def handle(self) -> int:
+        """The CUfunction."""
+    @property
+    def arg_format(self) -> str | None:
+        """The letters prepare() came to."""
+    def __call__(
+        self,
+        *args: Any,
+        block: _Shape,
+        grid: _Shape = (1, 1),
+        stream: _Stream = None,
+        shared: SupportsIndex = 0,
+        texrefs: Sequence[None] = (),
+        time_kernel: bool = False,
+        strict: bool = False,
+    ) -> float | None:
+        """Launches.
+
+        Parameters
+        ----------
+        block, grid : int or sequence of one to three
+            Threads in each block, and blocks.
+        stream : Stream, optional
+        shared : int
+            Bytes of dynamic shared memory a block.
+        time_kernel : bool
+            Wait for the kernel and return the seconds that it took.
+        strict : bool
+            An array of another element type than the pointer's is an error, not a warning.
+
+        Raises
+        ------
+        TypeError, ArgumentError
+            Number, kind or size of the arguments do not fit the kernel.
+        """
+    def __getitem__(self, key: Any, /) -> Launcher:
+        """``kernel[threads]``, ``kernel[grid, block]``, ``kernel[grid, block, stream, shared]``."""
+    def __getattribute__(self, name: str, /) -> Any: ...
+    def __repr__(self) -> str: ...
+    def get_attribute(self, attribute: SupportsIndex, /) -> int:
+        """The value of one of function_attribute."""
+    def set_attribute(self, attribute: SupportsIndex, value: SupportsIndex) -> None:
+        """Sets one of function_attribute that can be set."""
+    def set_cache_config(self, config: SupportsIndex, /) -> None:
+        """Prefers cache or shared memory: one of func_cache."""
+    def max_active_blocks(self, block_size: SupportsIndex, shared: SupportsIndex = 0) -> int:
+        """Blocks of that many threads that one multiprocessor holds at once."""
+    def prepare(self, arg_types: str | Iterable[Any], texrefs: None = None) -> Self:
+        """Fixes the arguments' types for prepared calls.
+
+        Parameters
+        ----------
+        arg_types : str or iterable
+            Letters of the struct module ("PPi"; "12s" is a struct of 12 bytes, F and D are
+            complex), or NumPy types and dtypes; anything else in a list is a pointer.
+        """
+    def prepared_call(
+        self, grid: _Shape, block: _Shape, /, *args: Any, shared_size: SupportsIndex = 0
+    ) -> None: ...
+    def prepared_async_call(
+        self,
+        grid: _Shape,
+        block: _Shape,
+        stream: _Stream,
+        /,
+        *args: Any,
+        shared_size: SupportsIndex = 0,
+    ) -> None: ...
+    def prepared_timed_call(
+        self, grid: _Shape, block: _Shape, /, *args: Any, shared_size: SupportsIndex = 0
+    ) -> Callable[[], float]:
+        """The function that it returns waits and gives the seconds that the kernel took."""
+
+class Launcher:
+    """A kernel with grid, block, stream and shared memory chosen: what kernel[...] gives."""
+
+    def __call__(self, *args: Any, time_kernel: bool = False, strict: bool = False) -> float | None: ...
+
+class Program:
+    """What compiling a source came to."""
+
+    def __new__(
+        cls,
+        source: str,
+        *,
+        options: Iterable[str] | None = None,
+        include_dirs: Iterable[str] | None = None,
+        name: str | None = None,
+        arch: str | None = None,
+        cache_dir: str | None = None,
+        keep_dir: str | None = None,
+        device: Device | None = None,
+        no_cache: bool = False,
+        extern_c: bool = False,
+    ) -> Self:
+        """Compiles. A source that does not compile makes an object too: see `succeeded`."""
+    @property
+    def succeeded(self) -> bool:
+        """False if the source does not compile."""
+    @property
+    def cubin(self) -> bytes | None:
+        """Machine code."""
+    @property
+    def ptx(self) -> bytes | None: ...
+    @property
+    def log(self) -> str:
+        """NVRTC's log as it stands."""
+    @property
+    def report(self) -> str:
+        """The diagnostics with their source lines, for a terminal."""
+    @property
+    def options(self) -> str:
+        """The options that NVRTC was given, one a line."""
+    @property
+    def arch(self) -> str:
+        """ "sm_90", "compute_75"."""
+    @property
+    def was_cached(self) -> bool:
+        """True if it came from the cache."""
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """The compiler's messages."""
+
+@final
+class Diagnostic(tuple[str, str, int, int, str, str, str]):
+    """One message of the compiler."""
+
+    n_fields: Final = 7
+    n_sequence_fields: Final = 7
+    n_unnamed_fields: Final = 0
+    @property
+    def severity(self) -> Literal['error', 'warning', 'remark', 'note']: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int:
+        """From 1; 0: none."""
+    @property
+    def column(self) -> int:
+        """From 1; 0: unknown."""
+    @property
+    def text(self) -> str: ...
+    @property
+    def code(self) -> str:
+        """NVRTC's number ("#177-D"), or ""."""
+    @property
+    def source(self) -> str:
+        """The line of the source, or ""."""
+
+def init(flags: SupportsIndex = 0) -> None:
+    """Chooses and initialises the driver, as the first use of a device does by itself."""
+
+def get_driver_version() -> int:
+    """Version of CUDA that the driver is of: 13000 for 13.0."""
+
+def version() -> str:
+    """Version of the C library: "0.1.0"."""
+
+def device_attribute_rows() -> list[tuple[str, int]]:
+    """Names and numbers of all device attributes."""
+
+def function_attribute_rows() -> list[tuple[str, int]]:
+    """Names and numbers of all function attributes."""
+
+def set_default_device(device: Device | None, /) -> None:
+    """The device of this thread's calls without a context; None: the process's default."""
+
+def start_profiler() -> None:
+    """Starts what a profiler records of the current context."""
+
+def stop_profiler() -> None:
+    """Stops what a profiler records of the current context."""
+
+def mem_alloc(bytes: SupportsIndex, /) -> DeviceAllocation:
+    """Device memory of the current context.
+
+    Raises
+    ------
+    MemoryError
+        Of runcu.driver: the device has not that much left.
+    """
+
+def mem_get_info() -> tuple[int, int]:
+    """Bytes free and in all on the current context's device."""
+
+def mem_get_address_range(pointer: _Address, /) -> tuple[int, int]:
+    """Start and bytes of the allocation that holds an address."""
+
+def memcpy_htod(dest: _Address, src: Buffer | np.ndarray) -> None:
+    """Copies all bytes of host memory to the device."""
+
+def memcpy_dtoh(dest: Buffer | np.ndarray, src: _Address) -> None:
+    """Fills host memory with bytes from the device."""
+
+def memcpy_dtod(dest: _Address, src: _Address, size: SupportsIndex) -> None:
+    """Copies `size` bytes on the device."""
+
+def memcpy_htod_async(dest: _Address, src: Buffer | np.ndarray, stream: _Stream = None) -> None:
+    """As memcpy_htod, when the stream gets there.
+
+    `src` is kept alive until then; it must not be changed.
+    """
+
+def memcpy_dtoh_async(dest: Buffer | np.ndarray, src: _Address, stream: _Stream = None) -> None:
+    """As memcpy_dtoh, when the stream gets there. `dest` is kept alive until then."""
+
+def memcpy_dtod_async(
+    dest: _Address, src: _Address, size: SupportsIndex, stream: _Stream = None
+) -> None: ...
+
+# Each of these writes `data` to elements of device memory; the rows of a two-dimensional area are
+# `pitch` bytes apart.
+def memset_d8(dest: _Address, data: SupportsIndex, count: SupportsIndex) -> None: ...
+def memset_d16(dest: _Address, data: SupportsIndex, count: SupportsIndex) -> None: ...
+def memset_d32(dest: _Address, data: SupportsIndex, count: SupportsIndex) -> None: ...
+def memset_d2d8(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+) -> None: ...
+def memset_d2d16(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+) -> None: ...
+def memset_d2d32(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+) -> None: ...
+def memset_d8_async(
+    dest: _Address, data: SupportsIndex, count: SupportsIndex, stream: _Stream = None
+) -> None: ...
+def memset_d16_async(
+    dest: _Address, data: SupportsIndex, count: SupportsIndex, stream: _Stream = None
+) -> None: ...
+def memset_d32_async(
+    dest: _Address, data: SupportsIndex, count: SupportsIndex, stream: _Stream = None
+) -> None: ...
+def memset_d2d8_async(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+    stream: _Stream = None,
+) -> None: ...
+def memset_d2d16_async(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+    stream: _Stream = None,
+) -> None: ...
+def memset_d2d32_async(
+    dest: _Address,
+    pitch: SupportsIndex,
+    data: SupportsIndex,
+    width: SupportsIndex,
+    height: SupportsIndex,
+    stream: _Stream = None,
+) -> None: ...
+def module_load(image: Buffer, /) -> Module:
+    """Loads cubin, PTX or a fatbin into the current context."""
+
+def module_from_program(program: Program, /) -> Module:
+    """Loads a compiled program into the current context."""
+
+def nvrtc_search(folders: Sequence[str], /) -> None:
+    """Folders in which NVRTC is sought first."""
+
+def nvrtc_version() -> tuple[int, int, str]:
+    """Major and minor version and path of NVRTC, which is loaded for it."""
+
+def nvrtc_is_loaded() -> bool:
+    """Whether NVRTC has been loaded."""

@@ -55,7 +55,8 @@ def _explain_function(function):
     code = function.__code__
     names = code.co_varnames[: code.co_argcount] or ('x', 'n')
     parameters = ', '.join(f'int {n}' if n == 'n' else f'float *{n}' for n in names)
-    return TypeError(_TEMPLATE.format(name=function.__name__, parameters=parameters))
+    name = function.__name__ if function.__name__.isidentifier() else 'kernel'
+    return TypeError(_TEMPLATE.format(name=name, parameters=parameters))
 
 
 def _text_of(source):
@@ -228,7 +229,7 @@ class CudaModule:
         return kernel
 
     def __dir__(self):
-        return [*super().__dir__(), *self.module.kernel_names]
+        return {*super().__dir__(), *self.module.kernel_names}
 
 
 class SourceModule(CudaModule):

@@ -156,12 +156,9 @@ static int address_of_gpudata(uint64_t *out, bind_state *state, PyObject *value)
     } else if (gpudata == Py_None) { /* an array without elements */
         *out = 0;
         status = 0;
-    } else {
-        status = Py_EnterRecursiveCall(" while looking for a device address")
-                     ? -1
-                     : bind_address(out, state, gpudata);
-        if (status == 0 || !PyErr_ExceptionMatches(PyExc_RecursionError))
-            Py_LeaveRecursiveCall();
+    } else if (Py_EnterRecursiveCall(" while looking for a device address") == 0) {
+        status = bind_address(out, state, gpudata);
+        Py_LeaveRecursiveCall();
     }
     Py_XDECREF(gpudata);
     return status;

@@ -139,6 +139,8 @@ int bind_raise(PyObject *type, const char *format, ...);
 
 /* Messages or output of kernels wait to be passed on; read without a lock. */
 extern atomic_bool bind_has_news;
+/* An exception has told of a kernel that went wrong: later calls in its context fail for the same reason. */
+extern atomic_bool bind_fault_told;
 /* Passes them on: warnings, and kernels' printf to sys.stdout. -1 if a warning was made an exception. Needs the GIL. */
 int bind_tell_news(bind_state *state);
 

@@ -355,9 +355,13 @@ static PyObject *init(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
 static PyObject *get_driver_version(PyObject *module, PyObject *unused)
 {
     (void) unused;
+    runcu_context *context;
     runcu_device *device;
-    int version, status;
-    BIND_UNLOCKED(status, runcu_device_default(&device));
+    int version, status = runcu_context_peek(&context);
+    if (status == 0 && context)
+        device = runcu_context_device(context);
+    else if (status == 0)
+        BIND_UNLOCKED(status, runcu_device_default(&device));
     if (status == 0)
         status = runcu_driver_version(&version, device);
     if (bind_check(bind_module_state(module), status) != 0)

@@ -3,6 +3,12 @@
 
 #include <string.h>
 
+/* Codes after which a context is of no more use. */
+static bool is_fault(int code)
+{
+    return code >= 700 && code < 720 && code != 701 && code != 704 && code != 705;
+}
+
 static PyObject *class_of_code(bind_state *state, int code)
 {
     const struct {
@@ -79,6 +85,8 @@ int bind_fail(bind_state *state, int status)
         return -1;
     if (e.status != status)
         e = (runcu_error){.status = status, .name = "", .routine = ""};
+    if (is_fault(e.code))
+        atomic_store(&bind_fault_told, true);
     const char *text = e.message ? runcu_error_text() : runcu_status_text(status);
     PyObject *type = class_of(state, &e);
     if (type == PyExc_KeyboardInterrupt) {

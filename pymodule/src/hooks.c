@@ -25,11 +25,14 @@ static struct {
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &queue.first};
 
 atomic_bool bind_has_news;
+atomic_bool bind_fault_told;
 
 static void on_log(void *user, int level, const char *category, const char *text)
 {
     (void) user;
     size_t len = strlen(text);
+    if (atomic_load(&bind_fault_told) && strcmp(category, "cleanup") == 0)
+        return; /* what a kernel's fault leaves behind is no news */
     struct message *m = level == RUNCU_LOG_WARNING ? malloc(sizeof *m + len + 1) : NULL;
     if (!m)
         return;
@@ -125,34 +128,42 @@ static PyObject *take_output(void)
     return text;
 }
 
-/* Frames that no warning is about: this package's own Python, and the import system under `import runcu.autoinit`. */
-static bool is_passed_over(bind_state *state, PyFrameObject *frame)
+static const char *file_of(PyFrameObject *frame)
 {
     PyCodeObject *code = PyFrame_GetCode(frame);
     const char *file = PyUnicode_Check(code->co_filename) ? PyUnicode_AsUTF8(code->co_filename) : NULL;
-    const char *package = PyUnicode_AsUTF8(state->package);
-    bool is_over = file && package &&
-                   (strncmp(file, package, strlen(package)) == 0 ||
-                    strncmp(file, "<frozen importlib", 17) == 0 || strstr(file, "/importlib/"));
     PyErr_Clear(); /* a name that is no UTF-8 */
     Py_DECREF(code);
-    return is_over;
+    return file ? file : ""; /* the frame keeps its code, the code the text */
 }
 
-/* How far up the user's line is: this package's own Python is not what a warning is about. */
+/* What the warnings module leaves out when it counts frames. */
+static bool is_import_system(const char *file)
+{
+    return strstr(file, "importlib") && strstr(file, "_bootstrap");
+}
+
+/* How far up the user's line is: neither this package's own Python nor what imports it is what a warning is about. */
 static int warning_level(bind_state *state)
 {
     int level = 1;
+    const char *package = PyUnicode_AsUTF8(state->package);
     PyFrameObject *frame = PyEval_GetFrame();
     Py_XINCREF(frame);
-    while (frame && is_passed_over(state, frame)) {
+    while (frame && package) {
+        const char *file = file_of(frame);
+        bool is_internal = is_import_system(file);
+        if (!is_internal && strncmp(file, package, strlen(package)) != 0 &&
+            !strstr(file, "/importlib/"))
+            break;
         PyFrameObject *back = PyFrame_GetBack(frame);
         Py_DECREF(frame);
         frame = back;
-        level++;
+        level += !is_internal;
     }
+    bool is_found = frame != NULL;
     Py_XDECREF(frame);
-    return frame ? level : 1;
+    return is_found ? level : 1;
 }
 
 static int tell_messages(bind_state *state)

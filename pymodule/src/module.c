@@ -133,18 +133,23 @@ static int make_names(bind_state *state)
 /* --- the end ------------------------------------------------------------------------------------------------------------ */
 
 /* Called by atexit while Python still works: what kernels have printed goes where Python prints, what they print from now on straight to
- * standard output. Work in flight is waited for by the library itself when the process ends. */
+ * standard output. The library itself waits for the work of other contexts when the process ends. A kernel's fault that no call has told
+ * of is told now. */
 static PyObject *at_exit(PyObject *module, PyObject *unused)
 {
     (void) unused;
     bind_state *state = bind_module_state(module);
     runcu_context *context;
+    bool was_told = atomic_load(&bind_fault_told);
     int status = runcu_context_peek(&context);
     if (status == 0 && context)
         BIND_UNLOCKED(status, runcu_context_synchronize(context));
-    bool is_lost = status != 0 && context && bind_check(state, status) != 0;
-    if (is_lost)
-        PyErr_WriteUnraisable(NULL);
+    if (status != 0 && bind_check(state, status) != 0) {
+        if (was_told)
+            PyErr_Clear();
+        else
+            PyErr_WriteUnraisable(module);
+    }
     bind_hooks_end(state);
     Py_RETURN_NONE;
 }
