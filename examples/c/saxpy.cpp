@@ -1,4 +1,5 @@
-// y = 2 x + y in C++: a kernel compiled from a string, launched on a std::vector. Build: c++ saxpy.cpp $(pkg-config --cflags --libs runcu)
+// y = 2 x + y in C++: a kernel compiled from a string, launched on a std::vector. Build: c++
+// saxpy.cpp $(pkg-config --cflags --libs runcu)
 #include <runcu/runcu.h>
 
 #include <iostream>

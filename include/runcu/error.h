@@ -15,14 +15,14 @@ enum runcu_status {
 /** This thread's last failure. Pointers stay valid until the thread's next failing call; none is
  * NULL. */
 typedef struct runcu_error {
-    int status;           /**< enum runcu_status */
-    int code;             /**< the driver's CUresult, or NVRTC's nvrtcResult for ERROR_COMPILE; 0 if
-                               neither was involved */
-    const char *name;     /**< of the code: "CUDA_ERROR_OUT_OF_MEMORY"; "" if 0 */
-    const char *routine;  /**< "cuMemAlloc"; "" if 0 */
-    const char *message;  /**< one line: "cuMemAlloc failed: out of memory" */
-    const char *detail;   /**< sentences more: the place of a kernel's fault, a JIT log, where a
-                               library was sought; "" if none */
+    int status;          /**< enum runcu_status */
+    int code;            /**< the driver's CUresult, or NVRTC's nvrtcResult for ERROR_COMPILE; 0 if
+                              neither was involved */
+    const char *name;    /**< of the code: "CUDA_ERROR_OUT_OF_MEMORY"; "" if 0 */
+    const char *routine; /**< "cuMemAlloc"; "" if 0 */
+    const char *message; /**< one line: "cuMemAlloc failed: out of memory" */
+    const char *detail;  /**< sentences more: the place of a kernel's fault, a JIT log, where a
+                              library was sought; "" if none */
 } runcu_error;
 
 /** Fills in *out with this thread's last failure (status 0 if there was none). Success never clears
@@ -45,7 +45,8 @@ enum runcu_log_level { RUNCU_LOG_INFO = 1, RUNCU_LOG_WARNING = 2 };
 /** Receives one message, without a line break. `category`: "device", "compile", "cache", "launch"
  * or "cleanup". */
 typedef void runcu_log_fn(void *user, int level, const char *category, const char *text);
-/** Where the library's messages go, for the whole process; NULL: nowhere (the default).
+/** Where the library's messages go, for the whole process; NULL: nowhere (the default). At exit
+ * there may be some more, so whoever is gone by then takes this and runcu_set_print back before.
  * Thread-safety: call it before other threads use the library. */
 RUNCU_API void runcu_set_log(runcu_log_fn *log, void *user);
 
@@ -54,9 +55,9 @@ RUNCU_API void runcu_set_log(runcu_log_fn *log, void *user);
 typedef void runcu_print_fn(void *user, const char *text, size_t len);
 RUNCU_API int runcu_set_print(runcu_print_fn *print, void *user);
 
-/** Asked at least every 50 ms on a thread that waits for the device; a true answer ends the wait
- * with ERROR_INTERRUPTED and cancels the running kernels on the CPU device. NULL: nobody asks (the
- * default). */
+/** Asked at least every 50 ms on a thread that waits for the CPU device; a true answer ends the
+ * wait with ERROR_INTERRUPTED and cancels the kernels that run. A GPU's driver waits without
+ * asking. NULL: nobody asks (the default). Not asked at exit. */
 typedef int runcu_interrupt_fn(void *user);
 RUNCU_API int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user);
 

@@ -15,22 +15,30 @@ RUNCU_BEGIN
  * parameter's or are refused if they do not fit; bytes go to structs of that size. */
 enum runcu_arg_kind {
     RUNCU_ARG_BOOL = 1, /**< value.i: 0 or 1 */
-    RUNCU_ARG_I8, RUNCU_ARG_I16, RUNCU_ARG_I32, RUNCU_ARG_I64, /**< value.i */
-    RUNCU_ARG_U8, RUNCU_ARG_U16, RUNCU_ARG_U32, RUNCU_ARG_U64, /**< value.u */
-    RUNCU_ARG_F32,      /**< value.f */
-    RUNCU_ARG_F64,      /**< value.d */
-    RUNCU_ARG_INT,      /**< value.i: an integer without a width (Python's); goes to float
-                             parameters as well */
-    RUNCU_ARG_REAL,     /**< value.d: a real number without a width (Python's) */
-    RUNCU_ARG_MEM,      /**< value.mem */
-    RUNCU_ARG_ADDRESS,  /**< value.u: a device address; `size` is 0, or the bytes of an element and
-                             `element` its enum runcu_param_kind */
-    RUNCU_ARG_BYTES,    /**< value.p: `size` bytes, copied */
-    RUNCU_ARG_HOST_IN, RUNCU_ARG_HOST_OUT, RUNCU_ARG_HOST_INOUT, /**< value.p: `size` bytes of host
-                                                                      memory that travel to the
-                                                                      device
-                             before the launch, back after it, or both; with OUT or INOUT the launch
-                             waits for the result */
+    RUNCU_ARG_I8,       /**< value.i, as the next three */
+    RUNCU_ARG_I16,
+    RUNCU_ARG_I32,
+    RUNCU_ARG_I64,
+    RUNCU_ARG_U8, /**< value.u, as the next three */
+    RUNCU_ARG_U16,
+    RUNCU_ARG_U32,
+    RUNCU_ARG_U64,
+    RUNCU_ARG_F32, /**< value.f */
+    RUNCU_ARG_F64, /**< value.d */
+    /** value.i: an integer without a width (Python's); goes to float parameters as well. */
+    RUNCU_ARG_INT,
+    /** value.d: a real number without a width (Python's). */
+    RUNCU_ARG_REAL,
+    RUNCU_ARG_MEM, /**< value.mem */
+    /** value.u: a device address; `size` is 0, or the bytes of an element and `element` its enum
+     * runcu_param_kind. */
+    RUNCU_ARG_ADDRESS,
+    RUNCU_ARG_BYTES, /**< value.p: `size` bytes, copied */
+    /** value.p: `size` bytes of host memory that travel to the device before the launch (IN), back
+     * after it (OUT), or both; with OUT or INOUT the launch waits for the result. */
+    RUNCU_ARG_HOST_IN,
+    RUNCU_ARG_HOST_OUT,
+    RUNCU_ARG_HOST_INOUT,
 };
 
 typedef struct runcu_arg {
@@ -51,15 +59,16 @@ typedef struct runcu_arg {
 /** Where and how wide. Zero in a dimension counts as 1. */
 typedef struct runcu_launch_params {
     size_t size;
-    runcu_dim3 grid;   /**< blocks */
-    runcu_dim3 block;  /**< threads a block */
-    size_t threads;    /**< if not 0: at least that many threads in all along x; grid and block are
-                            chosen where they are 0 */
-    size_t shared;     /**< bytes of dynamic shared memory; beyond 48 KiB the kernel's limit is
-                            raised by itself */
+    runcu_dim3 grid;  /**< blocks */
+    runcu_dim3 block; /**< threads a block */
+    /** If not 0: that many threads in all along x; grid and block are chosen where they are 0.
+     * Where one block does not hold them, the last may be fuller than needed. */
+    size_t threads;
+    /** Bytes of dynamic shared memory; beyond 48 KiB the kernel's limit is raised by itself. */
+    size_t shared;
     runcu_stream *stream;
-    int strict;        /**< 1: an array of another element type than the pointer's is an error, not
-                            a warning */
+    /** 1: an array of another element type than the pointer's is an error, not a warning. */
+    int strict;
 } runcu_launch_params;
 
 /** Launches. Arguments are checked and packed in one pass; the first one that does not fit is
@@ -103,7 +112,7 @@ static inline runcu_launch_params runcu_on(runcu_launch_params shape, runcu_stre
 }
 
 #define RUNCU_THREADS(n) runcu_shape_threads(n)
-#define RUNCU_GRID(gx, gy, gz, bx, by, bz)                                                         \
+#define RUNCU_GRID(gx, gy, gz, bx, by, bz) \
     runcu_shape_grid(runcu_dim3_of(gx, gy, gz), runcu_dim3_of(bx, by, bz))
 
 static inline runcu_arg runcu_arg_make_(int kind, size_t size)
@@ -272,10 +281,10 @@ RUNCU_END
  */
 #ifdef __cplusplus
 
-#define RUNCU_ARG_OF_(type, name)                                                                  \
-    inline runcu_arg runcu_arg_of(type v)                                                          \
-    {                                                                                              \
-        return runcu_arg_##name(v);                                                                \
+#define RUNCU_ARG_OF_(type, name)         \
+    inline runcu_arg runcu_arg_of(type v) \
+    {                                     \
+        return runcu_arg_##name(v);       \
     }
 RUNCU_ARG_OF_(bool, bool_)
 RUNCU_ARG_OF_(char, char_)
@@ -297,8 +306,7 @@ RUNCU_ARG_OF_(runcu_arg, same_)
 #undef RUNCU_ARG_OF_
 
 /* Host pointers would become bool otherwise. */
-template <class T>
-runcu_arg runcu_arg_of(T *) = delete;
+template <class T> runcu_arg runcu_arg_of(T *) = delete;
 
 template <class... T>
 inline int runcu_launch(runcu_function *function, const runcu_launch_params &shape, T... args)
@@ -310,7 +318,7 @@ inline int runcu_launch(runcu_function *function, const runcu_launch_params &sha
 
 #else
 
-#define runcu_arg_of(x)                                                                            \
+#define runcu_arg_of(x) \
     _Generic((x),                                                                                  \
         _Bool: runcu_arg_bool_,                                                                    \
         char: runcu_arg_char_,                                                                     \
@@ -331,22 +339,21 @@ inline int runcu_launch(runcu_function *function, const runcu_launch_params &sha
         runcu_arg: runcu_arg_same_)(x)
 
 static inline int runcu_launch_list_(runcu_function *function, runcu_launch_params shape,
-                                     const runcu_arg *list,
-                                     size_t count)
+                                     const runcu_arg *list, size_t count)
 {
     return runcu_launch_args(function, &shape, list + 1, count - 1);
 }
 
 /* The list begins with one that does not count, so that a kernel without arguments has a list as
  * well. */
-#define RUNCU_LIST_(...)                                                                           \
-    (const runcu_arg[])                                                                            \
-    {                                                                                              \
-        runcu_arg_bool_(0) RUNCU_EACH_(__VA_ARGS__)                                                \
+#define RUNCU_LIST_(...)                            \
+    (const runcu_arg[])                             \
+    {                                               \
+        runcu_arg_bool_(0) RUNCU_EACH_(__VA_ARGS__) \
     }
 
-#define runcu_launch(function, ...)                                                                \
-    runcu_launch_list_(function, RUNCU_FIRST_(__VA_ARGS__, 0), RUNCU_LIST_(__VA_ARGS__),           \
+#define runcu_launch(function, ...)                                                      \
+    runcu_launch_list_(function, RUNCU_FIRST_(__VA_ARGS__, 0), RUNCU_LIST_(__VA_ARGS__), \
                        sizeof(RUNCU_LIST_(__VA_ARGS__)) / sizeof(runcu_arg))
 
 #define RUNCU_FIRST_(first, ...) first
@@ -393,20 +400,21 @@ static inline int runcu_launch_list_(runcu_function *function, runcu_launch_para
 #define RUNCU_EACH_39_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_38_(s, __VA_ARGS__)
 #define RUNCU_EACH_40_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_39_(s, __VA_ARGS__)
 #define RUNCU_EACH_41_(s, x, ...) , runcu_arg_of(x) RUNCU_EACH_40_(s, __VA_ARGS__)
-#define RUNCU_PICK_(                                                                               \
-    a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20,     \
-    a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, a33, a34, a35, a36, a37, a38,      \
-    a39, a40, a41, name, ...) name
-#define RUNCU_EACH_(...)                                                                           \
-    RUNCU_PICK_(__VA_ARGS__, RUNCU_EACH_41_, RUNCU_EACH_40_, RUNCU_EACH_39_, RUNCU_EACH_38_,       \
-    RUNCU_EACH_37_, RUNCU_EACH_36_, RUNCU_EACH_35_, RUNCU_EACH_34_, RUNCU_EACH_33_,                \
-    RUNCU_EACH_32_, RUNCU_EACH_31_, RUNCU_EACH_30_, RUNCU_EACH_29_, RUNCU_EACH_28_,                \
-    RUNCU_EACH_27_, RUNCU_EACH_26_, RUNCU_EACH_25_, RUNCU_EACH_24_, RUNCU_EACH_23_,                \
-    RUNCU_EACH_22_, RUNCU_EACH_21_, RUNCU_EACH_20_, RUNCU_EACH_19_, RUNCU_EACH_18_,                \
-    RUNCU_EACH_17_, RUNCU_EACH_16_, RUNCU_EACH_15_, RUNCU_EACH_14_, RUNCU_EACH_13_,                \
-    RUNCU_EACH_12_, RUNCU_EACH_11_, RUNCU_EACH_10_, RUNCU_EACH_9_, RUNCU_EACH_8_,                  \
-    RUNCU_EACH_7_, RUNCU_EACH_6_, RUNCU_EACH_5_, RUNCU_EACH_4_, RUNCU_EACH_3_, RUNCU_EACH_2_,      \
-    RUNCU_EACH_1_, 0)(__VA_ARGS__)
+#define RUNCU_PICK_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, \
+                    a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32,  \
+                    a33, a34, a35, a36, a37, a38, a39, a40, a41, name, ...)                     \
+    name
+#define RUNCU_EACH_(...)                                                                        \
+    RUNCU_PICK_(__VA_ARGS__, RUNCU_EACH_41_, RUNCU_EACH_40_, RUNCU_EACH_39_, RUNCU_EACH_38_,    \
+                RUNCU_EACH_37_, RUNCU_EACH_36_, RUNCU_EACH_35_, RUNCU_EACH_34_, RUNCU_EACH_33_, \
+                RUNCU_EACH_32_, RUNCU_EACH_31_, RUNCU_EACH_30_, RUNCU_EACH_29_, RUNCU_EACH_28_, \
+                RUNCU_EACH_27_, RUNCU_EACH_26_, RUNCU_EACH_25_, RUNCU_EACH_24_, RUNCU_EACH_23_, \
+                RUNCU_EACH_22_, RUNCU_EACH_21_, RUNCU_EACH_20_, RUNCU_EACH_19_, RUNCU_EACH_18_, \
+                RUNCU_EACH_17_, RUNCU_EACH_16_, RUNCU_EACH_15_, RUNCU_EACH_14_, RUNCU_EACH_13_, \
+                RUNCU_EACH_12_, RUNCU_EACH_11_, RUNCU_EACH_10_, RUNCU_EACH_9_, RUNCU_EACH_8_,   \
+                RUNCU_EACH_7_, RUNCU_EACH_6_, RUNCU_EACH_5_, RUNCU_EACH_4_, RUNCU_EACH_3_,      \
+                RUNCU_EACH_2_, RUNCU_EACH_1_, 0)                                                \
+    (__VA_ARGS__)
 
 #endif
 

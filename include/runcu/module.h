@@ -20,7 +20,7 @@ RUNCU_API int runcu_module_load(runcu_module **out, const void *image, size_t by
 RUNCU_API runcu_module *runcu_module_retain(runcu_module *module);
 /** Unloads with the last owner, after work in flight. Accepts NULL. */
 RUNCU_API void runcu_module_release(runcu_module **module);
-RUNCU_API uint64_t runcu_module_handle(const runcu_module *module); /**< CUmodule */
+RUNCU_API uint64_t runcu_module_handle(const runcu_module *module);        /**< CUmodule */
 RUNCU_API runcu_context *runcu_module_context(const runcu_module *module); /**< borrowed */
 
 /** The kernel `name`: its C++ name ("add", "ns::add", "add<float>" if the source instantiates it),
@@ -40,9 +40,9 @@ RUNCU_API const char *runcu_module_kernel_name(const runcu_module *module, size_
 enum runcu_param_kind {
     RUNCU_PARAM_UNKNOWN, /**< only its size is known */
     RUNCU_PARAM_BOOL,
-    RUNCU_PARAM_INT,   /**< signed */
-    RUNCU_PARAM_UINT,  /**< unsigned; also a size-8 parameter that is either an integer or a
-                            pointer, if `is_maybe_pointer` */
+    RUNCU_PARAM_INT,  /**< signed */
+    RUNCU_PARAM_UINT, /**< unsigned; also a size-8 parameter that is either an integer or a
+                           pointer, if `is_maybe_pointer` */
     RUNCU_PARAM_FLOAT,
     RUNCU_PARAM_POINTER,
     RUNCU_PARAM_STRUCT,
@@ -57,13 +57,13 @@ typedef struct runcu_param {
     uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern
                                    "C" kernels */
     uint32_t size, offset, align; /**< bytes in the parameter buffer */
-    const char *type;         /**< "const float *", "" if unknown */
+    const char *type;             /**< "const float *", "" if unknown */
 } runcu_param;
 
 /** More owners; a function dies with its last one. Release accepts NULL. */
 RUNCU_API runcu_function *runcu_function_retain(runcu_function *function);
 RUNCU_API void runcu_function_release(runcu_function **function);
-RUNCU_API uint64_t runcu_function_handle(const runcu_function *function); /**< CUfunction */
+RUNCU_API uint64_t runcu_function_handle(const runcu_function *function);      /**< CUfunction */
 RUNCU_API runcu_module *runcu_function_module(const runcu_function *function); /**< borrowed */
 /** C++ name without parameters: "add"; the name in the PTX: "_Z3addPfS_i"; the signature:
  * "add(float *, float *, int)". */

@@ -10,33 +10,33 @@ RUNCU_BEGIN
 /** How to compile. Zero in a field is the default. */
 typedef struct runcu_program_params {
     size_t size;
-    const char *const *options;     /**< NVRTC's, or nvcc's as far as they mean something: others
-                                         are dropped or refused with a reason */
+    const char *const *options; /**< NVRTC's, or nvcc's as far as they mean something: others
+                                     are dropped or refused with a reason */
     size_t option_count;
     const char *const *include_dirs; /**< searched before ours */
     size_t include_dir_count;
-    const char *name;               /**< of the source, in messages and line information:
-                                         "kernel.cu" */
-    int arch;                       /**< 90 for sm_90; 0: the device's. An option -arch wins */
-    const char *arch_text;          /**< "sm_90a", "compute_75": wins over `arch` */
-    runcu_device *device;           /**< to compile for; NULL: the current context's, else the
-                                         default device */
-    int no_cache;                   /**< 1: neither look in the cache nor store there */
-    const char *cache_dir;          /**< NULL: RUNCU_CACHE_DIR, else $XDG_CACHE_HOME/runcu, else
-                                         ~/.cache/runcu */
-    int extern_c;                   /**< 1: the text is wrapped in extern "C", as PyCUDA's compile()
-                                         does */
-    const char *keep_dir;           /**< source, PTX, cubin and log are left there too; NULL:
-                                         nowhere */
+    const char *name;      /**< of the source, in messages and line information:
+                                "kernel.cu" */
+    int arch;              /**< 90 for sm_90; 0: the device's. An option -arch wins */
+    const char *arch_text; /**< "sm_90a", "compute_75": wins over `arch` */
+    runcu_device *device;  /**< to compile for; NULL: the current context's, else the
+                                default device */
+    int no_cache;          /**< 1: neither look in the cache nor store there */
+    const char *cache_dir; /**< NULL: RUNCU_CACHE_DIR, else $XDG_CACHE_HOME/runcu, else
+                                ~/.cache/runcu */
+    int extern_c;          /**< 1: the text is wrapped in extern "C", as PyCUDA's compile()
+                                does */
+    const char *keep_dir;  /**< source, PTX, cubin and log are left there too; NULL:
+                                nowhere */
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };
 
 /** One message of the compiler. Strings live as long as the program, none is NULL. */
 typedef struct runcu_diagnostic {
-    int severity;       /**< enum runcu_severity */
-    uint32_t line;      /**< from 1; 0: none */
-    uint32_t column;    /**< from 1; 0: unknown */
+    int severity;    /**< enum runcu_severity */
+    uint32_t line;   /**< from 1; 0: none */
+    uint32_t column; /**< from 1; 0: unknown */
     const char *file;
     const char *text;   /**< may have several lines */
     const char *code;   /**< NVRTC's number: "#177-D", "" if it gave none */
@@ -58,7 +58,7 @@ RUNCU_API const char *runcu_program_ptx(const runcu_program *program, size_t *by
 /** NVRTC's log as it stands, "" if it said nothing. */
 RUNCU_API const char *runcu_program_log(const runcu_program *program);
 RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program,
-        size_t *count);
+                                                            size_t *count);
 /** All diagnostics for a terminal: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
 /** 1 if it came from the cache. */

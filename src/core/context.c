@@ -1,11 +1,13 @@
-/* Contexts as objects: counted, one object a context, found again by the driver's handle. Which of them is current is current.c's. */
+/* Contexts as objects: counted, one object a context, found again by the driver's handle. Which of
+ * them is current is current.c's. */
 #include "core.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 
-/* Every live context of the process, guarded by core_lock. It holds a reference to primary and foreign ones. */
+/* Every live context of the process, guarded by core_lock. It holds a reference to primary and
+ * foreign ones. */
 static runcu_context *contexts;
 
 atomic_long core_live_objects;
@@ -55,11 +57,12 @@ static void free_context(runcu_context *context)
         alloc_free(context);
 }
 
-/* The list's objects of primary and foreign contexts stay until the process ends, so only owned ones are counted as alive. */
-static runcu_context *new_context(runcu_device *device, CUcontext handle, enum core_context_kind kind)
+/* The list's objects of primary and foreign contexts stay until the process ends, so only owned
+ * ones are counted as alive. */
+static runcu_context *new_context(runcu_device *device, CUcontext handle,
+                                  enum core_context_kind kind)
 {
-    runcu_context *out =
-        kind == CORE_OWNED ? core_new(sizeof *out) : alloc_zero(1, sizeof *out);
+    runcu_context *out = kind == CORE_OWNED ? core_new(sizeof *out) : alloc_zero(1, sizeof *out);
     if (!out)
         return NULL;
     out->driver = device->driver;
@@ -119,15 +122,16 @@ static int hold_primary(runcu_context **out, runcu_device *device)
     return 0;
 }
 
-/* With the lock held: does the unknown `handle` belong to the device's primary context? Then somebody else, such as the CUDA runtime, made
- * it active. */
+/* With the lock held: does the unknown `handle` belong to the device's primary context? Then
+ * somebody else, such as the CUDA runtime, made it active. */
 static bool is_primary(runcu_device *device, CUcontext handle)
 {
     const struct drv_table *cu = &device->driver->cu;
     unsigned flags;
     int active = 0;
     CUcontext primary = NULL;
-    if (device->primary || cu->cuDevicePrimaryCtxGetState(device->handle, &flags, &active) || !active)
+    if (device->primary || cu->cuDevicePrimaryCtxGetState(device->handle, &flags, &active) ||
+        !active)
         return false;
     if (cu->cuDevicePrimaryCtxRetain(&primary, device->handle))
         return false;
@@ -246,7 +250,8 @@ runcu_context *runcu_context_retain(runcu_context *context)
     return context;
 }
 
-/* Ends an owned context in the driver; a thread in which it is current loses it, and this thread's book is kept right. */
+/* Ends an owned context in the driver; a thread in which it is current loses it, and this thread's
+ * book is kept right. */
 static int destroy(runcu_context *context)
 {
     CUcontext now = NULL;
@@ -398,12 +403,12 @@ void core_contexts_forget_work(void)
 }
 
 /* Of the current context. */
-#define OF_CURRENT(row, ...)                                                                       \
-    do {                                                                                           \
-        struct core_driver *driver;                                                                \
-        CUcontext handle;                                                                          \
-        int status = core_current(&driver, &handle);                                               \
-        return status ? status : CU_CALL(driver, row, __VA_ARGS__);                                \
+#define OF_CURRENT(row, ...)                                        \
+    do {                                                            \
+        struct core_driver *driver;                                 \
+        CUcontext handle;                                           \
+        int status = core_current(&driver, &handle);                \
+        return status ? status : CU_CALL(driver, row, __VA_ARGS__); \
     } while (0)
 
 int runcu_context_set_limit(int limit, size_t value)

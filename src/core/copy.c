@@ -1,4 +1,5 @@
-/* Copies and fills, by the driver of the current context. A refused one is explained: which allocation it would have left. */
+/* Copies and fills, by the driver of the current context. A refused one is explained: which
+ * allocation it would have left. */
 #include "core.h"
 
 #include <inttypes.h>
@@ -10,7 +11,8 @@ static int need_host(const char *what, const void *host, size_t bytes)
 }
 
 /* After a refusal: adds what is wrong with `bytes` at the device address. */
-static void explain_range(const struct core_driver *driver, const char *side, uint64_t address, size_t bytes)
+static void explain_range(const struct core_driver *driver, const char *side, uint64_t address,
+                          size_t bytes)
 {
     CUdeviceptr base = 0;
     size_t size = 0;
@@ -20,7 +22,8 @@ static void explain_range(const struct core_driver *driver, const char *side, ui
     }
     size_t room = size - (size_t) (address - base);
     if (bytes > room)
-        runcu_fail_detail("The %s, 0x%" PRIx64 ", has room for %zu bytes up to the end of its allocation of "
+        runcu_fail_detail("The %s, 0x%" PRIx64
+                          ", has room for %zu bytes up to the end of its allocation of "
                           "%zu, and %zu were asked for: %zu too many.",
                           side, address, room, size, bytes, bytes - room);
 }
@@ -79,7 +82,8 @@ int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes)
     return status;
 }
 
-/* The driver that a stream-ordered call goes to: the stream's, or the current context's for the default stream. */
+/* The driver that a stream-ordered call goes to: the stream's, or the current context's for the
+ * default stream. */
 static int stream_driver(struct core_driver **out, const runcu_stream *stream)
 {
     CUcontext context;
@@ -167,8 +171,8 @@ static int fill(struct core_driver *driver, const runcu_fill *params, CUstream *
     runcu_fill f;
     core_params(&f, sizeof f, params);
     if (f.width != 1 && f.width != 2 && f.width != 4)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "a fill's width is %u bytes: 1, 2 or 4 are possible",
-                          (unsigned) f.width);
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "a fill's width is %u bytes: 1, 2 or 4 are possible", (unsigned) f.width);
     int status = f.rows > 1 ? fill_rows(driver, &f, stream) : fill_line(driver, &f, stream);
     if (is_refusal(status) && f.rows <= 1)
         explain_range(driver, "destination", f.to, f.count * f.width);

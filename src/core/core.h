@@ -12,7 +12,7 @@
 #include "driver/driver.h"
 #include "runcu/runcu.h"
 
-/* --- error.c ---------------------------------------------------------------------------------- */
+/* --- error.c --- */
 
 /* Records a failure of this thread and returns `status`: return runcu_fail(RUNCU_ERROR_ARGUMENT,
  * "…"). Forgets the earlier one. The arguments may point into the earlier record. Thread-safety:
@@ -37,7 +37,7 @@ int core_set_status(int status);
 void core_log(int level, const char *category, const char *format, ...) PRINTF_LIKE(3, 4);
 void core_vlog(int level, const char *category, const char *format, va_list args) PRINTF_LIKE(3, 0);
 
-/* --- open.c, device.c ------------------------------------------------------------------------- */
+/* --- open.c, device.c --- */
 
 /* A loaded and initialised driver; lives as long as the process. */
 struct core_driver {
@@ -83,7 +83,7 @@ int core_check(const struct core_driver *driver, const char *routine, CUresult c
 struct core_driver *core_driver_peek(void);
 runcu_device *core_device_peek(void);
 
-/* --- context.c -------------------------------------------------------------------------------- */
+/* --- context.c --- */
 
 enum core_context_kind { CORE_OWNED, CORE_PRIMARY, CORE_FOREIGN };
 
@@ -112,7 +112,7 @@ void core_contexts_finish(void);
 /* In a forked child, with the lock held: what was launched before is the parent's to wait for. */
 void core_contexts_forget_work(void);
 
-/* --- current.c -------------------------------------------------------------------------------- */
+/* --- current.c --- */
 
 /* The driver whose context is current in this thread, and the context; a context is made current if
  * there is none. */
@@ -152,7 +152,7 @@ static inline void core_mark_work(runcu_context *context)
         atomic_store_explicit(&context->has_work, true, memory_order_relaxed);
 }
 
-/* --- objects ---------------------------------------------------------------------------------- */
+/* --- objects --- */
 
 struct runcu_mem {
     runcu_context *context;
@@ -177,12 +177,12 @@ struct runcu_function {
     CUfunction handle;
     runcu_context *context; /* the module's */
     const runcu_param *params;
-    int count;        /* -1: nothing is known of the parameters */
-    uint32_t bytes;   /* of the parameter buffer */
-    bool has_padding; /* in the parameter buffer */
+    int count;                  /* -1: nothing is known of the parameters */
+    uint32_t bytes;             /* of the parameter buffer */
+    bool has_padding;           /* in the parameter buffer */
     atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
     atomic_uint block;          /* threads a block where the caller does not say; 0: not yet chosen
-                                   */
+                                 */
     atomic_ullong warned;       /* parameters that have been warned about */
     runcu_module *module;
     const char *name, *symbol, *signature;

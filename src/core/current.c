@@ -1,5 +1,6 @@
-/* Which context is current in this thread. Each driver keeps a stack of contexts per thread; this file keeps which driver is in
- * charge, and makes the default device's primary context current where there is none. */
+/* Which context is current in this thread. Each driver keeps a stack of contexts per thread; this
+ * file keeps which driver is in charge, and makes the default device's primary context current
+ * where there is none. */
 #include "core.h"
 
 /* Contexts pushed one on another, all of one driver. */
@@ -33,7 +34,8 @@ int core_pushed(struct core_driver *driver)
     }
     if (thread.run_count == MOST_RUNS)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
-                          "contexts of two drivers are pushed on each other more than %d times", MOST_RUNS);
+                          "contexts of two drivers are pushed on each other more than %d times",
+                          MOST_RUNS);
     thread.runs[thread.run_count++] = (struct run){driver, thread.driver, 1};
     thread.driver = driver;
     return 0;

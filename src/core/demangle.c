@@ -1,5 +1,6 @@
-/* C++ names of kernels and variables out of their mangled ones, and the text of types. The C++ library's own demangler is used where the
- * process has one or can load it; without it a few lines read the names alone. */
+/* C++ names of kernels and variables out of their mangled ones, and the text of types. The C++
+ * library's own demangler is used where the process has one or can load it; without it a few lines
+ * read the names alone. */
 #include "core.h"
 
 #include <ctype.h>
@@ -92,7 +93,8 @@ bool core_demangle(struct str *out, const char *symbol)
     return out->len > 0;
 }
 
-/* Depth of brackets after `c`; angles count only outside round ones, where they cannot be comparisons. */
+/* Depth of brackets after `c`; angles count only outside round ones, where they cannot be
+ * comparisons. */
 struct depth {
     int round, angle;
 };

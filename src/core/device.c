@@ -52,8 +52,9 @@ static int fail_ordinal(const struct core_driver *driver, int ordinal)
     if (driver->device_count == 0)
         runcu_fail_detail("The driver \"%s\" has no device.", driver->name);
     else
-        runcu_fail_detail("Device %d of the driver \"%s\" was asked for, which has %d: the first is 0.",
-                          ordinal, driver->name, driver->device_count);
+        runcu_fail_detail(
+            "Device %d of the driver \"%s\" was asked for, which has %d: the first is 0.", ordinal,
+            driver->name, driver->device_count);
     return status;
 }
 
@@ -108,7 +109,8 @@ static bool parse_ordinal(int *out, const char *text)
     return has_digits && !*end && !errno && value >= 0 && value <= INT32_MAX;
 }
 
-/* What the user's environment says: CUDA_DEVICE, then the file ~/.cuda_device; `from` names the place. NULL if neither is there. */
+/* What the user's environment says: CUDA_DEVICE, then the file ~/.cuda_device; `from` names the
+ * place. NULL if neither is there. */
 static const char *read_wish(char *buffer, size_t size, const char **from)
 {
     const char *text = getenv("CUDA_DEVICE"), *home = getenv("HOME");
@@ -141,8 +143,8 @@ int runcu_device_default(runcu_device **out)
         return status;
     const char *wish = read_wish(buffer, sizeof buffer, &from);
     if (wish && !parse_ordinal(&ordinal, wish))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s says \"%s\": the number of a device is meant", from,
-                          wish);
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s says \"%s\": the number of a device is meant",
+                          from, wish);
     if (driver->is_cpu && ordinal >= driver->device_count)
         ordinal = 0; /* the wish was about GPUs */
     if (ordinal >= driver->device_count) {
@@ -207,9 +209,11 @@ int runcu_device_attribute(int *out, const runcu_device *device, int attribute)
 int runcu_device_arch(int *out, const runcu_device *device)
 {
     int major = 0, minor = 0;
-    int status = runcu_device_attribute(&major, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
+    int status =
+        runcu_device_attribute(&major, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
     if (!status)
-        status = runcu_device_attribute(&minor, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+        status =
+            runcu_device_attribute(&minor, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
     *out = status ? 0 : 10 * major + minor;
     return status;
 }

@@ -1,4 +1,5 @@
-/* This thread's last failure, texts of codes, and the log. The record's memory goes with its thread; nothing else happens then. */
+/* This thread's last failure, texts of codes, and the log. The record's memory goes with its
+ * thread; nothing else happens then. */
 #include "core.h"
 
 #include <pthread.h>
@@ -138,8 +139,8 @@ const char *runcu_error_text(void)
 const char *runcu_status_text(int status)
 {
     switch (status) {
-#define RUNCU_STATUS(code, name, text)                                                             \
-    case code:                                                                                     \
+#define RUNCU_STATUS(code, name, text) \
+    case code:                         \
         return text;
 #include "runcu/error.def"
 #undef RUNCU_STATUS

@@ -32,7 +32,8 @@ void runcu_event_destroy(runcu_event **event)
     if (!e)
         return;
     if (core_enter_cleanup(&scope, e->context)) {
-        core_cleanup(e->context, "cuEventDestroy", e->context->driver->cu.cuEventDestroy(e->handle));
+        core_cleanup(e->context, "cuEventDestroy",
+                     e->context->driver->cu.cuEventDestroy(e->handle));
         core_leave(&scope);
     }
     runcu_context_release(&e->context);
@@ -48,7 +49,8 @@ int runcu_event_record(runcu_event *event, runcu_stream *stream)
 {
     struct core_scope scope;
     if (stream && stream->context->driver != event->context->driver)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event and the stream are of different drivers");
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "the event and the stream are of different drivers");
     int status = core_enter(&scope, event->context);
     if (status)
         return status;

@@ -18,7 +18,8 @@ static int ask_params(runcu_function *f)
     for (size_t i = 0; ok && !code; i++) {
         code = cu->cuFuncGetParamInfo(f->handle, i, &offset, &size);
         if (!code)
-            ok = vec_push(&list, (struct core_ptx_param){'?', (uint32_t) size, 1, (uint32_t) offset});
+            ok = vec_push(&list,
+                          (struct core_ptx_param){'?', (uint32_t) size, 1, (uint32_t) offset});
     }
     if (ok && code != CUDA_ERROR_INVALID_VALUE) { /* which is the end of the list */
         vec_fini(&list);
@@ -193,15 +194,16 @@ int runcu_function_set_cache_config(runcu_function *function, int config)
     return status;
 }
 
-int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size, size_t shared)
+int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,
+                                     size_t shared)
 {
     struct core_scope scope;
     *out = 0;
     int status = core_enter(&scope, function->context);
     if (status)
         return status;
-    status = CU_CALL(function->driver, cuOccupancyMaxActiveBlocksPerMultiprocessor, out, function->handle,
-                     block_size, shared);
+    status = CU_CALL(function->driver, cuOccupancyMaxActiveBlocksPerMultiprocessor, out,
+                     function->handle, block_size, shared);
     core_leave(&scope);
     return status;
 }

@@ -1,5 +1,6 @@
-/* Reads names and parameters out of compiled images. PTX is scanned for its declarations alone, never for instructions; of a cubin only
- * the symbol table is read. Both may be anything at all: every access is within bounds and what makes no sense ends the reading. */
+/* Reads names and parameters out of compiled images. PTX is scanned for its declarations alone,
+ * never for instructions; of a cubin only the symbol table is read. Both may be anything at all:
+ * every access is within bounds and what makes no sense ends the reading. */
 #include "image.h"
 
 #include <ctype.h>
@@ -108,7 +109,8 @@ static bool read_type(const struct scan *s, struct core_ptx_param *p)
     return false;
 }
 
-/* One parameter, up to the comma or the closing bracket after it; false if it cannot be understood. */
+/* One parameter, up to the comma or the closing bracket after it; false if it cannot be understood.
+ */
 static bool read_param(struct scan *s, struct core_ptx_param *p)
 {
     uint32_t align = 0;
@@ -141,7 +143,8 @@ static bool read_param(struct scan *s, struct core_ptx_param *p)
 
 typedef VEC(struct core_ptx_param) param_vec;
 
-/* The parameters of a kernel, the opening bracket having been taken. False: the list is not understood or memory is short. */
+/* The parameters of a kernel, the opening bracket having been taken. False: the list is not
+ * understood or memory is short. */
 static bool read_params(struct scan *s, param_vec *out)
 {
     size_t offset = 0;
@@ -178,11 +181,13 @@ static bool name_symbol(struct core_image *image, struct core_symbol *out, struc
         return false;
     core_demangle(demangled, out->symbol);
     out->name = out->text =
-        demangled->len ? keep(image, (struct core_span){str_text(demangled), demangled->len}) : out->symbol;
+        demangled->len ? keep(image, (struct core_span){str_text(demangled), demangled->len})
+                       : out->symbol;
     return out->name && !demangled->failed;
 }
 
-const char *core_signature(struct arena *arena, const char *name, const runcu_param *params, int count)
+const char *core_signature(struct arena *arena, const char *name, const runcu_param *params,
+                           int count)
 {
     struct str text = {0};
     str_addf(&text, "%s(", name);
@@ -205,11 +210,12 @@ static int count_types(struct core_span list)
     return n;
 }
 
-const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx, size_t count,
-                                        struct core_span types)
+const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx,
+                                        size_t count, struct core_span types)
 {
     runcu_param *params = arena_alloc(arena, count * sizeof *params);
-    bool has_types = (size_t) count_types(types) == count; /* else the two do not speak of the same */
+    bool has_types =
+        (size_t) count_types(types) == count; /* else the two do not speak of the same */
     for (size_t i = 0; params && i < count; i++) {
         struct core_span type = {0};
         if (has_types)
@@ -358,7 +364,8 @@ struct section {
 
 enum { HEADER = 64, SECTION_HEADER = 64, SYMBOL = 24 };
 
-/* The i-th section; false if it does not lie inside the image (those without bytes in the file may not). */
+/* The i-th section; false if it does not lie inside the image (those without bytes in the file may
+ * not). */
 static bool get_section(struct section *out, const unsigned char *elf, size_t bytes, size_t i)
 {
     uint64_t table = get(elf + 40, 8);
@@ -375,7 +382,8 @@ static bool get_section(struct section *out, const unsigned char *elf, size_t by
 }
 
 /* One row of the symbol table: STT_FUNC marked as an entry, or STT_OBJECT. */
-static int read_symbol(struct core_image *image, const unsigned char *row, const struct section *names)
+static int read_symbol(struct core_image *image, const unsigned char *row,
+                       const struct section *names)
 {
     enum { OBJECT = 1, FUNCTION = 2, IS_ENTRY = 0x10 };
     size_t start = (size_t) get(row, 4);
@@ -445,6 +453,6 @@ const struct core_kernel *core_image_kernel(const struct core_image *image, cons
 
 const struct core_symbol *core_image_variable(const struct core_image *image, const char *name)
 {
-    return core_names_find(image->variables.at, image->variables.len, sizeof *image->variables.at, name,
-                           "variable");
+    return core_names_find(image->variables.at, image->variables.len, sizeof *image->variables.at,
+                           name, "variable");
 }

@@ -1,5 +1,5 @@
-/* What a compiled image says of itself: its kernels with their parameters, its variables. Read from PTX text or a cubin's symbols,
- * by name and size alone: core does not know PTX otherwise. */
+/* What a compiled image says of itself: its kernels with their parameters, its variables. Read from
+ * PTX text or a cubin's symbols, by name and size alone: core does not know PTX otherwise. */
 #ifndef CORE_IMAGE_H
 #define CORE_IMAGE_H
 
@@ -13,14 +13,17 @@ struct core_span {
     size_t len;
 };
 
-/* --- demangle.c --------------------------------------------------------------------------------------------------------- */
+/* --- demangle.c --- */
 
-/* Replaces *out by the C++ name of a mangled symbol, "void axpy<float>(float, float*, int)", or without a C++ library in the process by what
- * can be read without one, "axpy". False, and *out empty, if the symbol is not mangled. Thread-safety: safe. */
+/* Replaces *out by the C++ name of a mangled symbol, "void axpy<float>(float, float*, int)", or
+ * without a C++ library in the process by what can be read without one, "axpy". False, and *out
+ * empty, if the symbol is not mangled. Thread-safety: safe. */
 bool core_demangle(struct str *out, const char *symbol);
-/* Adds the name alone, "ns::add" of _ZN2ns3addEPf, which needs no library; false if it is not one we can read. */
+/* Adds the name alone, "ns::add" of _ZN2ns3addEPf, which needs no library; false if it is not one
+ * we can read. */
 bool core_read_name(struct str *out, const char *symbol);
-/* Takes a demangled function apart: "axpy<float>" and "float, float*, int" (at is NULL where there are no parentheses). */
+/* Takes a demangled function apart: "axpy<float>" and "float, float*, int" (at is NULL where there
+ * are no parentheses). */
 void core_split_name(struct core_span *name, struct core_span *params, const char *text);
 /* Takes the next type off a list of parameters; false at its end. */
 bool core_next_param(struct core_span *out, struct core_span *rest);
@@ -28,27 +31,32 @@ bool core_next_param(struct core_span *out, struct core_span *rest);
 void core_type_text(struct str *out, struct core_span type);
 /* "ns::axpy" of "ns::axpy<float>". */
 struct core_span core_without_arguments(struct core_span name);
-/* Adds text without the white space and number suffixes that make no difference: for comparing names. */
+/* Adds text without the white space and number suffixes that make no difference: for comparing
+ * names. */
 void core_squeeze(struct str *out, struct core_span text);
 
-/* --- signature.c -------------------------------------------------------------------------------------------------------- */
+/* --- signature.c --- */
 
 /* A parameter as PTX declares it. */
 struct core_ptx_param {
-    char class; /* 'u' integer of any sign, 's' signed, 'f' float, 'p' pointer, 'b' bytes, '?' unknown */
+    char class; /* 'u' integer of any sign, 's' signed, 'f' float, 'p' pointer, 'b' bytes, '?'
+                   unknown */
     uint32_t size, align, offset;
 };
 
-/* Describes a parameter by its PTX class and its C++ type (.len 0: unknown). The strings live in the arena; false when memory is short. */
-bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, struct core_span type, struct arena *arena);
+/* Describes a parameter by its PTX class and its C++ type (.len 0: unknown). The strings live in
+ * the arena; false when memory is short. */
+bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, struct core_span type,
+                         struct arena *arena);
 /* Adds "float *" where the type is known, else what PTX tells: "4-byte integer". */
 void core_param_text(struct str *out, const runcu_param *param);
 /* "int32", "float64", for messages about elements of arrays. */
 const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size);
-/* May an array of such elements stand where the parameter points to something else? Unknown kinds match everything. */
+/* May an array of such elements stand where the parameter points to something else? Unknown kinds
+ * match everything. */
 bool core_element_fits(const runcu_param *param, int kind, size_t size);
 
-/* --- image.c ------------------------------------------------------------------------------------------------------------ */
+/* --- image.c --- */
 
 struct core_symbol {
     const char *symbol; /* "_Z4axpyIfEvT_PS0_i" */
@@ -66,8 +74,8 @@ struct core_image {
     struct arena arena;
     VEC(struct core_kernel) kernels;
     VEC(struct core_symbol) variables;
-    bool is_known;             /* PTX or a cubin: what is not listed is not there */
-    char ptx_version[8];       /* "9.1" of PTX text, else "" */
+    bool is_known;       /* PTX or a cubin: what is not listed is not there */
+    char ptx_version[8]; /* "9.1" of PTX text, else "" */
 };
 
 struct runcu_module {
@@ -77,30 +85,34 @@ struct runcu_module {
     atomic_int refs;
 };
 
-/* module.c: adds to the last failure why the driver refused the module's code, or one of its kernels. */
+/* module.c: adds to the last failure why the driver refused the module's code, or one of its
+ * kernels. */
 void core_explain_load(const runcu_module *module, CUresult code);
 
-/* Reads PTX text (NUL-terminated or not) or a cubin; other images leave *out empty. 0 or ERROR_MEMORY. A zeroed struct is an empty image. */
+/* Reads PTX text (NUL-terminated or not) or a cubin; other images leave *out empty. 0 or
+ * ERROR_MEMORY. A zeroed struct is an empty image. */
 int core_image_read(struct core_image *out, const void *image, size_t bytes);
 void core_image_fini(struct core_image *image);
 bool core_is_elf(const void *image, size_t bytes);
 bool core_is_ptx(const void *image, size_t bytes);
-/* Parameters from PTX's list and the C++ one (may be empty), in the arena; NULL when memory is short. */
-const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx, size_t count,
-                                        struct core_span types);
+/* Parameters from PTX's list and the C++ one (may be empty), in the arena; NULL when memory is
+ * short. */
+const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx,
+                                        size_t count, struct core_span types);
 /* "add(float *, int)"; `count` -1 writes "?". NULL when memory is short. */
-const char *core_signature(struct arena *arena, const char *name, const runcu_param *params, int count);
+const char *core_signature(struct arena *arena, const char *name, const runcu_param *params,
+                           int count);
 
-/* The kernel or variable that the user's `name` means. NULL with a failure recorded: ERROR_NAME if several fit or
- * none does. */
+/* The kernel or variable that the user's `name` means. NULL with a failure recorded: ERROR_NAME if
+ * several fit or none does. */
 const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name);
 const struct core_symbol *core_image_variable(const struct core_image *image, const char *name);
 
-/* --- names.c ------------------------------------------------------------------------------------------------------------ */
+/* --- names.c --- */
 
-/* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as above. `what`: "kernel" or
- * "variable". */
-const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride, const char *name,
-                                          const char *what);
+/* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as
+ * above. `what`: "kernel" or "variable". */
+const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride,
+                                          const char *name, const char *what);
 
 #endif

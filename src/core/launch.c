@@ -1,5 +1,5 @@
-/* Launches: shape, arguments, the driver's call. The fast path asks the driver nothing: it launches, and what is wrong is found out
- * after a refusal. */
+/* Launches: shape, arguments, the driver's call. The fast path asks the driver nothing: it
+ * launches, and what is wrong is found out after a refusal. */
 #include "core.h"
 
 #include <string.h>
@@ -27,7 +27,8 @@ static unsigned one_or(unsigned n)
     return n ? n : 1;
 }
 
-/* The block size that keeps a multiprocessor fullest; of equals the one nearest to 256. Asked once a kernel. */
+/* The block size that keeps a multiprocessor fullest; of equals the one nearest to 256. Asked once
+ * a kernel. */
 static NO_INLINE unsigned choose_block(runcu_function *f)
 {
     static const unsigned sizes[] = {256, 512, 128, 1024, 64, 32};
@@ -37,11 +38,12 @@ static NO_INLINE unsigned choose_block(runcu_function *f)
     int most = 0, fullest = 0, blocks;
     if (core_enter(&scope, f->context) != 0)
         return 256; /* the launch will tell what is wrong */
-    if (cu->cuFuncGetAttribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, f->handle) || most < 1)
+    if (cu->cuFuncGetAttribute(&most, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, f->handle) ||
+        most < 1)
         most = 256;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        if (sizes[i] > (unsigned) most || cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(
-                                              &blocks, f->handle, (int) sizes[i], 0))
+        if (sizes[i] > (unsigned) most ||
+            cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f->handle, (int) sizes[i], 0))
             continue;
         if (blocks * (int) sizes[i] > fullest) {
             fullest = blocks * (int) sizes[i];
@@ -66,28 +68,31 @@ static int fit_threads(struct shape *out, runcu_function *f, const runcu_launch_
     size_t grid = params->grid.x ? params->grid.x : n / block + (n % block != 0);
     if (grid > INT32_MAX)
         return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
-                          "%s: %zu threads in blocks of %zu are %zu blocks, and the limit is %d", f->signature, n,
-                          block, grid, INT32_MAX);
+                          "%s: %zu threads in blocks of %zu are %zu blocks, and the limit is %d",
+                          f->signature, n, block, grid, INT32_MAX);
     if (grid * block < n)
-        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE, "%s: %zu blocks of %zu threads are fewer than the %zu asked for",
+        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
+                          "%s: %zu blocks of %zu threads are fewer than the %zu asked for",
                           f->signature, grid, block, n);
     out->grid.x = (unsigned) grid;
     out->block.x = (unsigned) block;
     return 0;
 }
 
-/* More dynamic shared memory than a kernel gets without asking. The limit only ever grows, so that threads cannot take it from each
- * other. */
+/* More dynamic shared memory than a kernel gets without asking. The limit only ever grows, so that
+ * threads cannot take it from each other. */
 static NO_INLINE int raise_shared(runcu_function *f, size_t shared)
 {
     int now = 0, status = 0;
     core_lock();
     size_t limit = atomic_load(&f->shared_limit);
     if (!limit)
-        status = runcu_function_get_attribute(&now, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+        status =
+            runcu_function_get_attribute(&now, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
     limit = MAX(limit, (size_t) MAX(now, 0));
     if (!status && shared > limit && shared <= INT32_MAX &&
-        runcu_function_set_attribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int) shared) == 0)
+        runcu_function_set_attribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                     (int) shared) == 0)
         limit = shared;
     atomic_store(&f->shared_limit, limit);
     core_unlock();
@@ -127,8 +132,9 @@ static bool explain_extents(const runcu_function *f, const struct shape *s)
     };
     for (size_t i = 0; i < ARRAY_LEN(limits); i++)
         if (limits[i].most > 0 && limits[i].value > (unsigned) limits[i].most) {
-            runcu_fail_detail("%s: %s is %u, %u over the device's limit of %d.", f->signature, limits[i].what,
-                              limits[i].value, limits[i].value - (unsigned) limits[i].most, limits[i].most);
+            runcu_fail_detail("%s: %s is %u, %u over the device's limit of %d.", f->signature,
+                              limits[i].what, limits[i].value,
+                              limits[i].value - (unsigned) limits[i].most, limits[i].most);
             return true;
         }
     return false;
@@ -141,15 +147,18 @@ static bool explain_threads(const runcu_function *f, const struct shape *s)
     int own = function_attribute(f, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
     int registers = function_attribute(f, CU_FUNC_ATTRIBUTE_NUM_REGS);
     if (most > 0 && threads > (uint64_t) most) {
-        runcu_fail_detail("%s: a block of %u x %u x %u has %llu threads, %llu over the device's limit of %d.",
-                          f->signature, s->block.x, s->block.y, s->block.z, (unsigned long long) threads,
-                          (unsigned long long) (threads - (uint64_t) most), most);
+        runcu_fail_detail(
+            "%s: a block of %u x %u x %u has %llu threads, %llu over the device's limit of %d.",
+            f->signature, s->block.x, s->block.y, s->block.z, (unsigned long long) threads,
+            (unsigned long long) (threads - (uint64_t) most), most);
         return true;
     }
     if (own > 0 && threads > (uint64_t) own) {
-        runcu_fail_detail("%s: a block of %u x %u x %u has %llu threads, %llu over this kernel's limit of %d (it takes %d "
+        runcu_fail_detail("%s: a block of %u x %u x %u has %llu threads, %llu over this kernel's "
+                          "limit of %d (it takes %d "
                           "registers a thread).",
-                          f->signature, s->block.x, s->block.y, s->block.z, (unsigned long long) threads,
+                          f->signature, s->block.x, s->block.y, s->block.z,
+                          (unsigned long long) threads,
                           (unsigned long long) (threads - (uint64_t) own), own, registers);
         return true;
     }
@@ -165,9 +174,11 @@ static bool explain_shared(const runcu_function *f, const struct shape *s)
         most = attribute(f, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK);
     if (most <= 0 || all <= (uint64_t) most)
         return false;
-    runcu_fail_detail("%s: %u bytes of dynamic and %d of static shared memory are %llu over the device's limit of %d a "
+    runcu_fail_detail("%s: %u bytes of dynamic and %d of static shared memory are %llu over the "
+                      "device's limit of %d a "
                       "block.",
-                      f->signature, s->shared, own, (unsigned long long) (all - (uint64_t) most), most);
+                      f->signature, s->shared, own, (unsigned long long) (all - (uint64_t) most),
+                      most);
     return true;
 }
 
@@ -184,7 +195,8 @@ static int fail_launch(const runcu_function *f, const struct shape *s, CUresult 
 
 /* --- the call --- */
 
-static CUresult call(const runcu_function *f, const struct shape *s, CUstream stream, const struct args *a)
+static CUresult call(const runcu_function *f, const struct shape *s, CUstream stream,
+                     const struct args *a)
 {
     void *pointers[MOST_POINTERS];
     size_t bytes = a->packed.bytes;
@@ -193,13 +205,15 @@ static CUresult call(const runcu_function *f, const struct shape *s, CUstream st
     bool by_pointers = f->count >= 0 && f->count <= MOST_POINTERS;
     for (int i = 0; by_pointers && i < f->count; i++)
         pointers[i] = a->buffer + f->params[i].offset;
-    return f->driver->cu.cuLaunchKernel(f->handle, s->grid.x, s->grid.y, s->grid.z, s->block.x, s->block.y,
-                                        s->block.z, s->shared, stream, by_pointers ? pointers : NULL,
-                                        by_pointers || !bytes ? NULL : extra);
+    return f->driver->cu.cuLaunchKernel(
+        f->handle, s->grid.x, s->grid.y, s->grid.z, s->block.x, s->block.y, s->block.z, s->shared,
+        stream, by_pointers ? pointers : NULL, by_pointers || !bytes ? NULL : extra);
 }
 
-/* Once more, in the kernel's own context, which was not the current one. A thread that had none keeps a primary one. */
-static NO_INLINE int call_again(const runcu_function *f, const struct shape *s, CUstream stream, const struct args *a)
+/* Once more, in the kernel's own context, which was not the current one. A thread that had none
+ * keeps a primary one. */
+static NO_INLINE int call_again(const runcu_function *f, const struct shape *s, CUstream stream,
+                                const struct args *a)
 {
     struct core_scope scope;
     CUcontext now = NULL;
@@ -216,7 +230,8 @@ static NO_INLINE int call_again(const runcu_function *f, const struct shape *s, 
     return status;
 }
 
-static int launch(const runcu_function *f, const struct shape *s, CUstream stream, const struct args *a)
+static int launch(const runcu_function *f, const struct shape *s, CUstream stream,
+                  const struct args *a)
 {
     int status = 0;
     CUresult code = call(f, s, stream, a);
@@ -262,14 +277,16 @@ static int send(struct travel *t, const runcu_function *f, const runcu_arg *arg,
     return status;
 }
 
-static int receive(const struct travel *list, size_t count, const runcu_function *f, CUstream stream)
+static int receive(const struct travel *list, size_t count, const runcu_function *f,
+                   CUstream stream)
 {
     bool has_any = false;
     int status = 0;
     for (size_t i = 0; i < count && !status; i++)
         if (comes_back(list[i].arg) && list[i].address) {
-            status = CU_CALL(f->driver, cuMemcpyDtoHAsync, (void *) (uintptr_t) list[i].arg->value.p,
-                             list[i].address, list[i].arg->size, stream);
+            status =
+                CU_CALL(f->driver, cuMemcpyDtoHAsync, (void *) (uintptr_t) list[i].arg->value.p,
+                        list[i].address, list[i].arg->size, stream);
             has_any = true;
         }
     if (has_any && !status) {
@@ -319,16 +336,18 @@ static int shape_up(struct shape *out, runcu_function *f, const runcu_launch_par
         (unsigned) p->shared,
     };
     if (p->shared > INT32_MAX)
-        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE, "%s: %zu bytes of shared memory are more than any device has",
+        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
+                          "%s: %zu bytes of shared memory are more than any device has",
                           f->signature, p->shared);
     int status = p->threads ? fit_threads(out, f, p) : 0;
-    if (UNLIKELY(p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed)) && !status)
+    if (UNLIKELY(p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed)) &&
+        !status)
         status = raise_shared(f, p->shared);
     return status;
 }
 
-int runcu_launch_args(runcu_function *function, const runcu_launch_params *params, const runcu_arg *list,
-                      size_t count)
+int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
+                      const runcu_arg *list, size_t count)
 {
     uint64_t stack[CORE_PACK_STACK / sizeof(uint64_t)];
     runcu_launch_params whole;
@@ -336,14 +355,17 @@ int runcu_launch_args(runcu_function *function, const runcu_launch_params *param
     struct args a = {.buffer = (char *) stack};
     if (UNLIKELY(!function || !params || (!list && count)))
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_args: %s is NULL",
-                          !function ? "the function" : !params ? "params" : "the list of arguments");
+                          !function ? "the function"
+                          : !params ? "params"
+                                    : "the list of arguments");
     if (UNLIKELY(params->size && params->size != sizeof *params)) {
         core_params(&whole, sizeof whole, params);
         params = &whole;
     }
     struct core_args args = {list, count, params->strict != 0};
     if (UNLIKELY(atomic_load_explicit(&function->context->is_dead, memory_order_relaxed)))
-        return runcu_fail(RUNCU_ERROR_FREED, "%s: the kernel's context has been detached", function->signature);
+        return runcu_fail(RUNCU_ERROR_FREED, "%s: the kernel's context has been detached",
+                          function->signature);
     if (UNLIKELY(function->bytes > sizeof stack)) {
         a.buffer = alloc_new(function->bytes);
         if (!a.buffer)
@@ -353,9 +375,10 @@ int runcu_launch_args(runcu_function *function, const runcu_launch_params *param
     if (!status)
         status = shape_up(&shape, function, params);
     if (LIKELY(!status))
-        status = LIKELY(!a.packed.host_count)
-                     ? launch(function, &shape, core_stream(params->stream), &a)
-                     : launch_there_and_back(function, &shape, core_stream(params->stream), &a, &args);
+        status =
+            LIKELY(!a.packed.host_count)
+                ? launch(function, &shape, core_stream(params->stream), &a)
+                : launch_there_and_back(function, &shape, core_stream(params->stream), &a, &args);
     if (UNLIKELY(a.buffer != (char *) stack))
         alloc_free(a.buffer);
     return status;

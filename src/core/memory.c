@@ -48,7 +48,8 @@ int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
     status = CU_CALL(driver, cuMemHostAlloc, &mem->host, bytes, flags);
     if (status)
         return discard(out, status);
-    /* The address kernels use; on a context without mapping there is none, and the memory serves copies alone. */
+    /* The address kernels use; on a context without mapping there is none, and the memory serves
+     * copies alone. */
     if (driver->cu.cuMemHostGetDevicePointer(&mem->address, mem->host, 0))
         mem->address = 0;
     return 0;

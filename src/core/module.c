@@ -15,10 +15,12 @@ void core_explain_load(const runcu_module *m, CUresult code)
         return;
     switch (code) {
     case CUDA_ERROR_UNSUPPORTED_PTX_VERSION:
-        runcu_fail_detail("The PTX is of version %s, newer than the driver, of CUDA %d.%d, understands. Compile for the "
-                          "device itself (sm_%d), which needs none, or use an NVRTC no newer than the driver, or "
-                          "a newer driver.",
-                          m->image.ptx_version, version / 1000, version % 1000 / 10, arch);
+        runcu_fail_detail(
+            "The PTX is of version %s, newer than the driver, of CUDA %d.%d, understands. Compile "
+            "for the "
+            "device itself (sm_%d), which needs none, or use an NVRTC no newer than the driver, or "
+            "a newer driver.",
+            m->image.ptx_version, version / 1000, version % 1000 / 10, arch);
         break;
     case CUDA_ERROR_NO_BINARY_FOR_GPU:
         runcu_fail_detail("The image holds no code that the device, %s (sm_%d), can run.",
@@ -28,7 +30,8 @@ void core_explain_load(const runcu_module *m, CUresult code)
         runcu_fail_detail("Cubin, PTX or a fatbin is meant.");
         break;
     case CUDA_ERROR_JIT_COMPILER_NOT_FOUND:
-        runcu_fail_detail("The driver's compiler for PTX (libnvidia-ptxjitcompiler) is not installed. Compile for the "
+        runcu_fail_detail("The driver's compiler for PTX (libnvidia-ptxjitcompiler) is not "
+                          "installed. Compile for the "
                           "device itself (sm_%d), which needs none.",
                           arch);
         break;
@@ -43,9 +46,9 @@ static int load_code(runcu_module *m, const void *code, bool is_cubin)
     char log[8192] = "";
     int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
     void *values[] = {log, (void *) (uintptr_t) (sizeof log - 1)};
-    CUresult result =
-        is_cubin ? driver->cu.cuModuleLoadData(&m->handle, code)
-                 : driver->cu.cuModuleLoadDataEx(&m->handle, code, ARRAY_LEN(options), options, values);
+    CUresult result = is_cubin ? driver->cu.cuModuleLoadData(&m->handle, code)
+                               : driver->cu.cuModuleLoadDataEx(&m->handle, code, ARRAY_LEN(options),
+                                                               options, values);
     int status = core_check(driver, is_cubin ? "cuModuleLoadData" : "cuModuleLoadDataEx", result);
     if (!status)
         return 0;
@@ -65,7 +68,8 @@ static bool is_fatbin(const void *image, size_t bytes)
     return bytes >= 16 && memcmp(image, magic, sizeof magic) == 0;
 }
 
-/* The driver trusts the sizes in an image's own header, and so reads past the end of one that was cut off. */
+/* The driver trusts the sizes in an image's own header, and so reads past the end of one that was
+ * cut off. */
 static bool is_whole(const void *image, size_t bytes)
 {
     uint64_t start, size;
@@ -100,11 +104,13 @@ static int load_source(runcu_module *m, const struct source *s)
         if (is_whole(s->code, s->code_bytes))
             return load_code(m, s->code, is_cubin);
         status = core_check(driver, "cuModuleLoadData", CUDA_ERROR_INVALID_IMAGE);
-        runcu_fail_detail("Its %zu bytes end before what its header announces: it has been cut off.",
-                          s->code_bytes);
+        runcu_fail_detail(
+            "Its %zu bytes end before what its header announces: it has been cut off.",
+            s->code_bytes);
         return status;
     }
-    char *text = alloc_new(s->code_bytes + 1); /* text must end with a NUL, whatever we were given */
+    char *text =
+        alloc_new(s->code_bytes + 1); /* text must end with a NUL, whatever we were given */
     if (!text)
         return runcu_fail_memory();
     memcpy(text, s->code, s->code_bytes);
@@ -206,7 +212,9 @@ void runcu_module_release(runcu_module **module)
         return;
     runcu_context *c = m->context;
     if (core_enter_cleanup(&scope, c)) {
-        if (atomic_exchange(&c->has_work, false)) /* a kernel that runs needs its code, its printf needs the formats */
+        if (atomic_exchange(
+                &c->has_work,
+                false)) /* a kernel that runs needs its code, its printf needs the formats */
             core_cleanup(c, "cuCtxSynchronize", c->driver->cu.cuCtxSynchronize());
         core_cleanup(c, "cuModuleUnload", c->driver->cu.cuModuleUnload(m->handle));
         core_leave(&scope);
@@ -229,7 +237,8 @@ const char *runcu_module_kernel_name(const runcu_module *module, size_t index)
     return index < module->image.kernels.len ? module->image.kernels.at[index].id.name : NULL;
 }
 
-int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module, const char *name)
+int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module,
+                            const char *name)
 {
     struct core_scope scope;
     CUdeviceptr at = 0;

@@ -1,5 +1,5 @@
-/* Finds the kernel or variable that a user's name means, from the loosest way of naming it that fits exactly one; says what there is
- * otherwise. */
+/* Finds the kernel or variable that a user's name means, from the loosest way of naming it that
+ * fits exactly one; says what there is otherwise. */
 #include "core.h"
 
 #include <stdlib.h>
@@ -45,7 +45,8 @@ static bool is_equal(struct core_span text, const struct str *other)
 }
 
 /* Does the query name this symbol in this way? `scratch` is memory to work in. */
-static bool fits(const struct core_symbol *s, const struct query *q, enum way way, struct str *scratch)
+static bool fits(const struct core_symbol *s, const struct query *q, enum way way,
+                 struct str *scratch)
 {
     struct core_span name, params, whole;
     if (way == SYMBOL)
@@ -62,7 +63,8 @@ static bool fits(const struct core_symbol *s, const struct query *q, enum way wa
     whole = (struct core_span){str_text(scratch), scratch->len};
     if (way == NO_ARGUMENTS || way == TAIL_NO_ARGUMENTS)
         whole = core_without_arguments(whole);
-    return way == WHOLE || way == NO_ARGUMENTS ? is_equal(whole, &q->name) : ends_with(whole, &q->name);
+    return way == WHOLE || way == NO_ARGUMENTS ? is_equal(whole, &q->name)
+                                               : ends_with(whole, &q->name);
 }
 
 static void make_query(struct query *q, const char *given)
@@ -129,7 +131,8 @@ static const struct core_symbol *at(const void *symbols, size_t stride, size_t i
     return (const struct core_symbol *) ((const char *) symbols + i * stride);
 }
 
-static void fail_unknown(const void *symbols, size_t count, size_t stride, const char *name, const char *what)
+static void fail_unknown(const void *symbols, size_t count, size_t stride, const char *name,
+                         const char *what)
 {
     struct ranked *ranked = alloc_new(count * sizeof *ranked);
     size_t n = 0;
@@ -154,15 +157,16 @@ static void fail_unknown(const void *symbols, size_t count, size_t stride, const
     alloc_free(ranked);
 }
 
-static void fail_ambiguous(const struct ranked *found, size_t count, const char *name, const char *what)
+static void fail_ambiguous(const struct ranked *found, size_t count, const char *name,
+                           const char *what)
 {
     runcu_fail(RUNCU_ERROR_NAME, "the name \"%s\" fits %zu %ss", name, count, what);
     runcu_fail_detail("Say which, with its parameter types or template arguments:");
     list(found, count);
 }
 
-const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride, const char *name,
-                                          const char *what)
+const struct core_symbol *core_names_find(const void *symbols, size_t count, size_t stride,
+                                          const char *name, const char *what)
 {
     struct query query;
     struct str scratch = {0};

@@ -1,5 +1,5 @@
-/* Loads and initialises drivers, each at most once, and chooses the default one. Also what holds for all of them: answers turned
- * into failures, the callbacks, forks, the end of the process. */
+/* Loads and initialises drivers, each at most once, and chooses the default one. Also what holds
+ * for all of them: answers turned into failures, the callbacks, forks, the end of the process. */
 #include "core.h"
 
 #include <pthread.h>
@@ -19,7 +19,8 @@ static void *print_user;
 static runcu_interrupt_fn *interrupt_fn;
 static void *interrupt_user;
 
-/* Why a driver could not be had: kept aside, since the failure of one choice may be the success of the next. */
+/* Why a driver could not be had: kept aside, since the failure of one choice may be the success of
+ * the next. */
 struct attempt {
     int status, code;
     const char *routine;
@@ -41,7 +42,8 @@ struct core_driver *core_driver_peek(void)
     return atomic_load_explicit(&default_driver, memory_order_acquire);
 }
 
-/* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent waits for. */
+/* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent
+ * waits for. */
 static void in_child(void)
 {
     for (struct core_driver *d = drivers; d; d = d->next)
@@ -103,7 +105,8 @@ static int load(struct core_driver *driver, struct attempt *a)
     if (strcmp(driver->name, "cpu") == 0) {
         driver->cu = cpu_table;
         if (!driver->cu.cuInit)
-            return refuse(a, RUNCU_ERROR_NO_DRIVER, "this library was built without the CPU device");
+            return refuse(a, RUNCU_ERROR_NO_DRIVER,
+                          "this library was built without the CPU device");
     } else {
         const char *path = strcmp(driver->name, "cuda") == 0 ? "libcuda.so.1" : driver->name;
         str_add(&a->why, "the CUDA driver does not load: ");
@@ -156,7 +159,8 @@ static void discard(struct core_driver *driver)
     alloc_free(driver);
 }
 
-/* With the lock held. A driver that loads but does not initialise stays, and is asked again the next time. */
+/* With the lock held. A driver that loads but does not initialise stays, and is asked again the
+ * next time. */
 static int open_named(struct core_driver **out, const char *name, struct attempt *a)
 {
     bool is_path = strchr(name, '/') || strstr(name, ".so");
@@ -229,7 +233,8 @@ static int fail_attempt(const struct attempt *a)
 {
     const char *text = a->why.failed ? runcu_status_text(a->status) : str_text(&a->why);
     const char *rest = strchr(text, '\n');
-    int status = runcu_fail(a->status, "%.*s", (int) (rest ? rest - text : (long) strlen(text)), text);
+    int status =
+        runcu_fail(a->status, "%.*s", (int) (rest ? rest - text : (long) strlen(text)), text);
     if (rest)
         runcu_fail_detail("%s", rest + 1);
     if (a->code)
@@ -284,7 +289,8 @@ int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user)
     interrupt_user = user;
     interrupt_fn = interrupt;
     for (struct core_driver *d = drivers; d && !status; d = d->next)
-        status = core_check(d, "runcuSetInterrupt", d->is_ready ? apply_interrupt(d) : CUDA_SUCCESS);
+        status =
+            core_check(d, "runcuSetInterrupt", d->is_ready ? apply_interrupt(d) : CUDA_SUCCESS);
     core_unlock();
     return status;
 }
@@ -298,11 +304,12 @@ static bool is_fault(CUresult code)
 static int fail_call(const struct core_driver *driver, const char *routine, CUresult code)
 {
     if (code == DRV_FORKED)
-        return runcu_fail(RUNCU_ERROR_FORKED,
-                          "%s failed: the process was forked after the GPU was initialised. A GPU works "
-                          "only in the process that initialised it: start workers afresh (spawn instead "
-                          "of fork), or fork before the first use of the GPU",
-                          routine);
+        return runcu_fail(
+            RUNCU_ERROR_FORKED,
+            "%s failed: the process was forked after the GPU was initialised. A GPU works "
+            "only in the process that initialised it: start workers afresh (spawn instead "
+            "of fork), or fork before the first use of the GPU",
+            routine);
     if (code == CUDA_ERROR_LAUNCH_TIMEOUT && driver->is_cpu && interrupt_fn)
         return runcu_fail(RUNCU_ERROR_INTERRUPTED, "%s was interrupted", routine);
     const char *text = drv_result_text(code);

@@ -1,5 +1,6 @@
-/* Arguments of a launch into the kernel's parameter buffer: one pass, in which each is checked against the parameter it meets. The straight
- * cases are decided at once; whatever else fits by conversion, or does not fit and needs words, takes the longer way. */
+/* Arguments of a launch into the kernel's parameter buffer: one pass, in which each is checked
+ * against the parameter it meets. The straight cases are decided at once; whatever else fits by
+ * conversion, or does not fit and needs words, takes the longer way. */
 #include "core.h"
 
 #include <float.h>
@@ -29,8 +30,9 @@ static int refuse_as(int status, const struct slot *s, const char *format, va_li
     if (s->param)
         core_param_text(&type, s->param);
     str_vaddf(&text, format, args);
-    status = runcu_fail(status, "%s: parameter %zu%s%s%s: %s", s->function->signature, s->index,
-                        type.len ? " (" : "", str_text(&type), type.len ? ")" : "", str_text(&text));
+    status =
+        runcu_fail(status, "%s: parameter %zu%s%s%s: %s", s->function->signature, s->index,
+                   type.len ? " (" : "", str_text(&type), type.len ? ")" : "", str_text(&text));
     str_fini(&type);
     str_fini(&text);
     return status;
@@ -88,15 +90,19 @@ static int refuse_kind(const struct slot *s)
     const char *got = given(s->arg->kind);
     switch (s->param->kind) {
     case RUNCU_PARAM_POINTER:
-        return refuse(s, "%s was given where device memory, an address of 8 bytes, or a host array as In, Out or "
-                         "InOut is needed",
+        return refuse(s,
+                      "%s was given where device memory, an address of 8 bytes, or a host array as "
+                      "In, Out or "
+                      "InOut is needed",
                       got);
     case RUNCU_PARAM_FLOAT:
-        return refuse(s, "%s was given where a float%u is needed: convert it", got, 8 * s->param->size);
+        return refuse(s, "%s was given where a float%u is needed: convert it", got,
+                      8 * s->param->size);
     case RUNCU_PARAM_STRUCT:
         return refuse(s, "%s was given where a struct of %u bytes is needed", got, s->param->size);
     default:
-        return refuse(s, "%s was given where an integer of %u bytes is needed", got, s->param->size);
+        return refuse(s, "%s was given where an integer of %u bytes is needed", got,
+                      s->param->size);
     }
 }
 
@@ -115,11 +121,14 @@ static bool get_integer(struct integer *out, const runcu_arg *a)
         [RUNCU_ARG_I64] = 8,  [RUNCU_ARG_U8] = 1,  [RUNCU_ARG_U16] = 2, [RUNCU_ARG_U32] = 4,
         [RUNCU_ARG_U64] = 8,  [RUNCU_ARG_INT] = 0,
     };
-    bool is_signed = (a->kind >= RUNCU_ARG_I8 && a->kind <= RUNCU_ARG_I64) || a->kind == RUNCU_ARG_INT;
+    bool is_signed =
+        (a->kind >= RUNCU_ARG_I8 && a->kind <= RUNCU_ARG_I64) || a->kind == RUNCU_ARG_INT;
     bool is_unsigned = a->kind >= RUNCU_ARG_U8 && a->kind <= RUNCU_ARG_U64;
     if (!is_signed && !is_unsigned && a->kind != RUNCU_ARG_BOOL)
         return false;
-    uint64_t bits = is_unsigned ? a->value.u : a->kind == RUNCU_ARG_BOOL ? a->value.i != 0 : (uint64_t) a->value.i;
+    uint64_t bits = is_unsigned                 ? a->value.u
+                    : a->kind == RUNCU_ARG_BOOL ? a->value.i != 0
+                                                : (uint64_t) a->value.i;
     *out = (struct integer){bits, is_signed && a->value.i < 0, widths[a->kind]};
     return true;
 }
@@ -149,9 +158,10 @@ static int refuse_range(const struct slot *s, const struct integer *v, int low, 
     uint64_t most = high == 64 ? UINT64_MAX : ((uint64_t) 1 << high) - 1;
     int64_t least = low < 0 ? 0 : low == 63 ? INT64_MIN : -((int64_t) 1 << low);
     if (v->is_negative)
-        return refuse(s, "%" PRId64 " does not fit: %" PRId64 " to %" PRIu64 " does", (int64_t) v->bits, least,
-                      most);
-    return refuse(s, "%" PRIu64 " does not fit: %" PRId64 " to %" PRIu64 " does", v->bits, least, most);
+        return refuse(s, "%" PRId64 " does not fit: %" PRId64 " to %" PRIu64 " does",
+                      (int64_t) v->bits, least, most);
+    return refuse(s, "%" PRIu64 " does not fit: %" PRId64 " to %" PRIu64 " does", v->bits, least,
+                  most);
 }
 
 static int store_integer(const struct slot *s, const struct integer *v)
@@ -176,7 +186,8 @@ static int store_real(const struct slot *s, double value)
             return refuse(s, "%g does not fit a float32", value);
         memcpy(s->at, &narrow, sizeof narrow);
     } else {
-        return refuse(s, "a number cannot be converted to this type: give its %u bytes", s->param->size);
+        return refuse(s, "a number cannot be converted to this type: give its %u bytes",
+                      s->param->size);
     }
     return 0;
 }
@@ -212,7 +223,8 @@ static int pack_real(const struct slot *s)
 {
     double value = s->arg->value.d;
     const runcu_param *p = s->param;
-    if (p->kind == RUNCU_PARAM_FLOAT || (p->kind == RUNCU_PARAM_UNKNOWN && (p->size == 4 || p->size == 8)))
+    if (p->kind == RUNCU_PARAM_FLOAT ||
+        (p->kind == RUNCU_PARAM_UNKNOWN && (p->size == 4 || p->size == 8)))
         return store_real(s, value);
     if (p->kind != RUNCU_PARAM_INT && p->kind != RUNCU_PARAM_UINT)
         return refuse_kind(s);
@@ -241,7 +253,8 @@ static bool takes_address(const runcu_param *p)
                              p->kind == RUNCU_PARAM_UNKNOWN));
 }
 
-/* An array of another element type than the pointer's: an error under `strict`, else one warning per kernel and parameter. */
+/* An array of another element type than the pointer's: an error under `strict`, else one warning
+ * per kernel and parameter. */
 static int check_element(const struct slot *s, bool is_strict)
 {
     char buffer[32];
@@ -253,9 +266,10 @@ static int check_element(const struct slot *s, bool is_strict)
         return refuse(s, "an array of %s was given", element);
     uint64_t bit = (uint64_t) 1 << (s->index & 63);
     if (!(atomic_fetch_or(&s->function->warned, bit) & bit))
-        core_log(RUNCU_LOG_WARNING, "launch",
-                 "%s: parameter %zu (%s): an array of %s was given; its bytes are taken as they are",
-                 s->function->signature, s->index, s->param->type, element);
+        core_log(
+            RUNCU_LOG_WARNING, "launch",
+            "%s: parameter %zu (%s): an array of %s was given; its bytes are taken as they are",
+            s->function->signature, s->index, s->param->type, element);
     return 0;
 }
 
@@ -273,13 +287,14 @@ static int pack_mem(const struct slot *s)
 {
     const runcu_mem *mem = s->arg->value.mem;
     if (!mem)
-        return refuse_freed(s, "the memory has been freed (its pointer is NULL); a null address is given as the "
-                               "address 0");
+        return refuse_freed(
+            s, "the memory has been freed (its pointer is NULL); a null address is given as the "
+               "address 0");
     if (atomic_load(&mem->context->is_dead))
         return refuse_freed(s, "the memory's context has been detached, and the memory with it");
     if (mem->context->driver != s->function->driver)
-        return refuse(s, "the memory is on the device %s, the kernel on %s", mem->context->device->name,
-                      s->function->context->device->name);
+        return refuse(s, "the memory is on the device %s, the kernel on %s",
+                      mem->context->device->name, s->function->context->device->name);
     return pack_address(s, mem->address, false);
 }
 
@@ -288,10 +303,13 @@ static int pack_bytes(const struct slot *s)
     const runcu_param *p = s->param;
     const runcu_arg *a = s->arg;
     if (p->kind == RUNCU_PARAM_POINTER || p->is_maybe_pointer)
-        return refuse(s, "host memory was given where a pointer to device memory is needed: wrap it as In, Out or InOut "
-                         "(runcu_in, runcu_out, runcu_inout in C), or copy it to the device first (to_gpu, mem_alloc "
+        return refuse(s, "host memory was given where a pointer to device memory is needed: wrap "
+                         "it as In, Out or InOut "
+                         "(runcu_in, runcu_out, runcu_inout in C), or copy it to the device first "
+                         "(to_gpu, mem_alloc "
                          "and a copy)");
-    bool has_bytes = p->kind == RUNCU_PARAM_STRUCT || p->kind == RUNCU_PARAM_UNKNOWN || p->size == 2;
+    bool has_bytes =
+        p->kind == RUNCU_PARAM_STRUCT || p->kind == RUNCU_PARAM_UNKNOWN || p->size == 2;
     if (!has_bytes)
         return refuse_kind(s);
     if (a->size != p->size)
@@ -349,7 +367,8 @@ static ALWAYS_INLINE bool pack_straight(char *at, const runcu_param *p, const ru
     bool is_integer = p->kind == RUNCU_PARAM_INT || p->kind == RUNCU_PARAM_UINT;
     switch (a->kind) {
     case RUNCU_ARG_MEM:
-        if ((p->kind != RUNCU_PARAM_POINTER && !p->is_maybe_pointer) || !a->value.mem || a->value.mem->context->driver != f->driver ||
+        if ((p->kind != RUNCU_PARAM_POINTER && !p->is_maybe_pointer) || !a->value.mem ||
+            a->value.mem->context->driver != f->driver ||
             atomic_load_explicit(&a->value.mem->context->is_dead, memory_order_relaxed))
             return false;
         memcpy(at, &a->value.mem->address, 8);
@@ -389,8 +408,9 @@ static ALWAYS_INLINE bool pack_straight(char *at, const runcu_param *p, const ru
 
 static int refuse_count(const runcu_function *f, size_t count)
 {
-    return runcu_fail(RUNCU_ERROR_LAUNCH_ARGUMENT, "%s takes %d argument%s, and %zu %s given", f->signature,
-                      f->count, f->count == 1 ? "" : "s", count, count == 1 ? "was" : "were");
+    return runcu_fail(RUNCU_ERROR_LAUNCH_ARGUMENT, "%s takes %d argument%s, and %zu %s given",
+                      f->signature, f->count, f->count == 1 ? "" : "s", count,
+                      count == 1 ? "was" : "were");
 }
 
 /* Bytes an argument takes where the kernel does not tell; 0: it has no size of its own. */
@@ -404,7 +424,8 @@ size_t core_pack_size(const runcu_arg *a)
     return a->kind == RUNCU_ARG_REAL ? 0 : a->kind == RUNCU_ARG_F32 ? 4 : 8;
 }
 
-/* Structs, of which nothing more is known, are aligned by the largest power of two in their size, up to 8. */
+/* Structs, of which nothing more is known, are aligned by the largest power of two in their size,
+ * up to 8. */
 size_t core_pack_offset(size_t offset, const runcu_arg *a)
 {
     size_t size = core_pack_size(a);
@@ -412,7 +433,8 @@ size_t core_pack_offset(size_t offset, const runcu_arg *a)
     return align ? ALIGN_UP(offset, align) : offset;
 }
 
-/* Nothing is known of the parameters: each argument brings its own size, at its natural alignment. */
+/* Nothing is known of the parameters: each argument brings its own size, at its natural alignment.
+ */
 static int pack_unknown(struct core_packed *out, char *buffer, size_t room, runcu_function *f,
                         const struct core_args *args)
 {
@@ -422,7 +444,8 @@ static int pack_unknown(struct core_packed *out, char *buffer, size_t room, runc
         runcu_param p = {.size = (uint32_t) size, .type = ""};
         struct slot s = {f, NULL, &args->at[i], i, NULL};
         if (!size)
-            return refuse(&s, "nothing is known of this kernel's parameters (its image holds no PTX): give a value that "
+            return refuse(&s, "nothing is known of this kernel's parameters (its image holds no "
+                              "PTX): give a value that "
                               "has a width, such as an int32 or a float32");
         out->bytes = core_pack_offset(out->bytes, &args->at[i]);
         if (size > room || out->bytes > room - size)

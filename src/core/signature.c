@@ -1,4 +1,5 @@
-/* What a kernel's parameters are: the size and class that PTX declares, and the type that the mangled name tells. */
+/* What a kernel's parameters are: the size and class that PTX declares, and the type that the
+ * mangled name tells. */
 #include "core.h"
 
 #include <stdio.h>
@@ -105,7 +106,8 @@ static void describe_type(runcu_param *out, char class)
         (is_open || (scalar->kind == RUNCU_PARAM_FLOAT) == (class == 'f'))) {
         out->kind = scalar->kind;
         out->is_sign_unknown = out->is_maybe_pointer = 0;
-    } else if (out->size == 8 && (is_integer || is_open || class == 'p') && strpbrk(out->type, "*&")) {
+    } else if (out->size == 8 && (is_integer || is_open || class == 'p') &&
+               strpbrk(out->type, "*&")) {
         describe_pointer(out);
     } else if (is_integer && !scalar) {
         out->is_maybe_pointer = 0; /* an enumeration */
@@ -141,7 +143,9 @@ void core_param_text(struct str *out, const runcu_param *p)
         str_add(out, "pointer or 8-byte integer");
     else
         str_addf(out, "%u-byte %s", (unsigned) p->size,
-                 p->kind == RUNCU_PARAM_STRUCT ? "struct" : p->kind ? "integer" : "value");
+                 p->kind == RUNCU_PARAM_STRUCT ? "struct"
+                 : p->kind                     ? "integer"
+                                               : "value");
 }
 
 const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size)

@@ -1,4 +1,5 @@
-/* Streams, ours and wrapped ones of others. NULL stands for the legacy default stream of the current context. */
+/* Streams, ours and wrapped ones of others. NULL stands for the legacy default stream of the
+ * current context. */
 #include "core.h"
 
 static int new_stream(runcu_stream **out)
@@ -29,8 +30,9 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
     if (status)
         return status;
     struct core_driver *driver = stream->context->driver;
-    status = priority ? CU_CALL(driver, cuStreamCreateWithPriority, &stream->handle, flags, priority)
-                      : CU_CALL(driver, cuStreamCreate, &stream->handle, flags);
+    status = priority
+                 ? CU_CALL(driver, cuStreamCreateWithPriority, &stream->handle, flags, priority)
+                 : CU_CALL(driver, cuStreamCreate, &stream->handle, flags);
     if (status) {
         discard(stream);
         return status;
@@ -56,7 +58,8 @@ void runcu_stream_destroy(runcu_stream **stream)
     if (!s)
         return;
     if (s->is_owned && core_enter_cleanup(&scope, s->context)) {
-        core_cleanup(s->context, "cuStreamDestroy", s->context->driver->cu.cuStreamDestroy(s->handle));
+        core_cleanup(s->context, "cuStreamDestroy",
+                     s->context->driver->cu.cuStreamDestroy(s->handle));
         core_leave(&scope);
     }
     discard(s);
@@ -67,7 +70,8 @@ uint64_t runcu_stream_handle(const runcu_stream *stream)
     return (uintptr_t) core_stream(stream);
 }
 
-int core_stream_enter(struct core_scope *scope, struct core_driver **driver, const runcu_stream *stream)
+int core_stream_enter(struct core_scope *scope, struct core_driver **driver,
+                      const runcu_stream *stream)
 {
     CUcontext context;
     scope->driver = NULL;
@@ -99,7 +103,8 @@ int runcu_stream_is_done(int *out, runcu_stream *stream)
         return status;
     CUresult code = driver->cu.cuStreamQuery(core_stream(stream));
     *out = code == CUDA_SUCCESS;
-    status = core_check(driver, "cuStreamQuery", code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
+    status =
+        core_check(driver, "cuStreamQuery", code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
     core_leave(&scope);
     return status;
 }

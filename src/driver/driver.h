@@ -8,7 +8,7 @@
 #include "driver/abi.h"
 
 struct drv_table {
-#define CU(need, name, symbol, params, args) CUresult (*name) params;
+#define CU(need, name, symbol, params, args) CUresult(*name) params;
 #include "driver/cuda.def"
 #undef CU
 };
@@ -28,7 +28,7 @@ extern const struct drv_table drv_forked;
 int drv_load(struct drv_table *out, const char *path, struct str *why);
 
 struct nvrtc_table {
-#define NVRTC(need, result, name, params) result (*name) params;
+#define NVRTC(need, result, name, params) result(*name) params;
 #include "driver/nvrtc.def"
 #undef NVRTC
     void *library;

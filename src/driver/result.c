@@ -47,10 +47,10 @@ const char *drv_result_class(CUresult code)
 /* Never called: its rows make use of the arguments below, so that no parameter is unused. */
 static const struct drv_table nowhere;
 
-#define CU(need, name, symbol, params, args)                                                       \
-    static CUresult forked_##name params                                                           \
-    {                                                                                              \
-        return DRV_FORKED ? DRV_FORKED : nowhere.name args;                                        \
+#define CU(need, name, symbol, params, args)                \
+    static CUresult forked_##name params                    \
+    {                                                       \
+        return DRV_FORKED ? DRV_FORKED : nowhere.name args; \
     }
 #include "driver/cuda.def"
 #undef CU

@@ -1,4 +1,5 @@
-/* See fake_driver.h. Environment: FAKE_VERSION (13000), FAKE_DEVICES (2), FAKE_CUINIT (what cuInit answers, 0). */
+/* See fake_driver.h. Environment: FAKE_VERSION (13000), FAKE_DEVICES (2), FAKE_CUINIT (what cuInit
+ * answers, 0). */
 #include "fake_driver.h"
 
 #include <pthread.h>
@@ -492,7 +493,8 @@ static CUresult do_fill32(CUdeviceptr to, unsigned value, size_t count)
     return 0;
 }
 
-static CUresult do_fill2d16(CUdeviceptr to, size_t pitch, unsigned short value, size_t width, size_t height)
+static CUresult do_fill2d16(CUdeviceptr to, size_t pitch, unsigned short value, size_t width,
+                            size_t height)
 {
     for (size_t y = 0; y < height; y++)
         for (size_t x = 0; x < width; x++)
@@ -527,7 +529,8 @@ static CUresult do_load(CUmodule *module, const void *image)
     return 0;
 }
 
-static CUresult do_load_ex(CUmodule *module, const void *image, unsigned count, int *options, void **values)
+static CUresult do_load_ex(CUmodule *module, const void *image, unsigned count, int *options,
+                           void **values)
 {
     for (unsigned i = 0; state.jit_log && i < count; i++)
         if (options[i] == CU_JIT_ERROR_LOG_BUFFER)
@@ -553,7 +556,8 @@ static CUresult do_get_function(CUfunction *function, CUmodule module, const cha
     return 0;
 }
 
-static CUresult do_get_global(CUdeviceptr *address, size_t *bytes, CUmodule module, const char *name)
+static CUresult do_get_global(CUdeviceptr *address, size_t *bytes, CUmodule module,
+                              const char *name)
 {
     if (module->image && !strstr(module->image, name))
         return CUDA_ERROR_NOT_FOUND;
@@ -565,7 +569,7 @@ static CUresult do_get_global(CUdeviceptr *address, size_t *bytes, CUmodule modu
 static CUresult do_function_attribute(int *value, int attribute, CUfunction function)
 {
     bool is_limited = strstr(function->name, "limited") != NULL;
-    *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK          ? is_limited ? 256 : 1024
+    *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? is_limited ? 256 : 1024
              : attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES ? 48 << 10
              : attribute == CU_FUNC_ATTRIBUTE_NUM_REGS                      ? 40
                                                                             : 0;
@@ -600,10 +604,12 @@ static CUresult do_occupancy(int *count, CUfunction function, int block_size, si
     return 0;
 }
 
-static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                          unsigned bz, unsigned shared, CUstream stream, void **params, void **extra)
+static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
+                          unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params,
+                          void **extra)
 {
-    struct fake_launch l = {function->name, {gx, gy, gz}, {bx, by, bz}, shared, stream, params, NULL, 0};
+    struct fake_launch l = {function->name, {gx, gy, gz}, {bx, by, bz}, shared,
+                            stream,         params,       NULL,         0};
     int limit;
     do_function_attribute(&limit, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
     if (!is_usable())
@@ -774,12 +780,12 @@ static const struct drv_table table = {
 #endif
 };
 
-#define ROW(name, symbol, params, args)                                                            \
-    CUresult symbol params;                                                                        \
-    CUresult symbol params                                                                         \
-    {                                                                                              \
-        CUresult answer_ = enter(ROW_##name);                                                      \
-        return answer_ ? answer_ : table.name ? table.name args : CUDA_SUCCESS;                    \
+#define ROW(name, symbol, params, args)                                         \
+    CUresult symbol params;                                                     \
+    CUresult symbol params                                                      \
+    {                                                                           \
+        CUresult answer_ = enter(ROW_##name);                                   \
+        return answer_ ? answer_ : table.name ? table.name args : CUDA_SUCCESS; \
     }
 #define ROW_REQ(name, symbol, params, args) ROW(name, symbol, params, args)
 #define ROW_OPT(name, symbol, params, args) ROW(name, symbol, params, args)

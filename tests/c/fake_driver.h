@@ -1,5 +1,6 @@
-/* A driver for tests: the CUDA Driver API over host memory, as a shared library that is loaded by its path (RUNCU_DEVICE). It executes no kernel: a
- * launch is recorded and handed to a function of the test. Any of its functions can be told to fail. */
+/* A driver for tests: the CUDA Driver API over host memory, as a shared library that is loaded by
+ * its path (RUNCU_DEVICE). It executes no kernel: a launch is recorded and handed to a function of
+ * the test. Any of its functions can be told to fail. */
 #ifndef TESTS_FAKE_DRIVER_H
 #define TESTS_FAKE_DRIVER_H
 
@@ -24,23 +25,26 @@ struct fake_launch {
 struct fake_state {
     void (*on_launch)(const struct fake_launch *launch); /* NULL: a launch does nothing */
     _Atomic int launches, live_memory, live_contexts, live_modules, live_streams, live_events;
-    _Atomic int synchronisations; /* of contexts */
-    _Atomic int context_switches; /* pushes, pops, sets */
+    _Atomic int synchronisations;  /* of contexts */
+    _Atomic int context_switches;  /* pushes, pops, sets */
     _Atomic size_t dynamic_shared; /* the limit that was last set for a kernel */
-    CUresult load_answer;  /* of cuModuleLoadDataEx, if not 0; jit_log is its log */
+    CUresult load_answer;          /* of cuModuleLoadDataEx, if not 0; jit_log is its log */
     const char *jit_log;
-    int knows_params;      /* 1: cuFuncGetParamInfo answers with param_offsets and param_sizes up to size 0 */
+    int knows_params; /* 1: cuFuncGetParamInfo answers with param_offsets and param_sizes up to size
+                         0 */
     size_t param_offsets[8], param_sizes[8];
     int cancels; /* 1: waits fail as if they had been interrupted */
 };
 
-/* Makes the routine ("cuMemAlloc") answer `code` from its `call`-th call on (1: the next); code 0 ends that. */
+/* Makes the routine ("cuMemAlloc") answer `code` from its `call`-th call on (1: the next); code 0
+ * ends that. */
 typedef void fake_fail_fn(const char *routine, CUresult code, int call);
 /* How often the routine was called. */
 typedef int fake_calls_fn(const char *routine);
 typedef struct fake_state *fake_state_fn(void);
 
-/* For the test's side: the fake driver at the path that the environment variable `name` holds, and access to it. */
+/* For the test's side: the fake driver at the path that the environment variable `name` holds, and
+ * access to it. */
 struct fake {
     const char *path;
     struct fake_state *state;

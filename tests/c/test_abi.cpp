@@ -1,11 +1,13 @@
-// Compares driver/abi.h and the tables of driver/ with the real cuda.h and nvrtc.h: every constant, every size, every parameter of every function.
-// In C++, since C cannot take a function's type apart.
+// Compares driver/abi.h and the tables of driver/ with the real cuda.h and nvrtc.h: every constant,
+// every size, every parameter of every function. In C++, since C cannot take a function's type
+// apart.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <type_traits>
 
-namespace ours {
+namespace ours
+{
 #include "driver/abi.h"
 
 #define CU_REQ(name, params) typedef CUresult type_##name params;
@@ -76,71 +78,67 @@ static const std::uintptr_t real_pointers[] = {
 };
 
 // Is the size the same? Asked of complete types only.
-template <class A, class B, bool complete>
-struct same_size : std::false_type {
+template <class A, class B, bool complete> struct same_size : std::false_type {
 };
 template <class A, class B>
 struct same_size<A, B, true> : std::integral_constant<bool, sizeof(A) == sizeof(B)> {
 };
 
-// Passed and laid out alike: integers and enumerations of one size, floats, pointers to alike things.
-template <class A, class B>
-struct alike {
-    static constexpr bool integers =
-        (std::is_integral<A>::value || std::is_enum<A>::value) && (std::is_integral<B>::value || std::is_enum<B>::value);
-    static constexpr bool others = std::is_same<A, B>::value || (std::is_class<A>::value && std::is_class<B>::value);
+// Passed and laid out alike: integers and enumerations of one size, floats, pointers to alike
+// things.
+template <class A, class B> struct alike {
+    static constexpr bool integers = (std::is_integral<A>::value || std::is_enum<A>::value) &&
+                                     (std::is_integral<B>::value || std::is_enum<B>::value);
+    static constexpr bool others =
+        std::is_same<A, B>::value || (std::is_class<A>::value && std::is_class<B>::value);
     static constexpr bool value = others || same_size<A, B, integers>::value;
 };
-template <>
-struct alike<void, void> {
+template <> struct alike<void, void> {
     static constexpr bool value = true;
 };
-template <class A, class B>
-struct alike<const A, const B> : alike<A, B> {
+template <class A, class B> struct alike<const A, const B> : alike<A, B> {
 };
-template <class A, class B>
-struct alike<A *, B *> : alike<A, B> {
+template <class A, class B> struct alike<A *, B *> : alike<A, B> {
 };
-template <class A, class B>
-struct alike<A *const, B *const> : alike<A, B> {
+template <class A, class B> struct alike<A *const, B *const> : alike<A, B> {
 };
-template <class R, class... A, class S, class... B>
-struct alike<R(A...), S(B...)> {
-    template <bool...>
-    struct all {
+template <class R, class... A, class S, class... B> struct alike<R(A...), S(B...)> {
+    template <bool...> struct all {
     };
-    template <class, class>
-    struct each : std::false_type {
+    template <class, class> struct each : std::false_type {
     };
-    template <class... T>
-    struct list {
+    template <class... T> struct list {
     };
     template <class... T, class... U>
     static constexpr bool same(list<T...>, list<U...>, std::true_type)
     {
-        return std::is_same<all<true, alike<T, U>::value...>, all<alike<T, U>::value..., true>>::value;
+        return std::is_same<all<true, alike<T, U>::value...>,
+                            all<alike<T, U>::value..., true>>::value;
     }
     template <class... T, class... U>
     static constexpr bool same(list<T...>, list<U...>, std::false_type)
     {
         return false;
     }
-    static constexpr bool value = alike<R, S>::value && same(list<A...>{}, list<B...>{},
-                                                             std::integral_constant<bool, sizeof...(A) == sizeof...(B)>{});
+    static constexpr bool value =
+        alike<R, S>::value && same(list<A...>{}, list<B...>{},
+                                   std::integral_constant<bool, sizeof...(A) == sizeof...(B)>{});
 };
 
 #undef CU_REQ
 #undef CU_OPT
-#define CU_REQ(name, symbol)                                                                       \
-    static_assert(alike<ours::type_##name, decltype(symbol)>::value, "cuda.def's row differs from cuda.h: " #name);
+#define CU_REQ(name, symbol)                                         \
+    static_assert(alike<ours::type_##name, decltype(symbol)>::value, \
+                  "cuda.def's row differs from cuda.h: " #name);
 #define CU_OPT(name, symbol) CU_REQ(name, symbol)
 #undef CU_OWN
 #define CU_OWN(name, symbol)
 #define CU(need, name, symbol, params, args) CU_##need(name, symbol)
 #include "driver/cuda.def"
 
-#define NVRTC(need, result, name, params)                                                          \
-    static_assert(alike<ours::type_##name, decltype(name)>::value, "nvrtc.def's row differs from nvrtc.h: " #name);
+#define NVRTC(need, result, name, params)                          \
+    static_assert(alike<ours::type_##name, decltype(name)>::value, \
+                  "nvrtc.def's row differs from nvrtc.h: " #name);
 #include "driver/nvrtc.def"
 
 static_assert(sizeof(ours::CUuuid) == sizeof(CUuuid), "CUuuid");
@@ -156,8 +154,8 @@ int main()
     static_assert(sizeof our_values == sizeof real_values, "the same names");
     for (std::size_t i = 0; i < count; i++)
         if (our_values[i].is != real_values[i].is) {
-            std::printf("%s is %lld, and %lld in CUDA's headers\n", our_values[i].name, our_values[i].is,
-                        real_values[i].is);
+            std::printf("%s is %lld, and %lld in CUDA's headers\n", our_values[i].name,
+                        our_values[i].is, real_values[i].is);
             wrong++;
         }
     for (std::size_t i = 0; i < 3; i++)

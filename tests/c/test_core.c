@@ -44,7 +44,8 @@ static void devices_are_found(void)
     REQUIRE_STR(runcu_device_driver(a), fake.path);
     REQUIRE_OK(runcu_device_open_pci(&b, NULL, runcu_device_pci_bus_id(a)));
     REQUIRE(a == b);
-    REQUIRE_FAILS(runcu_device_open_pci(&b, NULL, "0000:ff:00.0"), RUNCU_ERROR_NO_DEVICE, "invalid device ordinal");
+    REQUIRE_FAILS(runcu_device_open_pci(&b, NULL, "0000:ff:00.0"), RUNCU_ERROR_NO_DEVICE,
+                  "invalid device ordinal");
     REQUIRE(!b);
     REQUIRE_INT(runcu_device_is_cpu(a), ==, 0);
     REQUIRE_FAILS(runcu_device_open(&a, NULL, 2), RUNCU_ERROR_NO_DEVICE, "Device 2 of the driver");
@@ -53,7 +54,8 @@ static void devices_are_found(void)
     REQUIRE_OK(runcu_device_open(&a, NULL, 0));
     REQUIRE_OK(runcu_device_arch(&n, a));
     REQUIRE_INT(n, ==, 90);
-    REQUIRE_FAILS(runcu_device_attribute(&n, a, 100000), RUNCU_ERROR_DRIVER, "cuDeviceGetAttribute failed");
+    REQUIRE_FAILS(runcu_device_attribute(&n, a, 100000), RUNCU_ERROR_DRIVER,
+                  "cuDeviceGetAttribute failed");
     REQUIRE_OK(runcu_driver_version(&n, a));
     REQUIRE_INT(n, ==, 13000);
     int id = 0;
@@ -339,7 +341,8 @@ static void a_failing_creation_leaves_nothing(void)
     start();
     REQUIRE_OK(runcu_device_open(&device, NULL, 0));
     fake.fail("cuCtxCreate", CUDA_ERROR_OUT_OF_MEMORY, 1);
-    REQUIRE_FAILS(runcu_context_create(&context, device, 0), RUNCU_ERROR_DRIVER, "cuCtxCreate failed: out of memory");
+    REQUIRE_FAILS(runcu_context_create(&context, device, 0), RUNCU_ERROR_DRIVER,
+                  "cuCtxCreate failed: out of memory");
     REQUIRE(!context);
     REQUIRE_OK(runcu_context_peek(&now));
     REQUIRE(!now);
@@ -348,7 +351,8 @@ static void a_failing_creation_leaves_nothing(void)
     REQUIRE(!mem);
     fake.fail("cuDevicePrimaryCtxRetain", 0, 0);
     fake.fail("cuStreamCreateWithPriority", CUDA_ERROR_OUT_OF_MEMORY, 1);
-    REQUIRE_FAILS(runcu_stream_create(&stream, 0, -1), RUNCU_ERROR_DRIVER, "cuStreamCreateWithPriority");
+    REQUIRE_FAILS(runcu_stream_create(&stream, 0, -1), RUNCU_ERROR_DRIVER,
+                  "cuStreamCreateWithPriority");
     REQUIRE(!stream);
     fake.fail("cuEventCreate", CUDA_ERROR_OUT_OF_MEMORY, 1);
     REQUIRE_FAILS(runcu_event_create(&event, 0), RUNCU_ERROR_DRIVER, "cuEventCreate");
@@ -376,10 +380,13 @@ static void copies_go_both_ways_and_stay_inside(void)
     REQUIRE_OK(runcu_copy_htod(at + 8, "12345678", 8));
     REQUIRE_OK(runcu_copy_dtoh(in, at + 4, 8));
     REQUIRE_BYTES(in, "een 1234" + 0, 3);
-    REQUIRE_FAILS(runcu_copy_htod(at + 8, out, 9), RUNCU_ERROR_DRIVER, "cuMemcpyHtoD failed: invalid argument");
-    REQUIRE_IN("has room for 8 bytes up to the end of its allocation of 16, and 9 were asked for: 1 too many",
+    REQUIRE_FAILS(runcu_copy_htod(at + 8, out, 9), RUNCU_ERROR_DRIVER,
+                  "cuMemcpyHtoD failed: invalid argument");
+    REQUIRE_IN("has room for 8 bytes up to the end of its allocation of 16, and 9 were asked for: "
+               "1 too many",
                runcu_error_text());
-    REQUIRE_FAILS(runcu_copy_dtoh(in, 64, 4), RUNCU_ERROR_DRIVER, "The source, 0x40, lies in no allocation");
+    REQUIRE_FAILS(runcu_copy_dtoh(in, 64, 4), RUNCU_ERROR_DRIVER,
+                  "The source, 0x40, lies in no allocation");
     REQUIRE_FAILS(runcu_copy_dtod(at, at + 1, 16), RUNCU_ERROR_DRIVER, "The source");
     REQUIRE_FAILS(runcu_copy_htod_async(at, out, 17, NULL), RUNCU_ERROR_DRIVER, "1 too many");
     REQUIRE_FAILS(runcu_copy_htod(at, NULL, 1), RUNCU_ERROR_ARGUMENT, "the source is NULL");
@@ -405,7 +412,12 @@ static void fills_choose_width_and_rows(void)
     REQUIRE_OK(runcu_mem_fill(&fill));
     REQUIRE_OK(runcu_copy_dtoh(in, runcu_mem_address(mem), 16));
     REQUIRE_BYTES(in, "\4\3\2\1\4\3\2\1AAAAAAAA", 16);
-    fill = (runcu_fill){.to = runcu_mem_address(mem), .value = 0x4242, .width = 2, .count = 1, .rows = 2, .pitch = 8};
+    fill = (runcu_fill){.to = runcu_mem_address(mem),
+                        .value = 0x4242,
+                        .width = 2,
+                        .count = 1,
+                        .rows = 2,
+                        .pitch = 8};
     REQUIRE_OK(runcu_mem_fill(&fill));
     REQUIRE_OK(runcu_copy_dtoh(in, runcu_mem_address(mem), 16));
     REQUIRE_BYTES(in, "BB\2\1\4\3\2\1BBAAAAAA", 16);
@@ -422,7 +434,8 @@ static void a_failed_free_is_told_a_dead_context_is_not(void)
     start();
     REQUIRE_OK(runcu_mem_alloc(&mem, 16));
     fake.fail("cuMemFree", CUDA_ERROR_ILLEGAL_ADDRESS, 1);
-    REQUIRE_FAILS(runcu_mem_free(&mem), RUNCU_ERROR_DRIVER, "cuMemFree failed: an illegal memory access");
+    REQUIRE_FAILS(runcu_mem_free(&mem), RUNCU_ERROR_DRIVER,
+                  "cuMemFree failed: an illegal memory access");
     REQUIRE(!mem);
     fake.fail("cuMemFree", 0, 0);
     REQUIRE_OK(runcu_mem_alloc(&mem, 16));
@@ -475,7 +488,8 @@ static void streams_and_events(void)
     REQUIRE_OK(runcu_stream_is_done(&done, NULL));
     REQUIRE_INT(done, ==, 1);
     fake.fail("cuEventQuery", CUDA_ERROR_LAUNCH_FAILED, 1);
-    REQUIRE_FAILS(runcu_event_is_done(&done, end), RUNCU_ERROR_DRIVER, "unspecified launch failure");
+    REQUIRE_FAILS(runcu_event_is_done(&done, end), RUNCU_ERROR_DRIVER,
+                  "unspecified launch failure");
     REQUIRE_OK(runcu_stream_wrap(&foreign, 0x1234));
     REQUIRE_INT(runcu_stream_handle(foreign), ==, 0x1234);
     runcu_stream_destroy(&foreign);
@@ -499,7 +513,8 @@ static void modules_load_and_explain_refusals(void)
     REQUIRE_OK(runcu_module_get_global(&address, &bytes, module, "table"));
     REQUIRE_INT(bytes, ==, 12);
     REQUIRE_FAILS(runcu_module_get_global(&address, &bytes, module, "tabel"), RUNCU_ERROR_NAME,
-                  "cuModuleGetGlobal failed: named symbol not found\nThere is no variable \"tabel\". There is:\n  table");
+                  "cuModuleGetGlobal failed: named symbol not found\nThere is no variable "
+                  "\"tabel\". There is:\n  table");
     REQUIRE_STR(runcu_module_kernel_name(module, 0), "k");
     REQUIRE(!runcu_module_kernel_name(module, 1));
     runcu_module_retain(module);
@@ -521,7 +536,8 @@ static void modules_load_and_explain_refusals(void)
     REQUIRE_FAILS(runcu_module_load(&module, ptx, sizeof ptx), RUNCU_ERROR_DRIVER,
                   "The PTX is of version 8.0, newer than the driver, of CUDA 13.0, understands");
     fake.state->load_answer = CUDA_ERROR_NO_BINARY_FOR_GPU;
-    REQUIRE_FAILS(runcu_module_load(&module, ptx, sizeof ptx), RUNCU_ERROR_DRIVER, "Fake 0 (sm_90)");
+    REQUIRE_FAILS(runcu_module_load(&module, ptx, sizeof ptx), RUNCU_ERROR_DRIVER,
+                  "Fake 0 (sm_90)");
     fake.state->load_answer = 0;
     require_clean();
 }
@@ -536,7 +552,8 @@ static void cut_off_images_never_reach_the_driver(void)
     memcpy(elf + 40, &table, 8);
     memcpy(elf + 58, &row, 2);
     memcpy(elf + 60, &rows, 2);
-    REQUIRE_FAILS(runcu_module_load(&module, elf, sizeof elf), RUNCU_ERROR_DRIVER, "it has been cut off");
+    REQUIRE_FAILS(runcu_module_load(&module, elf, sizeof elf), RUNCU_ERROR_DRIVER,
+                  "it has been cut off");
     REQUIRE_IN("cuModuleLoadData failed: device kernel image is invalid", runcu_error_text());
     table = UINT64_MAX - 10;
     memcpy(elf + 40, &table, 8);
@@ -564,10 +581,12 @@ static void a_forked_child_is_told(void)
     pid_t child = fork();
     if (child == 0) {
         runcu_mem *other;
-        REQUIRE_FAILS(runcu_mem_alloc(&other, 16), RUNCU_ERROR_FORKED, "forked after the GPU was initialised");
+        REQUIRE_FAILS(runcu_mem_alloc(&other, 16), RUNCU_ERROR_FORKED,
+                      "forked after the GPU was initialised");
         REQUIRE_INT(count_lines(runcu_error_text()), ==, 0);
-        REQUIRE_FAILS(runcu_copy_htod(runcu_mem_address(mem), "x", 1), RUNCU_ERROR_FORKED, "forked");
-        REQUIRE_OK(runcu_mem_free(&mem)); /* the parent's to free: quiet */
+        REQUIRE_FAILS(runcu_copy_htod(runcu_mem_address(mem), "x", 1), RUNCU_ERROR_FORKED,
+                      "forked");
+        REQUIRE_OK(runcu_mem_free(&mem));                  /* the parent's to free: quiet */
         REQUIRE_OK(runcu_init(getenv("FAKE_CPU_DRIVER"))); /* another driver works */
         REQUIRE_OK(runcu_mem_alloc(&other, 16));
         REQUIRE_OK(runcu_mem_free(&other));
@@ -608,7 +627,8 @@ static void report_synchronisations(void)
         _exit(3);
 }
 
-/* The exit handler of the library must run before the driver's own; this one, registered earlier, runs after it. */
+/* The exit handler of the library must run before the driver's own; this one, registered earlier,
+ * runs after it. */
 static void work_is_waited_for_at_exit(void)
 {
     int ends[2];

@@ -1,4 +1,5 @@
-/* Drivers that do not load, do not start or are not there, and the record of failures. Each case in a process of its own. */
+/* Drivers that do not load, do not start or are not there, and the record of failures. Each case in
+ * a process of its own. */
 #include <pthread.h>
 
 #include "runcu/runcu.h"
@@ -63,8 +64,10 @@ static void records_are_per_thread_and_outlast_success(void)
 static void a_library_that_is_not_there(void)
 {
     runcu_device *device = (runcu_device *) &log_count;
-    REQUIRE_FAILS(runcu_init("/nowhere/libcuda.so.1"), RUNCU_ERROR_NO_DRIVER, "/nowhere/libcuda.so.1");
-    REQUIRE_FAILS(runcu_device_open(&device, "/nowhere/libcuda.so.1", 0), RUNCU_ERROR_NO_DRIVER, "nowhere");
+    REQUIRE_FAILS(runcu_init("/nowhere/libcuda.so.1"), RUNCU_ERROR_NO_DRIVER,
+                  "/nowhere/libcuda.so.1");
+    REQUIRE_FAILS(runcu_device_open(&device, "/nowhere/libcuda.so.1", 0), RUNCU_ERROR_NO_DRIVER,
+                  "nowhere");
     REQUIRE(!device);
     setenv("RUNCU_DEVICE", "/nowhere/else.so", 1);
     REQUIRE_FAILS(runcu_init(NULL), RUNCU_ERROR_NO_DRIVER, "RUNCU_DEVICE=/nowhere/else.so");
@@ -99,7 +102,8 @@ static void a_driver_that_does_not_start_is_asked_again(void)
     REQUIRE_STR(e.name, "CUDA_ERROR_NO_DEVICE");
     REQUIRE_STR(e.routine, "cuInit");
     setenv("FAKE_CUINIT", "803", 1);
-    REQUIRE_FAILS(runcu_init(getenv("FAKE_DRIVER")), RUNCU_ERROR_DRIVER, "unsupported display driver");
+    REQUIRE_FAILS(runcu_init(getenv("FAKE_DRIVER")), RUNCU_ERROR_DRIVER,
+                  "unsupported display driver");
     unsetenv("FAKE_CUINIT");
     REQUIRE_OK(runcu_init(getenv("FAKE_DRIVER")));
 }
@@ -111,7 +115,8 @@ static void codes_of_the_future_have_the_drivers_words(void)
     runcu_mem *mem;
     REQUIRE_OK(runcu_init(fake.path));
     fake.fail("cuMemAlloc", 12345, 1);
-    REQUIRE_FAILS(runcu_mem_alloc(&mem, 1), RUNCU_ERROR_DRIVER, "cuMemAlloc failed: a code of the future");
+    REQUIRE_FAILS(runcu_mem_alloc(&mem, 1), RUNCU_ERROR_DRIVER,
+                  "cuMemAlloc failed: a code of the future");
     runcu_error_get(&e);
     REQUIRE_STR(e.name, "CUDA_ERROR_FUTURE");
     fake.fail("cuMemAlloc", 12346, 1);
@@ -127,8 +132,9 @@ static void the_cpu_device_tells_where(void)
     REQUIRE_OK(runcu_device_default(&device));
     REQUIRE_INT(runcu_device_is_cpu(device), ==, 1);
     fake.fail("cuCtxSynchronize", CUDA_ERROR_ILLEGAL_ADDRESS, 1);
-    REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER,
-                  "cuCtxSynchronize failed: an illegal memory access was encountered\nthread (1, 0, 0)");
+    REQUIRE_FAILS(
+        runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER,
+        "cuCtxSynchronize failed: an illegal memory access was encountered\nthread (1, 0, 0)");
     runcu_error_get(&e);
     REQUIRE_STR(e.detail, "thread (1, 0, 0) of block (0, 0, 0) read past an allocation");
     REQUIRE_STR(e.message, "cuCtxSynchronize failed: an illegal memory access was encountered");
@@ -152,7 +158,8 @@ static void an_interrupt_is_no_timeout(void)
     REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER, "the launch timed out");
     REQUIRE_OK(runcu_set_interrupt(yes, &asked));
     REQUIRE_INT(asked, ==, 1);
-    REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_INTERRUPTED, "cuCtxSynchronize was interrupted");
+    REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_INTERRUPTED,
+                  "cuCtxSynchronize was interrupted");
     REQUIRE_OK(runcu_set_interrupt(NULL, NULL));
     REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER, "timed out");
 }

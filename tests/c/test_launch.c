@@ -1,4 +1,5 @@
-/* Launches: each kind of argument against each kind of parameter, byte for byte; shapes; host arrays; what is told when something does not fit. */
+/* Launches: each kind of argument against each kind of parameter, byte for byte; shapes; host
+ * arrays; what is told when something does not fit. */
 #include <math.h>
 #include <pthread.h>
 
@@ -11,8 +12,10 @@
 static const char ptx[] =
     ".version 8.0\n.target sm_75\n.address_size 64\n"
     ".visible .entry _Z3addPfS_i(.param .u64 a, .param .u64 b, .param .u32 c) { ret; }\n"
-    ".visible .entry _Z3fewbahst(.param .u8 a, .param .u8 b, .param .u8 c, .param .u16 d, .param .u16 e) { ret; }\n"
-    ".visible .entry _Z4wideiyxmfd(.param .u32 a, .param .u64 b, .param .u64 c, .param .u64 d, .param .f32 e, "
+    ".visible .entry _Z3fewbahst(.param .u8 a, .param .u8 b, .param .u8 c, .param .u16 d, .param "
+    ".u16 e) { ret; }\n"
+    ".visible .entry _Z4wideiyxmfd(.param .u32 a, .param .u64 b, .param .u64 c, .param .u64 d, "
+    ".param .f32 e, "
     ".param .f64 f) { ret; }\n"
     ".visible .entry _Z6structi1P(.param .u32 a, .param .align 8 .b8 b[24]) { ret; }\n"
     ".visible .entry _Z5colorj5Color(.param .u32 a, .param .u32 b) { ret; }\n"
@@ -76,13 +79,17 @@ static void values_arrive_byte_for_byte(void)
     runcu_function *f = get("wide");
     sizes = wide;
     REQUIRE_OK(runcu_launch(f, ONE, -2, 0xfedcba9876543210ull, -3ll, 7ul, 1.5f, -2.25));
-    REQUIRE_BYTES(bytes, "\xfe\xff\xff\xff\x10\x32\x54\x76\x98\xba\xdc\xfe\xfd\xff\xff\xff\xff\xff\xff\xff\7\0\0\0\0\0\0\0", 28);
+    REQUIRE_BYTES(bytes,
+                  "\xfe\xff\xff\xff\x10\x32\x54\x76\x98\xba\xdc\xfe\xfd\xff\xff\xff\xff\xff\xff\xff"
+                  "\7\0\0\0\0\0\0\0",
+                  28);
     REQUIRE_BYTES(bytes + 28, "\0\0\xc0\x3f\0\0\0\0\0\0\2\xc0", 12);
     REQUIRE_STR(last.kernel, "_Z4wideiyxmfd");
     runcu_function_release(&f);
     f = get("few");
     sizes = few;
-    REQUIRE_OK(runcu_launch(f, ONE, (_Bool) 1, (signed char) -1, (unsigned char) 200, (short) -2, (unsigned short) 65535));
+    REQUIRE_OK(runcu_launch(f, ONE, (_Bool) 1, (signed char) -1, (unsigned char) 200, (short) -2,
+                            (unsigned short) 65535));
     REQUIRE_BYTES(bytes, "\1\xff\xc8\xfe\xff\xff\xff", 7);
     REQUIRE_OK(runcu_launch(f, ONE, 0, -128, 255, -32768, 65535)); /* plain ints that fit */
     REQUIRE_BYTES(bytes, "\0\x80\xff\0\x80\xff\xff", 7);
@@ -91,7 +98,8 @@ static void values_arrive_byte_for_byte(void)
 
 static void padding_is_zero(void)
 {
-    /* a struct after an int: bytes 4 to 7 belong to nobody; huge takes the buffer, so that all of it can be seen */
+    /* a struct after an int: bytes 4 to 7 belong to nobody; huge takes the buffer, so that all of
+     * it can be seen */
     start();
     runcu_function *f = get("huge");
     static unsigned char big[8192];
@@ -138,8 +146,10 @@ static void numbers_without_a_width_take_the_parameters(void)
     sizes = wide;
     REQUIRE_OK(wide_with(f, 0, arg_i(RUNCU_ARG_INT, INT32_MIN)));
     REQUIRE_BYTES(bytes, "\0\0\0\x80", 4);
-    REQUIRE_FAILS(wide_with(f, 0, arg_i(RUNCU_ARG_INT, (int64_t) 1 << 31)), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "wide(int, unsigned long long, long long, unsigned long, float, double): parameter 0 (int): "
+    REQUIRE_FAILS(wide_with(f, 0, arg_i(RUNCU_ARG_INT, (int64_t) 1 << 31)),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "wide(int, unsigned long long, long long, unsigned long, float, double): "
+                  "parameter 0 (int): "
                   "2147483648 does not fit: -2147483648 to 2147483647 does");
     REQUIRE_FAILS(wide_with(f, 1, arg_i(RUNCU_ARG_INT, -1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "-1 does not fit: 0 to 18446744073709551615 does");
@@ -153,17 +163,21 @@ static void numbers_without_a_width_take_the_parameters(void)
     REQUIRE_OK(wide_with(f, 5, arg_d(RUNCU_ARG_REAL, 0.1)));
     memcpy(&f64, bytes + 32, 8);
     REQUIRE_NEAR(f64, 0.1, 0);
-    REQUIRE_FAILS(wide_with(f, 4, arg_d(RUNCU_ARG_REAL, 1e300)), RUNCU_ERROR_LAUNCH_ARGUMENT, "1e+300 does not fit");
+    REQUIRE_FAILS(wide_with(f, 4, arg_d(RUNCU_ARG_REAL, 1e300)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "1e+300 does not fit");
     REQUIRE_OK(wide_with(f, 4, arg_d(RUNCU_ARG_REAL, (double) INFINITY)));
     REQUIRE_OK(wide_with(f, 4, arg_d(RUNCU_ARG_REAL, (double) NAN)));
     REQUIRE_FAILS(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, 2.5)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 0 (int): 2.5 is not an integer that fits");
-    REQUIRE_FAILS(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, (double) NAN)), RUNCU_ERROR_LAUNCH_ARGUMENT, "not an integer");
-    REQUIRE_FAILS(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, 1e10)), RUNCU_ERROR_LAUNCH_ARGUMENT, "10000000000 does not fit");
+    REQUIRE_FAILS(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, (double) NAN)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "not an integer");
+    REQUIRE_FAILS(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, 1e10)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "10000000000 does not fit");
     REQUIRE_OK(wide_with(f, 0, arg_d(RUNCU_ARG_REAL, -7.0)));
     REQUIRE_BYTES(bytes, "\xf9\xff\xff\xff", 4);
     REQUIRE_OK(wide_with(f, 1, arg_d(RUNCU_ARG_REAL, 0x1p63)));
-    REQUIRE_FAILS(wide_with(f, 2, arg_d(RUNCU_ARG_REAL, 0x1p63)), RUNCU_ERROR_LAUNCH_ARGUMENT, "does not fit");
+    REQUIRE_FAILS(wide_with(f, 2, arg_d(RUNCU_ARG_REAL, 0x1p63)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "does not fit");
     end(f);
 }
 
@@ -178,15 +192,18 @@ static void integers_of_a_width_fit_others_by_value(void)
     REQUIRE_OK(wide_with(f, 1, arg_i(RUNCU_ARG_I64, -1)));
     REQUIRE_BYTES(bytes + 4, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
     REQUIRE_OK(wide_with(f, 0, runcu_arg_of(12345678ll)));
-    REQUIRE_FAILS(wide_with(f, 0, runcu_arg_of(1ll << 40)), RUNCU_ERROR_LAUNCH_ARGUMENT, "1099511627776 does not fit");
-    REQUIRE_FAILS(wide_with(f, 1, runcu_arg_of(-1)), RUNCU_ERROR_LAUNCH_ARGUMENT, "-1 does not fit");
+    REQUIRE_FAILS(wide_with(f, 0, runcu_arg_of(1ll << 40)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "1099511627776 does not fit");
+    REQUIRE_FAILS(wide_with(f, 1, runcu_arg_of(-1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "-1 does not fit");
     REQUIRE_OK(wide_with(f, 2, runcu_arg_of((signed char) -5)));
     REQUIRE_BYTES(bytes + 12, "\xfb\xff\xff\xff\xff\xff\xff\xff", 8);
     REQUIRE_FAILS(wide_with(f, 4, runcu_arg_of(1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 4 (float): an int32 was given where a float32 is needed");
     REQUIRE_FAILS(wide_with(f, 4, runcu_arg_of(1.0)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "a float64 was given where a float32 is needed: convert it");
-    REQUIRE_FAILS(wide_with(f, 5, runcu_arg_of(1.0f)), RUNCU_ERROR_LAUNCH_ARGUMENT, "a float32 was given");
+    REQUIRE_FAILS(wide_with(f, 5, runcu_arg_of(1.0f)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "a float32 was given");
     REQUIRE_FAILS(wide_with(f, 0, runcu_arg_of(1.0f)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "a float32 was given where an integer of 4 bytes is needed");
     REQUIRE_OK(wide_with(f, 0, arg_i(RUNCU_ARG_BOOL, 1)));
@@ -202,8 +219,10 @@ static void bools_are_nought_or_one(void)
     runcu_function *f = get("few");
     REQUIRE_FAILS(runcu_launch(f, ONE, 2, 0, 0, 0, 0), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 0 (bool): 2 does not fit: 0 to 1 does");
-    REQUIRE_FAILS(runcu_launch(f, ONE, (signed char) -1, 0, 0, 0, 0), RUNCU_ERROR_LAUNCH_ARGUMENT, "-1 does not fit");
-    REQUIRE_FAILS(runcu_launch(f, ONE, 0, 128, 0, 0, 0), RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 1 (signed char): 128");
+    REQUIRE_FAILS(runcu_launch(f, ONE, (signed char) -1, 0, 0, 0, 0), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "-1 does not fit");
+    REQUIRE_FAILS(runcu_launch(f, ONE, 0, 128, 0, 0, 0), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "parameter 1 (signed char): 128");
     end(f);
 }
 
@@ -218,7 +237,8 @@ static void signs_that_are_unknown_are_no_limit(void)
     REQUIRE_OK(runcu_launch(f, ONE, 1, 0xffffffffll));
     REQUIRE_FAILS(runcu_launch(f, ONE, 1, 1ll << 32), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 1 (Color): 4294967296 does not fit: -2147483648 to 4294967295 does");
-    REQUIRE_FAILS(runcu_launch(f, ONE, -1ll, 1), RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (unsigned int): -1");
+    REQUIRE_FAILS(runcu_launch(f, ONE, -1ll, 1), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "parameter 0 (unsigned int): -1");
     end(f);
 }
 
@@ -240,17 +260,24 @@ static void pointers_take_memory_and_addresses(void)
     REQUIRE_INT(address, ==, runcu_mem_address(mem) + 4);
     REQUIRE_BYTES(bytes + 8, "\0\0\0\0\0\0\0\0\3\0\0\0", 12);
     REQUIRE_FAILS(runcu_launch(f, ONE, mem, 0, 3), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "add(float *, float *, int): parameter 1 (float *): an int32 was given where device memory");
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, 1.0f, 3), RUNCU_ERROR_LAUNCH_ARGUMENT, "a float32 was given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, mem), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "parameter 2 (int): device memory was given where an integer of 4 bytes is needed");
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, runcu_struct("12345678", 8), 3), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "host memory was given where a pointer to device memory is needed: wrap it as In, Out or InOut");
+                  "add(float *, float *, int): parameter 1 (float *): an int32 was given where "
+                  "device memory");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, 1.0f, 3), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "a float32 was given");
+    REQUIRE_FAILS(
+        runcu_launch(f, ONE, mem, mem, mem), RUNCU_ERROR_LAUNCH_ARGUMENT,
+        "parameter 2 (int): device memory was given where an integer of 4 bytes is needed");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, runcu_struct("12345678", 8), 3),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "host memory was given where a pointer to device memory is needed: wrap it as "
+                  "In, Out or InOut");
     REQUIRE_IN("to_gpu", runcu_error_text());
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, none, 3), RUNCU_ERROR_FREED, "parameter 1 (float *): the memory has been freed");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, none, 3), RUNCU_ERROR_FREED,
+                  "parameter 1 (float *): the memory has been freed");
     REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "add(float *, float *, int) takes 3 arguments, and 2 were given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 1, 2), RUNCU_ERROR_LAUNCH_ARGUMENT, "and 4 were given");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 1, 2), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "and 4 were given");
     REQUIRE_FAILS(runcu_launch(f, ONE), RUNCU_ERROR_LAUNCH_ARGUMENT, "and 0 were given");
     REQUIRE_INT(fake.state->launches, ==, 2);
     REQUIRE_OK(runcu_mem_free(&mem));
@@ -259,9 +286,11 @@ static void pointers_take_memory_and_addresses(void)
     REQUIRE_OK(runcu_mem_alloc(&mem, 64));
     REQUIRE_OK(runcu_launch(f, ONE, mem, 3, 1.0f));
     REQUIRE_OK(runcu_launch(f, ONE, 77ull, -1, 1.0f));
-    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct("12345678", 8), 3, 1.0f), RUNCU_ERROR_LAUNCH_ARGUMENT,
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct("12345678", 8), 3, 1.0f),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 0 (pointer or 8-byte integer): host memory was given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 1.0f), RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 1 (4-byte integer)");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 1.0f), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "parameter 1 (4-byte integer)");
     REQUIRE_OK(runcu_mem_free(&mem));
     end(f);
 }
@@ -281,7 +310,8 @@ static void memory_of_another_driver_is_refused(void)
     REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 3), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "the memory is on the device Fake 1, the kernel on Fake 0");
     REQUIRE_OK(runcu_context_detach(there));
-    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 3), RUNCU_ERROR_FREED, "the memory's context has been detached");
+    REQUIRE_FAILS(runcu_launch(f, ONE, mem, mem, 3), RUNCU_ERROR_FREED,
+                  "the memory's context has been detached");
     runcu_context_release(&there);
     REQUIRE_OK(runcu_mem_free(&mem));
     end(f);
@@ -300,9 +330,10 @@ static void structs_go_by_value_and_size(void)
                   "struct(int, P): parameter 1 (P): 16 bytes were given where 24 are needed");
     REQUIRE_FAILS(runcu_launch(f, ONE, 1, 2), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "an int32 was given where a struct of 24 bytes is needed");
-    REQUIRE_FAILS(runcu_launch(f, ONE, 1, runcu_struct(NULL, 24)), RUNCU_ERROR_LAUNCH_ARGUMENT, "NULL");
-    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct(s, 4), runcu_struct(s, 24)), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "parameter 0 (int): a value of bytes was given");
+    REQUIRE_FAILS(runcu_launch(f, ONE, 1, runcu_struct(NULL, 24)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "NULL");
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct(s, 4), runcu_struct(s, 24)),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (int): a value of bytes was given");
     end(f);
 }
 
@@ -328,7 +359,8 @@ static runcu_arg array_of(int kind, size_t size)
 
 static void an_array_of_another_type_is_one_warning(void)
 {
-    runcu_arg args[3] = {array_of(RUNCU_PARAM_FLOAT, 4), array_of(RUNCU_PARAM_FLOAT, 4), runcu_arg_of(1)};
+    runcu_arg args[3] = {array_of(RUNCU_PARAM_FLOAT, 4), array_of(RUNCU_PARAM_FLOAT, 4),
+                         runcu_arg_of(1)};
     runcu_launch_params params = ONE;
     start();
     runcu_set_log(keep_warning, NULL);
@@ -339,7 +371,8 @@ static void an_array_of_another_type_is_one_warning(void)
     REQUIRE_OK(runcu_launch_args(f, &params, args, 3));
     REQUIRE_OK(runcu_launch_args(f, &params, args, 3));
     REQUIRE_INT(warnings, ==, 1);
-    REQUIRE_STR(warning, "add(float *, float *, int): parameter 1 (float *): an array of int32 was given; its bytes are "
+    REQUIRE_STR(warning, "add(float *, float *, int): parameter 1 (float *): an array of int32 was "
+                         "given; its bytes are "
                          "taken as they are");
     args[0] = array_of(RUNCU_PARAM_FLOAT, 8);
     REQUIRE_OK(runcu_launch_args(f, &params, args, 3));
@@ -353,7 +386,8 @@ static void an_array_of_another_type_is_one_warning(void)
     REQUIRE_OK(runcu_launch_args(f, &params, args, 3));
     runcu_function_release(&f);
     f = get("half");
-    REQUIRE_FAILS(runcu_launch_args(f, &params, args, 1), RUNCU_ERROR_LAUNCH_ARGUMENT, "an array of float32 was given");
+    REQUIRE_FAILS(runcu_launch_args(f, &params, args, 1), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "an array of float32 was given");
     args[0] = array_of(RUNCU_PARAM_FLOAT, 2);
     REQUIRE_OK(runcu_launch_args(f, &params, args, 1));
     REQUIRE_INT(warnings, ==, 2);
@@ -372,7 +406,9 @@ static void shapes_reach_the_driver(void)
     REQUIRE_INT(last.shared, ==, 100);
     REQUIRE((uintptr_t) last.stream == runcu_stream_handle(stream));
     REQUIRE_OK(runcu_launch(f, RUNCU_GRID(0, 0, 0, 0, 0, 0)));
-    REQUIRE_INT(last.grid[0] + last.grid[1] + last.grid[2] + last.block[0] + last.block[1] + last.block[2], ==, 6);
+    REQUIRE_INT(last.grid[0] + last.grid[1] + last.grid[2] + last.block[0] + last.block[1] +
+                    last.block[2],
+                ==, 6);
     REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(1000000)));
     REQUIRE_INT(last.block[0], ==, 256);
     REQUIRE_INT(last.grid[0], ==, 3907);
@@ -383,11 +419,15 @@ static void shapes_reach_the_driver(void)
     REQUIRE_OK(runcu_launch_args(f, &params, NULL, 0));
     REQUIRE_INT(last.grid[0], ==, 4);
     params = (runcu_launch_params){.threads = (size_t) 1 << 50, .block = {32, 0, 0}};
-    REQUIRE_FAILS(runcu_launch_args(f, &params, NULL, 0), RUNCU_ERROR_LAUNCH_SHAPE, "the limit is 2147483647");
+    REQUIRE_FAILS(runcu_launch_args(f, &params, NULL, 0), RUNCU_ERROR_LAUNCH_SHAPE,
+                  "the limit is 2147483647");
     params = (runcu_launch_params){.threads = 100, .block = {32, 0, 0}, .grid = {3, 0, 0}};
-    REQUIRE_FAILS(runcu_launch_args(f, &params, NULL, 0), RUNCU_ERROR_LAUNCH_SHAPE, "fewer than the 100 asked for");
-    /* an older caller's struct ends earlier: what is beyond is the default, whatever stands there */
-    params = (runcu_launch_params){.size = offsetof(runcu_launch_params, shared), .block = {32, 0, 0}, .shared = 99};
+    REQUIRE_FAILS(runcu_launch_args(f, &params, NULL, 0), RUNCU_ERROR_LAUNCH_SHAPE,
+                  "fewer than the 100 asked for");
+    /* an older caller's struct ends earlier: what is beyond is the default, whatever stands there
+     */
+    params = (runcu_launch_params){
+        .size = offsetof(runcu_launch_params, shared), .block = {32, 0, 0}, .shared = 99};
     REQUIRE_OK(runcu_launch_args(f, &params, NULL, 0));
     REQUIRE_INT(last.shared, ==, 0);
     runcu_stream_destroy(&stream);
@@ -400,7 +440,8 @@ static void refused_shapes_are_explained(void)
     start();
     runcu_function *f = get("nothing");
     REQUIRE_FAILS(runcu_launch(f, RUNCU_GRID(1, 1, 1, 1025, 1, 1)), RUNCU_ERROR_LAUNCH_SHAPE,
-                  "cuLaunchKernel failed: invalid argument\nnothing(): block x is 1025, 1 over the device's limit of 1024.");
+                  "cuLaunchKernel failed: invalid argument\nnothing(): block x is 1025, 1 over the "
+                  "device's limit of 1024.");
     runcu_error_get(&e);
     REQUIRE_INT(e.code, ==, CUDA_ERROR_INVALID_VALUE);
     REQUIRE_FAILS(runcu_launch(f, RUNCU_GRID(1, 70000, 1, 1, 1, 1)), RUNCU_ERROR_LAUNCH_SHAPE,
@@ -408,18 +449,23 @@ static void refused_shapes_are_explained(void)
     REQUIRE_FAILS(runcu_launch(f, RUNCU_GRID(1, 1, 1, 64, 32, 1)), RUNCU_ERROR_LAUNCH_SHAPE,
                   "a block of 64 x 32 x 1 has 2048 threads, 1024 over the device's limit of 1024");
     REQUIRE_FAILS(runcu_launch(f, runcu_on(ONE, NULL, 300 << 10)), RUNCU_ERROR_LAUNCH_SHAPE,
-                  "307200 bytes of dynamic and 0 of static shared memory are 74752 over the device's limit of 232448");
-    REQUIRE_FAILS(runcu_launch(f, runcu_on(ONE, NULL, SIZE_MAX)), RUNCU_ERROR_LAUNCH_SHAPE, "more than any device has");
+                  "307200 bytes of dynamic and 0 of static shared memory are 74752 over the "
+                  "device's limit of 232448");
+    REQUIRE_FAILS(runcu_launch(f, runcu_on(ONE, NULL, SIZE_MAX)), RUNCU_ERROR_LAUNCH_SHAPE,
+                  "more than any device has");
     runcu_function_release(&f);
     f = get("limited");
     REQUIRE_FAILS(runcu_launch(f, RUNCU_GRID(1, 1, 1, 512, 1, 1), 1), RUNCU_ERROR_LAUNCH_SHAPE,
                   "cuLaunchKernel failed: too many resources requested for launch");
-    REQUIRE_IN("256 over this kernel's limit of 256 (it takes 40 registers a thread)", runcu_error_text());
+    REQUIRE_IN("256 over this kernel's limit of 256 (it takes 40 registers a thread)",
+               runcu_error_text());
     REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(100000), 1)); /* chosen within that limit */
     REQUIRE_INT(last.block[0], ==, 256);
     fake.fail("cuLaunchKernel", CUDA_ERROR_LAUNCH_FAILED, 1);
-    REQUIRE_FAILS(runcu_launch(f, ONE, 1), RUNCU_ERROR_DRIVER, "cuLaunchKernel failed: unspecified launch failure");
-    REQUIRE_FAILS(runcu_launch_args(NULL, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT, "the function is NULL");
+    REQUIRE_FAILS(runcu_launch(f, ONE, 1), RUNCU_ERROR_DRIVER,
+                  "cuLaunchKernel failed: unspecified launch failure");
+    REQUIRE_FAILS(runcu_launch_args(NULL, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT,
+                  "the function is NULL");
     REQUIRE_FAILS(runcu_launch_args(f, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT, "params is NULL");
     end(f);
 }
@@ -471,20 +517,22 @@ static void host_arrays_travel_there_and_back(void)
     REQUIRE_NEAR(x[2], 3, 0);
     REQUIRE_INT(fake.state->live_memory, ==, 0);
     REQUIRE_INT(fake.calls("cuMemcpyHtoDAsync"), ==, 1);
-    REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(3), runcu_inout(y, sizeof y), runcu_out(x, sizeof x), 3));
+    REQUIRE_OK(
+        runcu_launch(f, RUNCU_THREADS(3), runcu_inout(y, sizeof y), runcu_out(x, sizeof x), 3));
     REQUIRE_NEAR(x[2], 5, 0);
-    REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(3), runcu_in(x, 0), runcu_in(NULL, 0), 0)); /* of no bytes */
-    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(NULL, 4), runcu_out(y, 4), 0), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "the host array's pointer is NULL");
-    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(x, 4), runcu_out(y, 4), runcu_in(x, 4)), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "parameter 2 (int): a host array (In) was given");
+    REQUIRE_OK(
+        runcu_launch(f, RUNCU_THREADS(3), runcu_in(x, 0), runcu_in(NULL, 0), 0)); /* of no bytes */
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(NULL, 4), runcu_out(y, 4), 0),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT, "the host array's pointer is NULL");
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(x, 4), runcu_out(y, 4), runcu_in(x, 4)),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 2 (int): a host array (In) was given");
     int launches = fake.state->launches;
-    static const char *const routines[] = {"cuMemAlloc", "cuMemcpyHtoDAsync", "cuLaunchKernel", "cuMemcpyDtoHAsync",
-                                           "cuStreamSynchronize"};
+    static const char *const routines[] = {"cuMemAlloc", "cuMemcpyHtoDAsync", "cuLaunchKernel",
+                                           "cuMemcpyDtoHAsync", "cuStreamSynchronize"};
     for (size_t i = 0; i < sizeof routines / sizeof *routines; i++) {
         fake.fail(routines[i], CUDA_ERROR_OUT_OF_MEMORY, i == 0 ? 2 : 1);
-        REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(x, sizeof x), runcu_out(y, sizeof y), 3), RUNCU_ERROR_DRIVER,
-                      routines[i]);
+        REQUIRE_FAILS(runcu_launch(f, ONE, runcu_in(x, sizeof x), runcu_out(y, sizeof y), 3),
+                      RUNCU_ERROR_DRIVER, routines[i]);
         fake.fail(routines[i], 0, 0);
         REQUIRE_INT(fake.state->live_memory, ==, 0);
     }
@@ -547,19 +595,25 @@ static void unknown_kernels_take_what_has_a_width(void)
     REQUIRE(!runcu_function_params(f, &count));
     REQUIRE_INT(count, ==, -1);
     REQUIRE_OK(runcu_mem_alloc(&mem, 4));
-    REQUIRE_OK(runcu_launch(f, ONE, (short) 1, mem, 2.5f, runcu_struct("abcdefghijkl", 12), (signed char) 3, 1.0));
+    REQUIRE_OK(runcu_launch(f, ONE, (short) 1, mem, 2.5f, runcu_struct("abcdefghijkl", 12),
+                            (signed char) 3, 1.0));
     REQUIRE_INT(last.bytes, ==, 48);
     uint64_t address;
     memcpy(&address, bytes + 8, 8);
     REQUIRE_INT(address, ==, runcu_mem_address(mem));
     REQUIRE_BYTES(bytes, "\1\0\0\0\0\0\0\0", 8);
-    REQUIRE_BYTES(bytes + 16, "\0\0\x20\x40" "abcdefghijkl" "\3\0\0\0\0\0\0\0", 24);
+    REQUIRE_BYTES(bytes + 16,
+                  "\0\0\x20\x40"
+                  "abcdefghijkl"
+                  "\3\0\0\0\0\0\0\0",
+                  24);
     runcu_launch_params params = ONE;
     runcu_arg number = arg_i(RUNCU_ARG_INT, 1);
     REQUIRE_FAILS(runcu_launch_args(f, &params, &number, 1), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "exact(?): parameter 0: nothing is known of this kernel's parameters");
     static char big[5000];
-    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct(big, sizeof big)), RUNCU_ERROR_LAUNCH_ARGUMENT, "more than 4096 bytes");
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct(big, sizeof big)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "more than 4096 bytes");
     float x = 1, y = 0;
     (void) y;
     REQUIRE_OK(runcu_launch(f, ONE, (short) 1, runcu_in(&x, sizeof x)));

@@ -1,5 +1,5 @@
-/* Fails the first, second, third … allocation of a scenario that uses most of core, until it passes: each failure is reported as such, nothing
- * crashes and nothing is left behind. */
+/* Fails the first, second, third … allocation of a scenario that uses most of core, until it
+ * passes: each failure is reported as such, nothing crashes and nothing is left behind. */
 #include "runcu/runcu.h"
 #include "test.h"
 
@@ -39,7 +39,8 @@ static int use(struct things *t)
     return runcu_device_default(&device) || runcu_context_create(&t->context, device, 0) ||
            runcu_mem_alloc(&t->mem, 64) || runcu_mem_alloc_host(&t->pinned, 64, 0) ||
            runcu_stream_create(&t->stream, 0, 0) || runcu_event_create(&t->event, 0) ||
-           runcu_event_record(t->event, t->stream) || runcu_copy_htod(runcu_mem_address(t->mem), x, sizeof x) ||
+           runcu_event_record(t->event, t->stream) ||
+           runcu_copy_htod(runcu_mem_address(t->mem), x, sizeof x) ||
            runcu_module_load(&t->module, ptx, sizeof ptx - 1) ||
            runcu_module_get_global(&address, &bytes, t->module, "counter") ||
            runcu_module_get_function(&t->add, t->module, "add(float *, float *, int)") ||
@@ -48,8 +49,10 @@ static int use(struct things *t)
            runcu_module_get_function(&t->huge, t->module, "huge") ||
            runcu_launch(t->add, RUNCU_THREADS(4), t->mem, t->mem, 4) ||
            refused(runcu_launch(t->add, RUNCU_THREADS(4), 1, 2), RUNCU_ERROR_LAUNCH_ARGUMENT) ||
-           refused(runcu_launch(t->add, RUNCU_THREADS(4), t->mem, 2.5, 4), RUNCU_ERROR_LAUNCH_ARGUMENT) ||
-           runcu_launch(t->add, RUNCU_THREADS(4), runcu_in(x, sizeof x), runcu_inout(x, sizeof x), 4) ||
+           refused(runcu_launch(t->add, RUNCU_THREADS(4), t->mem, 2.5, 4),
+                   RUNCU_ERROR_LAUNCH_ARGUMENT) ||
+           runcu_launch(t->add, RUNCU_THREADS(4), runcu_in(x, sizeof x), runcu_inout(x, sizeof x),
+                        4) ||
            runcu_launch(t->huge, RUNCU_THREADS(1), runcu_struct(big, sizeof big)) ||
            runcu_context_synchronize(NULL);
 }

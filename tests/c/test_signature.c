@@ -1,4 +1,5 @@
-/* What is read out of images: kernels by all their names, the kinds of their parameters, variables; and images that are nonsense. */
+/* What is read out of images: kernels by all their names, the kinds of their parameters, variables;
+ * and images that are nonsense. */
 #include "runcu/runcu.h"
 #include "test.h"
 
@@ -20,7 +21,8 @@ static const char ptx[] =
     ".extern .global .align 4 .u32 elsewhere;\n"
     ".global .attribute(.managed) .align 4 .u32 shared_by_all;\n"
     ".global .align 1 .b8 $str[4] = {37, 100, 10};\n"
-    ".visible .func  (.param .b32 func_retval0) _Z4calci(\n\t.param .b32 _Z4calci_param_0\n)\n{\n\tret;\n}\n"
+    ".visible .func  (.param .b32 func_retval0) _Z4calci(\n\t.param .b32 "
+    "_Z4calci_param_0\n)\n{\n\tret;\n}\n"
     ".visible .entry _Z5saxpyfPKfPfi(\n\t.param .f32 _Z5saxpyfPKfPfi_param_0,\n"
     "\t.param .u64 _Z5saxpyfPKfPfi_param_1,\n\t.param .u64 _Z5saxpyfPKfPfi_param_2,\n"
     "\t.param .u32 _Z5saxpyfPKfPfi_param_3\n)\n.maxntid 256, 1, 1\n{\n"
@@ -33,11 +35,15 @@ static const char ptx[] =
     ".visible .entry _ZN2ns3addEPfPKfi(.param .u64 a, .param .u64 b, .param .u32 c) { ret; }\n"
     ".entry _ZN36_GLOBAL__N__00000000_4_k_cu_d526be726hiddenEPi(.param .u64 a) { ret; }\n"
     ".visible .entry _Z3mixbchst1P5Colormxd6float4PKS_PvPPfPcP6float2PFviE(\n"
-    ".param .u8 a0, .param .u8 a1, .param .u8 a2, .param .u16 a3, .param .u16 a4, .param .align 8 .b8 a5[16],\n"
-    ".param .u32 a6, .param .u64 a7, .param .u64 a8, .param .f64 a9, .param .align 16 .b8 a10[16],\n"
-    ".param .u64 a11, .param .u64 a12, .param .u64 a13, .param .u64 a14, .param .u64 a15, .param .u64 a16)\n"
+    ".param .u8 a0, .param .u8 a1, .param .u8 a2, .param .u16 a3, .param .u16 a4, .param .align 8 "
+    ".b8 a5[16],\n"
+    ".param .u32 a6, .param .u64 a7, .param .u64 a8, .param .f64 a9, .param .align 16 .b8 "
+    "a10[16],\n"
+    ".param .u64 a11, .param .u64 a12, .param .u64 a13, .param .u64 a14, .param .u64 a15, .param "
+    ".u64 a16)\n"
     "{ ret; }\n"
-    ".visible .entry plain(.param .u64 .ptr .align 1 a, .param .u32 b, .param .u64 c, .param .f64 d,\n"
+    ".visible .entry plain(.param .u64 .ptr .align 1 a, .param .u32 b, .param .u64 c, .param .f64 "
+    "d,\n"
     " .param .align 8 .b8 e[16], .param .f32 f, .param .s32 g)\n{ ret; }\n"
     ".visible .entry nothing()\n{ ret; }\n"
     ".visible .entry bare { ret; }\n"
@@ -88,7 +94,7 @@ static void names_lead_to_kernels(void)
     leads_to("tk<float, 3>", "_Z2tkIfLi3EEvPT_S0_");
     leads_to("tk<float,3>", "_Z2tkIfLi3EEvPT_S0_");
     leads_to("tk<unsigned int, 4>", "_Z2tkIjLj4EEvPT_S0_"); /* 4u in full */
-    leads_to("ns::add", "_ZN2ns3addEPfPKfi"); /* in full before any tail */
+    leads_to("ns::add", "_ZN2ns3addEPfPKfi");               /* in full before any tail */
     leads_to("inner::add", "_ZN2ns5inner3addEPi");
     leads_to("ns::inner::add", "_ZN2ns5inner3addEPi");
     leads_to("add(int *)", "_ZN2ns5inner3addEPi");
@@ -104,14 +110,15 @@ static void ambiguous_and_unknown_names_list_what_there_is(void)
     REQUIRE_IN("\n  scale(float *, int)\n  scale(double *, int)", runcu_error_text());
     fails("tk", "tk<float, 3>(float *, float)");
     fails("add", "fits 2 kernels");
-    fails("saxyp", "There is no kernel \"saxyp\". There are:\n  saxpy(float, const float *, float *, int)");
+    fails("saxyp",
+          "There is no kernel \"saxyp\". There are:\n  saxpy(float, const float *, float *, int)");
     REQUIRE_IN("cuModuleGetFunction failed: named symbol not found", runcu_error_text());
     REQUIRE_IN("and 1 more", runcu_error_text());
     fails("scale(float)", "scale(float *, int)");
     fails("tk<double, 3>", "Of a template there is what the source instantiates.");
     fails("", "There is no kernel \"\"");
-    fails("calc", "no kernel");         /* a function, not a kernel */
-    fails("dd", "no kernel");           /* a tail, but not of whole names */
+    fails("calc", "no kernel"); /* a function, not a kernel */
+    fails("dd", "no kernel");   /* a tail, but not of whole names */
     runcu_error e;
     runcu_error_get(&e);
     REQUIRE_INT(e.code, ==, CUDA_ERROR_NOT_FOUND);
@@ -130,7 +137,8 @@ static void variables_are_found(void)
     REQUIRE_OK(runcu_module_get_global(&address, &bytes, module, "coef"));
     REQUIRE_OK(runcu_module_get_global(&address, &bytes, module, "pointers"));
     REQUIRE_OK(runcu_module_get_global(&address, &bytes, module, "shared_by_all"));
-    REQUIRE_FAILS(runcu_module_get_global(&address, &bytes, module, "elsewhere"), RUNCU_ERROR_NAME, "coef");
+    REQUIRE_FAILS(runcu_module_get_global(&address, &bytes, module, "elsewhere"), RUNCU_ERROR_NAME,
+                  "coef");
     REQUIRE_NOT_IN("$str", runcu_error_text());
     REQUIRE_NOT_IN("\n  generic", runcu_error_text());
     end();
@@ -197,11 +205,13 @@ static void parameters_have_kinds_sizes_and_types(void)
     start();
     has_params("saxpy", "saxpy(float, const float *, float *, int)", saxpy, 4);
     has_params("mix",
-               "mix(bool, char, unsigned char, short, unsigned short, P, Color, unsigned long, long long, double, "
+               "mix(bool, char, unsigned char, short, unsigned short, P, Color, unsigned long, "
+               "long long, double, "
                "float4, const P *, void *, float **, char *, float2 *, void (*)(int))",
                mix, 17);
     has_params("plain",
-               "plain(pointer, 4-byte integer, pointer or 8-byte integer, double, 16-byte struct, float, 4-byte integer)",
+               "plain(pointer, 4-byte integer, pointer or 8-byte integer, double, 16-byte struct, "
+               "float, 4-byte integer)",
                plain, 7);
     has_params("nothing", "nothing()", NULL, 0);
     has_params("bare", "bare()", NULL, 0);
@@ -225,7 +235,8 @@ static void put(unsigned char *at, uint64_t value, int bytes)
         at[i] = (unsigned char) (value >> 8 * i);
 }
 
-/* A cubin's outline: header, symbols "_Z3addPfi" (an entry), "helper" (a function), "table" (an object), three sections. */
+/* A cubin's outline: header, symbols "_Z3addPfi" (an entry), "helper" (a function), "table" (an
+ * object), three sections. */
 static void make_elf(unsigned char elf[512])
 {
     enum { STRINGS = 64, SYMBOLS = 128, SECTIONS = 256 };
@@ -317,7 +328,8 @@ static void any_cut_and_any_byte_of_an_image_is_survived(void)
         memcpy(copy, ptx, sizeof ptx);
         for (int k = 0; k < 5; k++) {
             seed = seed * 1664525u + 1013904223u;
-            copy[(seed >> 8) % sizeof ptx] = "{}()[].,;\"/ 9a"[seed >> 4 & 15 ? (seed >> 4) % 14 : 0];
+            copy[(seed >> 8) % sizeof ptx] =
+                "{}()[].,;\"/ 9a"[seed >> 4 & 15 ? (seed >> 4) % 14 : 0];
         }
         REQUIRE_OK(core_image_read(&image, copy, sizeof ptx));
         core_image_fini(&image);
