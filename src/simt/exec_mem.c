@@ -24,36 +24,47 @@ static ALWAYS_INLINE enum pattern pattern_of(const uint64_t *at, uint64_t step)
     uint64_t span = at[CHUNK - 1] - at[0], off = 0;
     if (span && span != (CHUNK - 1) * step)
         return SCATTERED;
-    uint64_t by = span ? step : 0;
-    for (uint64_t i = 0; i < CHUNK; i++)
-        off |= at[i] ^ (at[0] + i * by);
-    return off ? SCATTERED : span ? CONSECUTIVE : EQUAL;
+    if (span) {
+        EACH (i)
+            off |= at[i] ^ (at[0] + i * step);
+        return off ? SCATTERED : CONSECUTIVE;
+    }
+    EACH (i)
+        off |= at[i] ^ at[0];
+    return off ? SCATTERED : EQUAL;
 }
 
 /* ---- loads ---- */
 
-static ALWAYS_INLINE void copy_chunk(uint8_t *d, uint32_t lane, uint64_t from, unsigned size, bool sign, bool wide)
+/* `d` is the chunk's part of the column in these. */
+static ALWAYS_INLINE void copy_chunk(uint8_t *d, uint64_t from, unsigned size, bool sign, bool wide)
 {
+    const uint8_t *p = pointer(from);
     uint64_t v[CHUNK];
-    for (unsigned i = 0; i < CHUNK; i++)
-        v[i] = get(pointer(from + i * size), size, sign);
-    for (unsigned i = 0; i < CHUNK; i++)
-        column_set(d, wide, lane + i, v[i]);
+    EACH (i)
+        v[i] = get(p + i * size, size, sign);
+    EACH (i)
+        column_set(d, wide, i, v[i]);
 }
 
-static ALWAYS_INLINE void splat_chunk(uint8_t *d, uint32_t lane, uint64_t v, bool wide)
+static ALWAYS_INLINE void splat_chunk(uint8_t *d, uint64_t v, bool wide)
 {
-    for (unsigned i = 0; i < CHUNK; i++)
-        column_set(d, wide, lane + i, v);
+    EACH (i)
+        column_set(d, wide, i, v);
 }
 
-static ALWAYS_INLINE void gather_chunk(uint8_t *d, uint32_t lane, const uint64_t *at, unsigned size, bool sign, bool wide)
+static ALWAYS_INLINE void gather_chunk(uint8_t *d, const uint64_t *at, unsigned size, bool sign, bool wide)
 {
     uint64_t v[CHUNK];
-    for (unsigned i = 0; i < CHUNK; i++)
+    EACH (i)
         v[i] = get(pointer(at[i]), size, sign);
-    for (unsigned i = 0; i < CHUNK; i++)
-        column_set(d, wide, lane + i, v[i]);
+    EACH (i)
+        column_set(d, wide, i, v[i]);
+}
+
+static ALWAYS_INLINE size_t chunk_bytes(bool wide)
+{
+    return CHUNK * (wide ? 8 : 4);
 }
 
 /* Sixteen lanes, none of them off; false: not all of them may. Sources are read before any destination is written. */
@@ -61,12 +72,13 @@ static ALWAYS_INLINE bool load_chunk(struct access *x, uint8_t *d, uint32_t lane
                                      bool wide)
 {
     enum pattern p = x->in->x[1] == PTX_LOCAL ? SCATTERED : pattern_of(at, size);
+    d += lane / CHUNK * chunk_bytes(wide);
     if (p == CONSECUTIVE && !(at[0] & (size - 1)) && reach(x, at[0], CHUNK * size))
-        copy_chunk(d, lane, at[0], size, sign, wide);
+        copy_chunk(d, at[0], size, sign, wide);
     else if (p == EQUAL && !(at[0] & (size - 1)) && reach(x, at[0], size))
-        splat_chunk(d, lane, get(pointer(at[0]), size, sign), wide);
+        splat_chunk(d, get(pointer(at[0]), size, sign), wide);
     else if (all_may(x, at, lane))
-        gather_chunk(d, lane, at, size, sign, wide);
+        gather_chunk(d, at, size, sign, wide);
     else
         return false;
     return true;
@@ -91,8 +103,8 @@ static ALWAYS_INLINE bool load_row(struct access *x, uint8_t *d, unsigned size, 
     uint64_t from = a[0] + (uint64_t) x->in->imm;
     if (!is_row(a, g->lanes, size) || from & (size - 1) || !reach(x, from, (uint64_t) g->lanes * size))
         return false;
-    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK)
-        copy_chunk(d, lane, from + (uint64_t) lane * size, size, sign, wide);
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK, from += CHUNK * size, d += chunk_bytes(wide))
+        copy_chunk(d, from, size, sign, wide);
     return true;
 }
 
@@ -103,6 +115,7 @@ static ALWAYS_INLINE void make_plan(struct simt_plan *plan, const struct access 
     struct access bare = *x;
     struct simt_insn in = *x->in;
     uint64_t at[CHUNK], bits = 0;
+    enum pattern all = SCATTERED;
     in.imm = 0;
     bare.in = &in;
     plan->pc = simt_pc(x->g, x->in);
@@ -112,7 +125,7 @@ static ALWAYS_INLINE void make_plan(struct simt_plan *plan, const struct access 
     for (uint32_t lane = 0; lane < x->g->lanes; lane += CHUNK) {
         addresses(at, &bare, lane);
         enum pattern p = pattern_of(at, size);
-        plan->pattern[lane / CHUNK] = (uint8_t) p;
+        all = !lane || p == all ? p : SCATTERED;
         plan->first[lane / CHUNK] = at[0];
         uint64_t low = MIN(at[0], at[CHUNK - 1]), high = MAX(at[0], at[CHUNK - 1]);
         bits |= at[0];
@@ -125,68 +138,89 @@ static ALWAYS_INLINE void make_plan(struct simt_plan *plan, const struct access 
         plan->highest = MAX(plan->highest, high);
     }
     plan->low_bits = bits & 7;
+    plan->all = (uint8_t) all;
 }
 
-/* Loads by the plan of an earlier load, or makes it. False: there is none, or not all lanes may. */
-static ALWAYS_INLINE bool load_planned(struct access *x, uint8_t *d, unsigned size, bool sign, bool wide)
+/* Loads by a plan that has been checked. The two loops without a choice are the usual ones. */
+static ALWAYS_INLINE void follow_plan(struct access *x, uint8_t *d, const struct simt_plan *plan, unsigned size, bool sign,
+                                      bool wide)
+{
+    uint32_t lanes = x->g->lanes;
+    uint64_t off = (uint64_t) x->in->imm, at[CHUNK];
+    const uint64_t *first = plan->first;
+    for (uint32_t lane = 0; lane < lanes && plan->all == EQUAL; lane += CHUNK, d += chunk_bytes(wide))
+        splat_chunk(d, get(pointer(*first++ + off), size, sign), wide);
+    for (uint32_t lane = 0; lane < lanes && plan->all == CONSECUTIVE; lane += CHUNK, d += chunk_bytes(wide))
+        copy_chunk(d, *first++ + off, size, sign, wide);
+    for (uint32_t lane = 0; lane < lanes && plan->all == SCATTERED; lane += CHUNK, d += chunk_bytes(wide)) {
+        addresses(at, x, lane);
+        gather_chunk(d, at, size, sign, wide);
+    }
+}
+
+/* Finds the plan of an earlier load, or makes it. NULL: there is none, or not all lanes may. */
+static ALWAYS_INLINE const struct simt_plan *find_plan(struct access *x, unsigned size)
 {
     const struct simt_insn *in = x->in;
     struct simt_plan *plan = &x->g->run->plans[in->x[2] - 1];
-    uint64_t off = (uint64_t) in->imm, at[CHUNK];
+    uint64_t off = (uint64_t) in->imm;
     if (in->e == simt_pc(x->g, in))
         make_plan(plan, x, size);
     else if (plan->pc != in->e || plan->epoch != x->g->run->epoch)
-        return false;
+        return NULL;
     if ((plan->low_bits | off) & (size - 1) || !reach(x, plan->lowest + off, plan->highest - plan->lowest + size))
-        return false;
-    for (uint32_t lane = 0; lane < x->g->lanes; lane += CHUNK) {
-        uint64_t from = plan->first[lane / CHUNK] + off;
-        uint8_t p = plan->pattern[lane / CHUNK];
-        if (p == CONSECUTIVE) {
-            copy_chunk(d, lane, from, size, sign, wide);
-        } else if (p == EQUAL) {
-            splat_chunk(d, lane, get(pointer(from), size, sign), wide);
-        } else {
-            addresses(at, x, lane);
-            gather_chunk(d, lane, at, size, sign, wide);
-        }
-    }
-    return true;
+        return NULL;
+    return plan;
 }
 
-static ALWAYS_INLINE enum simt_flow load(struct simt_gang *g, const struct simt_insn *in, unsigned size, bool sign, bool wide)
+/* Any gang, sixteen lanes at a time, and lane by lane where some are off or may not. */
+static ALWAYS_INLINE enum simt_flow load_chunks(struct access *x, uint8_t *d, unsigned size, bool sign, bool wide)
 {
-    struct access x;
-    uint8_t *d = SIMT_LANES(g, uint8_t, in->d);
+    const struct simt_gang *g = x->g;
     uint64_t at[CHUNK];
-    access_begin(&x, g, in, size, false);
-    if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM)
-        return load_same(&x, d, size, sign, wide);
-    if (g->run->whole && in->x[2] && load_planned(&x, d, size, sign, wide))
-        return SIMT_NEXT;
-    if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL && load_row(&x, d, size, sign, wide))
-        return SIMT_NEXT;
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         uint32_t on = g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & CHUNK_ALL;
         if (!on)
             continue;
-        addresses(at, &x, lane);
-        if (LIKELY(on == CHUNK_ALL) && LIKELY(load_chunk(&x, d, lane, at, size, sign, wide)))
+        addresses(at, x, lane);
+        if (LIKELY(on == CHUNK_ALL) && LIKELY(load_chunk(x, d, lane, at, size, sign, wide)))
             continue;
         for (; on; on &= on - 1) {
             uint32_t i = (uint32_t) __builtin_ctz(on);
-            if (UNLIKELY(!lane_may(&x, at[i], lane + i)))
-                return simt_refuse(&x, at[i], lane + i);
+            if (UNLIKELY(!lane_may(x, at[i], lane + i)))
+                return simt_refuse(x, at[i], lane + i);
             column_set(d, wide, lane + i, get(pointer(at[i]), size, sign));
         }
     }
     return SIMT_NEXT;
 }
 
+/* Each way on its own, so that none makes another spill its registers. */
 #define LOAD(name, size, sign, wide)                                                               \
+    NO_TSAN NO_INLINE static void name##_follow(struct access *x, uint8_t *d, const struct simt_plan *plan) \
+    {                                                                                              \
+        follow_plan(x, d, plan, size, sign, wide);                                                 \
+    }                                                                                              \
+    NO_TSAN NO_INLINE static enum simt_flow name##_chunks(struct access *x, uint8_t *d)            \
+    {                                                                                              \
+        return load_chunks(x, d, size, sign, wide);                                                \
+    }                                                                                              \
     NO_TSAN enum simt_flow SIMT_X(name)(struct simt_gang * g, const struct simt_insn *in)          \
     {                                                                                              \
-        return load(g, in, size, sign, wide);                                                      \
+        struct access x;                                                                           \
+        uint8_t *d = SIMT_LANES(g, uint8_t, in->d);                                                \
+        const struct simt_plan *plan;                                                              \
+        access_begin(&x, g, in, size, false);                                                      \
+        if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM)                               \
+            return load_same(&x, d, size, sign, wide);                                             \
+        if (g->run->whole && in->x[2] && (plan = find_plan(&x, size))) {                           \
+            name##_follow(&x, d, plan);                                                            \
+            return SIMT_NEXT;                                                                      \
+        }                                                                                          \
+        if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL &&                    \
+            load_row(&x, d, size, sign, wide))                                                     \
+            return SIMT_NEXT;                                                                      \
+        return name##_chunks(&x, d);                                                               \
     }
 LOAD(LD_U8_32, 1, false, false)
 LOAD(LD_S8_32, 1, true, false)
@@ -203,23 +237,30 @@ LOAD(LD_64_64, 8, false, true)
 
 /* ---- stores ---- */
 
+/* `c` is the chunk's part of the column. */
+static ALWAYS_INLINE void write_chunk(const uint8_t *c, uint64_t to, unsigned size, bool wide)
+{
+    uint8_t *p = (uint8_t *) (uintptr_t) to;
+    uint64_t v[CHUNK];
+    EACH (i)
+        v[i] = column_get(c, wide, i);
+    EACH (i)
+        set(p + i * size, size, v[i]);
+}
+
 static ALWAYS_INLINE bool store_chunk(struct access *x, const uint8_t *c, uint32_t lane, const uint64_t *at, unsigned size,
                                       bool wide)
 {
-    uint64_t v[CHUNK];
-    for (unsigned i = 0; i < CHUNK; i++)
-        v[i] = column_get(c, wide, lane + i);
     enum pattern p = x->in->x[1] == PTX_LOCAL ? SCATTERED : pattern_of(at, size);
+    c += lane / CHUNK * chunk_bytes(wide);
     if (p == CONSECUTIVE && !(at[0] & (size - 1)) && reach(x, at[0], CHUNK * size)) {
-        uint8_t *to = (uint8_t *) (uintptr_t) at[0];
-        for (unsigned i = 0; i < CHUNK; i++)
-            set(to + i * size, size, v[i]);
+        write_chunk(c, at[0], size, wide);
         return true;
     }
     if (!all_may(x, at, lane))
         return false;
-    for (unsigned i = 0; i < CHUNK; i++)
-        set((void *) (uintptr_t) at[i], size, v[i]);
+    EACH (i)
+        set((void *) (uintptr_t) at[i], size, column_get(c, wide, i));
     return true;
 }
 
@@ -227,37 +268,29 @@ static ALWAYS_INLINE bool store_row(struct access *x, const uint8_t *c, unsigned
 {
     const struct simt_gang *g = x->g;
     const uint64_t *a = SIMT_LANES(g, uint64_t, x->in->a);
-    uint64_t to = a[0] + (uint64_t) x->in->imm, v[CHUNK];
+    uint64_t to = a[0] + (uint64_t) x->in->imm;
     if (!is_row(a, g->lanes, size) || to & (size - 1) || !reach(x, to, (uint64_t) g->lanes * size))
         return false;
-    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
-        for (unsigned i = 0; i < CHUNK; i++)
-            v[i] = column_get(c, wide, lane + i);
-        for (unsigned i = 0; i < CHUNK; i++)
-            set((void *) (uintptr_t) (to + (lane + i) * (uint64_t) size), size, v[i]);
-    }
+    for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK, to += CHUNK * size, c += chunk_bytes(wide))
+        write_chunk(c, to, size, wide);
     return true;
 }
 
-static ALWAYS_INLINE enum simt_flow store(struct simt_gang *g, const struct simt_insn *in, unsigned size, bool wide)
+static ALWAYS_INLINE enum simt_flow store_chunks(struct access *x, const uint8_t *c, unsigned size, bool wide)
 {
-    struct access x;
-    const uint8_t *c = SIMT_LANES(g, uint8_t, in->c);
+    const struct simt_gang *g = x->g;
     uint64_t at[CHUNK];
-    access_begin(&x, g, in, size, true);
-    if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL && store_row(&x, c, size, wide))
-        return SIMT_NEXT;
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         uint32_t on = g->on[lane / SIMT_WARP] >> lane % SIMT_WARP & CHUNK_ALL;
         if (!on)
             continue;
-        addresses(at, &x, lane);
-        if (LIKELY(on == CHUNK_ALL) && LIKELY(store_chunk(&x, c, lane, at, size, wide)))
+        addresses(at, x, lane);
+        if (LIKELY(on == CHUNK_ALL) && LIKELY(store_chunk(x, c, lane, at, size, wide)))
             continue;
         for (; on; on &= on - 1) {
             uint32_t i = (uint32_t) __builtin_ctz(on);
-            if (UNLIKELY(!lane_may(&x, at[i], lane + i)))
-                return simt_refuse(&x, at[i], lane + i);
+            if (UNLIKELY(!lane_may(x, at[i], lane + i)))
+                return simt_refuse(x, at[i], lane + i);
             set((void *) (uintptr_t) at[i], size, column_get(c, wide, lane + i));
         }
     }
@@ -265,9 +298,19 @@ static ALWAYS_INLINE enum simt_flow store(struct simt_gang *g, const struct simt
 }
 
 #define STORE(name, size, wide)                                                                    \
+    NO_TSAN NO_INLINE static enum simt_flow name##_chunks(struct access *x, const uint8_t *c)      \
+    {                                                                                              \
+        return store_chunks(x, c, size, wide);                                                     \
+    }                                                                                              \
     NO_TSAN enum simt_flow SIMT_X(name)(struct simt_gang * g, const struct simt_insn *in)          \
     {                                                                                              \
-        return store(g, in, size, wide);                                                           \
+        struct access x;                                                                           \
+        const uint8_t *c = SIMT_LANES(g, uint8_t, in->c);                                          \
+        access_begin(&x, g, in, size, true);                                                       \
+        if (g->run->whole && in->x[0] == SIMT_AT_64 && in->x[1] != PTX_LOCAL &&                    \
+            store_row(&x, c, size, wide))                                                          \
+            return SIMT_NEXT;                                                                      \
+        return name##_chunks(&x, c);                                                               \
     }
 STORE(ST_8_32, 1, false)
 STORE(ST_16_32, 2, false)

@@ -30,10 +30,11 @@ static ALWAYS_INLINE void load_element(uint8_t *d, uint32_t lane, const uint64_t
 {
     uint64_t v[CHUNK];
     if (on == CHUNK_ALL) {
-        for (unsigned i = 0; i < CHUNK; i++)
+        d += lane * (wide ? 8 : 4);
+        EACH (i)
             v[i] = get(pointer(at[i] + off), size, sign);
-        for (unsigned i = 0; i < CHUNK; i++)
-            column_set(d, wide, lane + i, v[i]);
+        EACH (i)
+            column_set(d, wide, i, v[i]);
         return;
     }
     for (; on; on &= on - 1) {

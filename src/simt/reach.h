@@ -8,6 +8,13 @@
 
 enum { CHUNK = SIMT_CHUNK, CHUNK_ALL = 0xffff };
 
+/* A loop over the lanes of a chunk. gcc would take it apart before it thinks of vectors. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define EACH(i) _Pragma("GCC unroll 1") for (size_t i = 0; i < CHUNK; i++)
+#else
+#define EACH(i) for (size_t i = 0; i < CHUNK; i++)
+#endif
+
 /* One operation on its way through the lanes. */
 struct access {
     struct simt_gang *g;
@@ -76,24 +83,24 @@ static ALWAYS_INLINE void addresses(uint64_t *at, const struct access *x, uint32
     uint64_t same;
     if (LIKELY(in->x[0] == SIMT_AT_64)) {
         const uint64_t *a = SIMT_LANES(g, uint64_t, in->a) + lane;
-        for (int i = 0; i < CHUNK; i++)
+        EACH (i)
             at[i] = a[i] + (uint64_t) in->imm;
         return;
     }
     if (in->x[0] == SIMT_AT_32) {
         const uint32_t *a = SIMT_LANES(g, uint32_t, in->a) + lane;
-        for (int i = 0; i < CHUNK; i++)
+        EACH (i)
             at[i] = (uint32_t) (a[i] + (uint32_t) in->imm);
         return;
     }
     if (in->x[0] == SIMT_AT_LOCAL) {
         same = g->run->local + lane * g->run->local_stride + g->now.local + (uint64_t) in->imm;
-        for (int i = 0; i < CHUNK; i++)
+        EACH (i)
             at[i] = same + (uint64_t) i * g->run->local_stride;
         return;
     }
     same = uniform_address(x);
-    for (int i = 0; i < CHUNK; i++)
+    EACH (i)
         at[i] = same;
 }
 
@@ -101,7 +108,7 @@ static ALWAYS_INLINE void addresses(uint64_t *at, const struct access *x, uint32
 static ALWAYS_INLINE bool all_inside(const struct access *x, const uint64_t *at)
 {
     uint64_t bad = x->size < x->width;
-    for (int i = 0; i < CHUNK; i++)
+    EACH (i)
         bad |= (at[i] - x->base > x->size - x->width) | (at[i] & (x->width - 1));
     return !bad;
 }
@@ -112,7 +119,7 @@ static ALWAYS_INLINE bool all_local(const struct access *x, const uint64_t *at, 
     uint64_t bad = r->local_size < x->width, window = r->local + lane * r->local_stride;
     if (x->in->x[1] != PTX_LOCAL && x->in->x[1] != PTX_GENERIC)
         return false;
-    for (uint64_t i = 0; i < CHUNK; i++)
+    EACH (i)
         bad |= (at[i] - (window + i * r->local_stride) > r->local_size - x->width) | (at[i] & (x->width - 1));
     return !bad;
 }
@@ -148,12 +155,12 @@ static ALWAYS_INLINE void set(void *p, unsigned size, uint64_t v)
 }
 
 /* One lane of a column. */
-static ALWAYS_INLINE uint64_t column_get(const uint8_t *column, bool wide, uint32_t lane)
+static ALWAYS_INLINE uint64_t column_get(const uint8_t *column, bool wide, size_t lane)
 {
     return wide ? ((const uint64_t *) column)[lane] : ((const uint32_t *) column)[lane];
 }
 
-static ALWAYS_INLINE void column_set(uint8_t *column, bool wide, uint32_t lane, uint64_t v)
+static ALWAYS_INLINE void column_set(uint8_t *column, bool wide, size_t lane, uint64_t v)
 {
     if (wide)
         ((uint64_t *) column)[lane] = v;
@@ -170,7 +177,7 @@ static ALWAYS_INLINE const void *pointer(uint64_t address)
 static ALWAYS_INLINE void splat(const struct simt_gang *g, uint8_t *d, bool wide, uint64_t v)
 {
     if (g->full) {
-        for (uint32_t lane = 0; lane < g->lanes; lane++)
+        for (size_t lane = 0; lane < g->lanes; lane++)
             column_set(d, wide, lane, v);
         return;
     }

@@ -40,8 +40,8 @@ struct simt_plan {
     uint32_t pc;       /* of the load that made it */
     uint32_t low_bits; /* of all addresses, or-ed */
     uint64_t lowest, highest;
-    uint8_t pattern[SIMT_MAX_LANES / SIMT_CHUNK];
-    uint64_t first[SIMT_MAX_LANES / SIMT_CHUNK];
+    uint8_t all;       /* the pattern of every chunk, if they agree */
+    uint64_t first[SIMT_MAX_LANES / SIMT_CHUNK]; /* address of each chunk's first lane */
 };
 
 struct simt_run {
@@ -102,6 +102,7 @@ struct simt_grid {
     const struct simt_code *code;
     struct simt_space *space;
     const struct ptx_func *kernel;
+    const struct ptx_module *ptx; /* of the kernel: names the source files of a fault */
     uint32_t dim[3], block_dim[3];
     uint64_t blocks;
     uint32_t threads; /* a block */
