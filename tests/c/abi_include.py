@@ -1,4 +1,4 @@
-"""Prints the folder of this Python's site-packages that holds cuda.h and nvrtc.h, if there is one."""
+"""Prints the folder of this Python's packages that holds cuda.h and nvrtc.h, if any does."""
 
 import pathlib
 import sysconfig

@@ -1,4 +1,4 @@
-"""Writes one line VALUE(name) for each constant of driver/abi.h that stands there by itself, not in a table."""
+"""Writes VALUE(name) for each constant that driver/abi.h itself holds, outside the tables."""
 
 import re
 import sys
