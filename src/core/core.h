@@ -74,6 +74,13 @@ void core_unlock(void);
  * device is asked for the fault. */
 int core_check(const struct core_driver *driver, const char *routine, CUresult code);
 
+/* Sources without a folder are compiled as if they stood in this one: PTX and cubin then do not
+ * depend on the working directory. No message shows it. */
+#define CORE_VIRTUAL_FOLDER "/runcu/"
+
+/* Adds what the CPU device says of the last fault, if anything, to this thread's last failure. */
+void core_fail_fault(const struct core_driver *driver);
+
 /* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded
  * failure. */
 #define CU_CALL(driver, row, ...) core_check((driver), #row, (driver)->cu.row(__VA_ARGS__))

@@ -66,7 +66,6 @@ static int name_function(runcu_function *f, const struct core_kernel *kernel, co
 static int get_handle(runcu_function *f)
 {
     struct core_driver *driver = f->driver;
-    const char *fault = NULL;
     CUresult code = driver->cu.cuModuleGetFunction(&f->handle, f->module->handle, f->symbol);
     int status = core_check(driver, "cuModuleGetFunction", code);
     if (!status)
@@ -74,9 +73,8 @@ static int get_handle(runcu_function *f)
     runcu_error e;
     runcu_error_get(&e);
     /* The CPU device says which instruction it cannot execute, once the kernel is asked for. */
-    if (code != CUDA_ERROR_NOT_FOUND && !*e.detail && driver->cu.runcuFaultText &&
-        driver->cu.runcuFaultText(&fault) == CUDA_SUCCESS && fault && *fault)
-        runcu_fail_detail("%s", fault);
+    if (code != CUDA_ERROR_NOT_FOUND && !*e.detail)
+        core_fail_fault(driver);
     core_explain_load(f->module, code);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/str.h"
 
 /* Guards the list of drivers and the lists of contexts. No callback is ever called under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -321,19 +322,32 @@ static int fail_call(const struct core_driver *driver, const char *routine, CUre
     return runcu_fail(status, "%s failed: %s", routine, text ? text : "unknown error");
 }
 
+void core_fail_fault(const struct core_driver *driver)
+{
+    const char *fault = NULL, *folder;
+    if (!driver->cu.runcuFaultText || driver->cu.runcuFaultText(&fault) != CUDA_SUCCESS || !fault)
+        return;
+    struct str text = {0};
+    for (; (folder = strstr(fault, CORE_VIRTUAL_FOLDER)); fault = folder + strlen(CORE_VIRTUAL_FOLDER))
+        str_addn(&text, fault, (size_t) (folder - fault));
+    str_add(&text, fault);
+    if (text.len)
+        runcu_fail_detail("%s", str_text(&text));
+    str_fini(&text);
+}
+
 int core_check(const struct core_driver *driver, const char *routine, CUresult code)
 {
     if (LIKELY(code == CUDA_SUCCESS))
         return 0;
-    const char *name = drv_result_name(code), *fault = NULL;
+    const char *name = drv_result_name(code);
     if (code == DRV_FORKED)
         return fail_call(driver, routine, code);
     if (!name && driver->cu.cuGetErrorName(code, &name) != CUDA_SUCCESS)
         name = NULL;
     int status = fail_call(driver, routine, code);
     runcu_fail_code(code, name, routine);
-    if (is_fault(code) && driver->cu.runcuFaultText &&
-        driver->cu.runcuFaultText(&fault) == CUDA_SUCCESS && fault && *fault)
-        runcu_fail_detail("%s", fault);
+    if (is_fault(code))
+        core_fail_fault(driver);
     return status;
 }

@@ -10,7 +10,6 @@
 #include "base/fs.h"
 
 /* Sources that lie nowhere get a path all the same, since a relative one would make code depend on the current folder. */
-#define VIRTUAL_FOLDER "/runcu/"
 
 /* --- what is asked for -------------------------------------------------------------------------------------- */
 
@@ -40,7 +39,7 @@ static int set_name(struct request *r)
     if (status)
         return status;
     if (!strchr(r->name, '/')) {
-        str_addf(&r->path, VIRTUAL_FOLDER "%s", r->name);
+        str_addf(&r->path, CORE_VIRTUAL_FOLDER "%s", r->name);
     } else if ((status = fs_absolute(&r->path, r->name))) {
         return status == ENOMEM ? runcu_fail_memory()
                                 : runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",

@@ -256,6 +256,7 @@ enum simt_flow simt_gang_trap(struct simt_gang *g, const struct simt_insn *in, u
 {
     struct simt_grid *grid = g->block->grid;
     t->kernel = grid->kernel;
+    t->module = grid->ptx;
     t->in = grid->code->where[simt_pc(g, in)];
     memcpy(t->block, g->block->id, sizeof t->block);
     lane_thread(g, lane, t->thread);

@@ -171,6 +171,7 @@ int simt_grid_create(struct simt_grid **out, const struct simt_launch *launch, i
     g->code = &k->code;
     g->space = simt_module_space(k->module);
     g->kernel = k->func;
+    g->ptx = simt_module_ptx(k->module);
     uint8_t *params = (uint8_t *) ALIGN_UP((uintptr_t) (g + 1), 2 * sizeof(uint64_t));
     if (launch->param_size)
         memcpy(params, launch->params, MIN(launch->param_size, param_size));
