@@ -17,6 +17,12 @@ _REFUSED = {
 }
 
 
+def _is_absent(name):
+    from importlib.util import find_spec
+
+    return find_spec(name) is None
+
+
 class _Loader:
     """Gives a module that is there already, as it is."""
 
@@ -44,7 +50,7 @@ class _Finder:
         if first in _REFUSED:
             raise ImportError(f'{fullname}: {_REFUSED[first]}', name=fullname)
         name = f'{_PACKAGE}.{_RENAMED.get(rest, rest)}' if rest else _PACKAGE
-        if name not in sys.modules and importlib.util.find_spec(name) is None:
+        if name not in sys.modules and _is_absent(name):
             raise ModuleNotFoundError(f'runcu has no {rest!r} (for {fullname})', name=fullname)
         is_package = hasattr(sys.modules.get(name), '__path__')
         return importlib.machinery.ModuleSpec(fullname, _Loader(name), is_package=is_package)

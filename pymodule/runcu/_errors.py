@@ -70,7 +70,7 @@ class CompileError(Error):
         The compiler's messages one by one: severity, file, line, column, text, source line.
     """
 
-    def __init__(self, msg, command_line, stdout=None, stderr=None, diagnostics=(), report=None):
+    def __init__(self, msg, command_line=(), stdout=None, stderr=None, diagnostics=(), report=None):
         super().__init__(msg, command_line)
         self.msg = msg
         self.command_line = command_line

@@ -104,6 +104,8 @@ def _fail(program, name):
 
 def _compile(source, options, keep, arch, code, cache_dir, include_dirs, **more):
     text = _text_of(source)
+    if isinstance(options, str):
+        raise TypeError('options must be a list of str, not a str')
     options = list(DEFAULT_NVCC_FLAGS if options is None else options)
     if code is not None:
         options += ['-code', code]

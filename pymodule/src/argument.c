@@ -127,8 +127,10 @@ static void read_scalar(runcu_arg *arg, const struct bind_scalar *scalar, PyObje
 
 /* --- Python numbers ----------------------------------------------------------------------------------------------------- */
 
-static int read_int(runcu_arg *arg, PyObject *value, Py_ssize_t i)
+static int read_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i)
 {
+    const runcu_param *p = param_of(call, i);
+    runcu_arg *arg = &call->args[i];
     int overflow;
     long long n = PyLong_AsLongLongAndOverflow(value, &overflow);
     if (n == -1 && PyErr_Occurred())
@@ -137,12 +139,13 @@ static int read_int(runcu_arg *arg, PyObject *value, Py_ssize_t i)
     arg->value.i = n;
     if (!overflow)
         return 0;
-    arg->kind = RUNCU_ARG_U64;
+    arg->kind = RUNCU_ARG_U64; /* which goes to a signed parameter of 8 bytes as well, but this int has no bits that were meant so */
     arg->value.u = overflow > 0 ? PyLong_AsUnsignedLongLong(value) : 0;
-    if (overflow < 0 || PyErr_Occurred()) {
+    bool is_signed = p && p->kind == RUNCU_PARAM_INT && !p->is_sign_unknown;
+    if (overflow < 0 || is_signed || PyErr_Occurred()) {
         PyErr_Clear();
-        return bind_raise(PyExc_OverflowError, "the int for parameter #%zd (0-based) does not fit 64 bits",
-                          i);
+        return bind_raise(PyExc_OverflowError, "parameter #%zd (0-based): %S does not fit %s", i, value,
+                          p && p->type && *p->type ? p->type : "64 bits");
     }
     return 0;
 }
@@ -375,7 +378,7 @@ static int read_gpudata(struct bind_arguments *call, Py_ssize_t i, PyObject *val
 static int read_index(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
     PyObject *index = PyNumber_Index(value);
-    int status = index ? read_int(&call->args[i], index, i) : -1;
+    int status = index ? read_int(call, index, i) : -1;
     Py_XDECREF(index);
     return status;
 }
@@ -432,7 +435,7 @@ static int read_rare(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
     if (PyArray_IsScalar(value, Generic) && !PyFloat_Check(value))
         return fail_type(value, i);
     if (PyLong_Check(value))
-        return read_int(arg, value, i);
+        return read_int(call, value, i);
     if (PyFloat_Check(value))
         return read_float(call, i, PyFloat_AS_DOUBLE(value));
     if (PyComplex_Check(value))
@@ -463,7 +466,7 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
         return 0;
     }
     if (type == &PyLong_Type)
-        return read_int(arg, value, i);
+        return read_int(call, value, i);
     if (type == &PyFloat_Type)
         return read_float(call, i, PyFloat_AS_DOUBLE(value));
     if (value == Py_None) {

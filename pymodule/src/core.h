@@ -49,6 +49,7 @@
     X(launch_error, "LaunchError")                                                                 \
     X(runtime_error, "RuntimeError")                                                               \
     X(argument_error, "ArgumentError")                                                             \
+    X(compile_error, "CompileError")                                                               \
     X(device_warning, "DeviceWarning")
 
 /* Names that are compared or looked up while a program runs. */

@@ -33,16 +33,18 @@ static PyObject *class_of(bind_state *state, const runcu_error *e)
         return PyExc_MemoryError;
     case RUNCU_ERROR_INTERRUPTED:
         return PyExc_KeyboardInterrupt;
+    case RUNCU_ERROR_COMPILE:
+    case RUNCU_ERROR_OPTION:
+        return state->compile_error;
     default:
         break;
     }
-    if (e->code && e->status != RUNCU_ERROR_COMPILE)
+    if (e->code)
         return class_of_code(state, e->code);
     switch (e->status) {
     case RUNCU_ERROR_ARGUMENT:
     case RUNCU_ERROR_LAUNCH_ARGUMENT:
     case RUNCU_ERROR_LAUNCH_SHAPE:
-    case RUNCU_ERROR_OPTION:
         return state->argument_error;
     case RUNCU_ERROR_NO_DRIVER:
     case RUNCU_ERROR_NO_DEVICE:
