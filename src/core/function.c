@@ -70,6 +70,11 @@ static int get_handle(runcu_function *f)
     int status = core_check(driver, "cuModuleGetFunction", code);
     if (!status)
         return f->count < 0 ? ask_params(f) : 0;
+    if (code == CUDA_ERROR_NOT_FOUND) {
+        runcu_fail_detail("There is no kernel \"%s\" (its image does not tell which there are).",
+                          f->symbol);
+        return core_set_status(RUNCU_ERROR_NAME);
+    }
     runcu_error e;
     runcu_error_get(&e);
     /* The CPU device says which instruction it cannot execute, once the kernel is asked for. */

@@ -590,6 +590,8 @@ static void unknown_kernels_take_what_has_a_width(void)
     int count;
     start();
     REQUIRE_OK(runcu_module_load(&unknown, blob, sizeof blob));
+    REQUIRE_FAILS(runcu_module_get_function(&f, unknown, "exactly"), RUNCU_ERROR_NAME,
+                  "There is no kernel \"exactly\"");
     REQUIRE_OK(runcu_module_get_function(&f, unknown, "exact"));
     REQUIRE_STR(runcu_function_signature(f), "exact(?)");
     REQUIRE(!runcu_function_params(f, &count));
