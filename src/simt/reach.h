@@ -59,7 +59,10 @@ static ALWAYS_INLINE void access_begin(struct access *x, struct simt_gang *g, co
     x->atomic = false;
     x->base = shared ? g->block->shared : hit->base;
     x->size = shared ? g->block->shared_size : hit->size;
-    if (window && !shared)
+    if (in->x[1] == PTX_PARAM && !store) {
+        x->base = (uintptr_t) g->block->grid->params;
+        x->size = g->block->grid->param_size;
+    } else if (window && !shared)
         x->size = 0;
     else if (store && hit->kind == SIMT_RANGE_CONST && !shared)
         x->size = 0;
@@ -177,8 +180,10 @@ static ALWAYS_INLINE const void *pointer(uint64_t address)
 static ALWAYS_INLINE void splat(const struct simt_gang *g, uint8_t *d, bool wide, uint64_t v)
 {
     if (g->full) {
-        for (size_t lane = 0; lane < g->lanes; lane++)
-            column_set(d, wide, lane, v);
+        const uint8_t *end = d + (size_t) g->lanes * (wide ? 8 : 4);
+        for (; d < end; d += CHUNK * (wide ? 8 : 4))
+            EACH (i)
+                column_set(d, wide, i, v);
         return;
     }
     for (uint32_t w = 0; w < g->warps; w++)
