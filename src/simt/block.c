@@ -52,6 +52,13 @@ static void fill_tid(struct simt_gang *g)
 {
     const uint32_t *n = g->block->grid->block_dim;
     uint32_t at[3] = {g->first % n[0], g->first / n[0] % n[1], g->first / n[0] / n[1]};
+    if (n[1] == 1 && n[2] == 1) {
+        for (uint32_t lane = 0; lane < SIMT_MAX_LANES && lane < g->lanes; lane++)
+            g->run->tid[0][lane] = at[0] + lane;
+        memset(g->run->tid[1], 0, g->word);
+        memset(g->run->tid[2], 0, g->word);
+        return;
+    }
     for (uint32_t lane = 0; lane < g->lanes; lane++) {
         for (int k = 0; k < 3; k++)
             g->run->tid[k][lane] = at[k];
