@@ -176,6 +176,45 @@ static int store_integer(const struct slot *s, const struct integer *v)
     return 0;
 }
 
+/* `value` in a 16-bit format of `fraction` bits, rounded to the nearest, ties to even; false if it
+ * is too large for it. */
+static bool to_16_bits(uint16_t *out, double value, int fraction)
+{
+    int exponent, bias = (1 << (14 - fraction)) - 1;
+    unsigned infinity = ((1u << (15 - fraction)) - 1) << fraction,
+             sign = signbit(value) ? 0x8000u : 0;
+    if (isnan(value) || isinf(value)) {
+        *out = (uint16_t) (sign | infinity | (isnan(value) ? 1u << (fraction - 1) : 0));
+        return true;
+    }
+    frexp(value, &exponent);
+    /* of nought and subnormals, the smallest */
+    exponent = value == 0 ? 1 - bias : MAX(exponent - 1, 1 - bias);
+    double digits = rint(ldexp(fabs(value), fraction - exponent));
+    if (digits >= 0x1p31 || exponent > bias)
+        return false;
+    unsigned bits = ((unsigned) (exponent + bias - 1) << fraction) + (unsigned) digits;
+    *out = (uint16_t) (sign | bits);
+    return bits < infinity;
+}
+
+/* Fraction bits of the 16-bit floats that CUDA's headers define as structs; 0: another type. */
+static int get_fraction(const runcu_param *p)
+{
+    if (p->size != 2)
+        return 0;
+    return strcmp(p->type, "__half") == 0 ? 10 : strcmp(p->type, "__nv_bfloat16") == 0 ? 7 : 0;
+}
+
+static int store_16_bits(const struct slot *s, double value)
+{
+    uint16_t bits;
+    if (!to_16_bits(&bits, value, get_fraction(s->param)))
+        return refuse(s, "%g does not fit", value);
+    memcpy(s->at, &bits, sizeof bits);
+    return 0;
+}
+
 static int store_real(const struct slot *s, double value)
 {
     float narrow = (float) value;
@@ -209,6 +248,8 @@ static int pack_integer(const struct slot *s, const struct integer *v)
             return refuse_kind(s);
         return store_real(s, v->is_negative ? (double) (int64_t) v->bits : (double) v->bits);
     case RUNCU_PARAM_STRUCT:
+        if (is_plain && get_fraction(p))
+            return store_16_bits(s, v->is_negative ? (double) (int64_t) v->bits : (double) v->bits);
         return refuse_kind(s);
     default:
         if (p->size > 8 || (p->size & (p->size - 1)))
@@ -226,6 +267,8 @@ static int pack_real(const struct slot *s)
     if (p->kind == RUNCU_PARAM_FLOAT ||
         (p->kind == RUNCU_PARAM_UNKNOWN && (p->size == 4 || p->size == 8)))
         return store_real(s, value);
+    if (get_fraction(p))
+        return store_16_bits(s, value);
     if (p->kind != RUNCU_PARAM_INT && p->kind != RUNCU_PARAM_UINT)
         return refuse_kind(s);
     if (value != floor(value) || !(value >= -0x1p63 && value < 0x1p64))

@@ -24,6 +24,8 @@ static const char ptx[] =
     ".visible .entry _Z7limitedi(.param .u32 a) { ret; }\n"
     ".visible .entry _Z4bytePhPvP6float4(.param .u64 a, .param .u64 b, .param .u64 c) { ret; }\n"
     ".visible .entry _Z4halfP6__half(.param .u64 a) { ret; }\n"
+    ".visible .entry _Z5small6__half13__nv_bfloat16(.param .align 2 .b8 a[2], .param .align 2 .b8 "
+    "b[2]) { ret; }\n"
     ".visible .entry huge(.param .align 4 .b8 a[8192], .param .u32 b) { ret; }\n";
 
 static struct fake fake;
@@ -210,6 +212,52 @@ static void integers_of_a_width_fit_others_by_value(void)
     REQUIRE_OK(wide_with(f, 4, arg_i(RUNCU_ARG_BOOL, 1)));
     REQUIRE_FAILS(wide_with(f, 0, arg_i(99, 1)), RUNCU_ERROR_LAUNCH_ARGUMENT, "unknown kind 99");
     REQUIRE_FAILS(wide_with(f, 0, arg_i(0, 1)), RUNCU_ERROR_LAUNCH_ARGUMENT, "unknown kind 0");
+    end(f);
+}
+
+/* The 16-bit floats of both kinds that a real number becomes. */
+static void narrows_to(runcu_function *f, double value, unsigned half, unsigned bfloat)
+{
+    runcu_arg args[2] = {arg_d(RUNCU_ARG_REAL, value), arg_d(RUNCU_ARG_REAL, value)};
+    runcu_launch_params params = ONE;
+    uint16_t got[2];
+    REQUIRE_OK(runcu_launch_args(f, &params, args, 2));
+    memcpy(got, bytes, 4);
+    REQUIRE_INT(got[0], ==, half);
+    REQUIRE_INT(got[1], ==, bfloat);
+}
+
+static void real_numbers_become_16_bit_floats(void)
+{
+    static const size_t two[] = {2, 2, 0};
+    start();
+    sizes = two;
+    runcu_function *f = get("small");
+    narrows_to(f, 1.0, 0x3c00, 0x3f80);
+    narrows_to(f, -2.5, 0xc100, 0xc020);
+    narrows_to(f, 0.1, 0x2e66, 0x3dcd);
+    narrows_to(f, 65504.0, 0x7bff, 0x4780);
+    narrows_to(f, 0x1p-24, 0x0001, 0x3380); /* the smallest half */
+    narrows_to(f, 0x1p-25, 0x0000, 0x3300); /* half of it: to even */
+    narrows_to(f, 0x1.8p-25, 0x0001, 0x3340);
+    narrows_to(f, 0x1.ffcp-15, 0x0400, 0x3880);   /* rounds up to the smallest normal one */
+    narrows_to(f, 1.0 + 0x1p-11, 0x3c00, 0x3f80); /* ties to even */
+    narrows_to(f, 1.0 + 0x1.8p-10, 0x3c02, 0x3f80);
+    narrows_to(f, -0.0, 0x8000, 0x8000);
+    narrows_to(f, (double) INFINITY, 0x7c00, 0x7f80);
+    narrows_to(f, 1e-300, 0, 0);
+    runcu_arg args[2] = {arg_d(RUNCU_ARG_REAL, 65520), arg_i(RUNCU_ARG_INT, 3)};
+    runcu_launch_params params = ONE;
+    REQUIRE_FAILS(runcu_launch_args(f, &params, args, 2), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "parameter 0 (__half): 65520 does not fit");
+    args[0] = arg_i(RUNCU_ARG_INT, -2);
+    REQUIRE_OK(runcu_launch_args(f, &params, args, 2));
+    REQUIRE_BYTES(bytes, "\x00\xc0\x40\x40", 4);
+    args[1] = arg_d(RUNCU_ARG_REAL, 1e300);
+    REQUIRE_FAILS(runcu_launch_args(f, &params, args, 2), RUNCU_ERROR_LAUNCH_ARGUMENT,
+                  "1e+300 does not fit");
+    args[1] = runcu_struct("ab", 2); /* its bytes as they are */
+    REQUIRE_OK(runcu_launch_args(f, &params, args, 2));
     end(f);
 }
 
@@ -637,6 +685,7 @@ int main(void)
     RUN_ALONE(padding_is_zero);
     RUN_ALONE(numbers_without_a_width_take_the_parameters);
     RUN_ALONE(integers_of_a_width_fit_others_by_value);
+    RUN_ALONE(real_numbers_become_16_bit_floats);
     RUN_ALONE(bools_are_nought_or_one);
     RUN_ALONE(signs_that_are_unknown_are_no_limit);
     RUN_ALONE(pointers_take_memory_and_addresses);
