@@ -140,12 +140,19 @@ uint32_t lower_src(struct lower *l, const struct ptx_operand *o, unsigned bits)
     return 0;
 }
 
+/* Is the column of a register of `own` bits fit to be written as `bits`? Wide ones may take narrow
+ * values. */
+static bool can_hold(unsigned own, unsigned bits)
+{
+    return own <= 64 && (own == 1) == (bits == 1) && (own > 32 || bits <= 32);
+}
+
 uint32_t lower_dst(struct lower *l, const struct ptx_operand *o, unsigned bits)
 {
     if (o->kind == PTX_SINK)
         return lower_scratch(l, bits, 3);
     if (o->kind == PTX_REGISTER && o->component < 0 && o->reg->vector <= 1 &&
-        ptx_types[o->reg->type].bits <= 64)
+        can_hold(ptx_types[o->reg->type].bits, bits))
         return l->slots[o->reg->index];
     lower_unsupported(l);
     return 0;
