@@ -1,5 +1,7 @@
-// <math.h>: constants, and the calls that C++'s library resolves and NVRTC's built-in overloads do not: whole
-// numbers (sqrt(2)) and mixed types (pow(x, 2.0) of a float x) compute in double precision, as for nvcc.
+// <math.h>: constants, and the calls that C++'s library resolves and NVRTC's built-in overloads do
+// not: whole numbers (sqrt(2)) and mixed types (pow(x, 2.0) of a float x) compute in double
+// precision, as for nvcc.
+// Old versions of NVRTC have no __builtin_bit_cast; they divide by zero in silence.
 //: M_E
 #define M_E 2.7182818284590452354
 //: M_LOG2E
@@ -26,14 +28,23 @@
 #define M_SQRT2 1.41421356237309504880
 //: M_SQRT1_2
 #define M_SQRT1_2 0.70710678118654752440
-//: INFINITY
-#define INFINITY __builtin_bit_cast(float, 0x7f800000)
-//: NAN
-#define NAN __builtin_bit_cast(float, 0x7fc00000)
-//: HUGE_VALF
-#define HUGE_VALF __builtin_bit_cast(float, 0x7f800000)
-//: HUGE_VAL
-#define HUGE_VAL __builtin_bit_cast(double, 0x7ff0000000000000ull)
+//: runcu_bits
+#ifdef __has_builtin
+#if __has_builtin(__builtin_bit_cast)
+#define RUNCU_BITS(type, bits, other) __builtin_bit_cast(type, bits)
+#endif
+#endif
+#ifndef RUNCU_BITS
+#define RUNCU_BITS(type, bits, other) (other)
+#endif
+//: INFINITY < runcu_bits
+#define INFINITY RUNCU_BITS(float, 0x7f800000, 1.0f / 0.0f)
+//: NAN < runcu_bits
+#define NAN RUNCU_BITS(float, 0x7fc00000, -(0.0f / 0.0f))
+//: HUGE_VALF < runcu_bits
+#define HUGE_VALF RUNCU_BITS(float, 0x7f800000, 1.0f / 0.0f)
+//: HUGE_VAL < runcu_bits
+#define HUGE_VAL RUNCU_BITS(double, 0x7ff0000000000000, 1.0 / 0.0)
 //: MAXFLOAT
 #define MAXFLOAT 3.40282346638528859811704183484516925e+38F
 //: float_t

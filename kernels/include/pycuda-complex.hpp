@@ -1,5 +1,5 @@
-// pycuda::complex<T>: complex numbers for kernels, with the interface that PyCUDA's header of this name offers.
-// The two parts lie side by side with the alignment of T, as in a NumPy array of complex64 or complex128.
+// pycuda::complex<T>: complex numbers for kernels, with the interface that PyCUDA's header of this
+// name offers. The two parts lie side by side with the alignment of T, as in a NumPy array.
 #ifndef RUNCU_PYCUDA_COMPLEX_HPP
 #define RUNCU_PYCUDA_COMPLEX_HPP
 namespace pycuda {
@@ -83,7 +83,7 @@ template <class T> struct complex {
     {
         return complex(a._M_re / b, a._M_im / b);
     }
-    // R. L. Smith's division (CACM 5, 1962): the quotient of the parts keeps the squares from overflowing.
+    // R. L. Smith's division (CACM 5, 1962): squares, which might overflow, are not needed.
     friend __device__ complex operator/(const complex &a, const complex &b)
     {
         if (::fabs(b._M_re) >= ::fabs(b._M_im)) {

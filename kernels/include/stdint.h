@@ -1,5 +1,5 @@
-// <stdint.h>. CUDA's own headers, where NVRTC compiles them, make int64_t a long long; everywhere else it is
-// a long, as it is for nvcc on Linux: RUNCU_INT64 says which.
+// <stdint.h>. CUDA's own headers, where NVRTC compiles them, make int64_t a long long; everywhere
+// else it is a long, as it is for nvcc on Linux: RUNCU_INT64 says which.
 //: runcu_int64
 #ifndef RUNCU_INT64
 #define RUNCU_INT64 long

@@ -1,5 +1,6 @@
-/* The folder of compiled programs: whether there is one, what a request's file is called, which files go when it is full. A cache
- * never fails anybody: whatever goes wrong means that the source is compiled. */
+/* The folder of compiled programs: whether there is one, what a request's file is called, which
+ * files go when it is full. A cache never fails anybody: whatever goes wrong means that the source
+ * is compiled. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 static const uint64_t default_cap = (uint64_t) 1 << 30;
 enum { ENTRY_LIMIT = 1 << 30 };
 
-/* --- the folder --------------------------------------------------------------------------------------------- */
+/* --- the folder ---------------------------------------------------------- */
 
 static bool is_set(const char *variable)
 {
@@ -63,7 +64,7 @@ static int choose_folder(struct request *r)
     return ok ? 0 : runcu_fail_memory();
 }
 
-/* --- the key -------------------------------------------------------------------------------------------------- */
+/* --- the key ------------------------------------------------------------- */
 
 static void add_list(struct sha256 *hash, const struct text_list *list)
 {
@@ -72,7 +73,8 @@ static void add_list(struct sha256 *hash, const struct text_list *list)
         sha256_add_text(hash, list->at[i]);
 }
 
-/* Everything that decides what comes out, but for the contents of included files: those stand in the entry. */
+/* Everything that decides what comes out, but for the contents of included files: those stand in
+ * the entry. */
 static void add_request(struct sha256 *hash, const struct request *r)
 {
     static const char *const variables[] = {"CUDA_HOME", "CUDA_PATH", "CONDA_PREFIX"};
@@ -100,7 +102,8 @@ int cache_prepare(struct request *r)
     int status = choose_folder(r);
     if (status)
         return status;
-    if (r->params.no_cache || r->options.has_side_effects || is_set("RUNCU_NO_CACHE") || !read_cap())
+    if (r->params.no_cache || r->options.has_side_effects || is_set("RUNCU_NO_CACHE") ||
+        !read_cap())
         r->no_cache = true;
     if (r->no_cache || !r->cache_folder.len)
         return 0;
@@ -131,7 +134,7 @@ static bool entry_path(struct str *out, const struct request *r)
     return !out->failed;
 }
 
-/* --- looking up ------------------------------------------------------------------------------------------------ */
+/* --- looking up ---------------------------------------------------------- */
 
 /* Its time tells when an entry was last of use; nearer than a minute is near enough. */
 static void mark_used(const char *path)
@@ -153,7 +156,7 @@ bool cache_load(runcu_program *program, struct request *r)
     return found;
 }
 
-/* --- making room ------------------------------------------------------------------------------------------------ */
+/* --- making room --------------------------------------------------------- */
 
 struct found {
     char *path;
@@ -217,7 +220,8 @@ static void sweep(const char *folder, uint64_t cap)
     vec_fini(&s.entries);
 }
 
-/* Weighing reads the whole folder, so it is done once for every 64th part of the cap that is written, on average. */
+/* Weighing reads the whole folder, so it is done once for every 64th part of the cap that is
+ * written, on average. */
 static bool is_time_to_sweep(uint64_t bytes, uint64_t cap)
 {
     struct timespec now;
@@ -226,7 +230,7 @@ static bool is_time_to_sweep(uint64_t bytes, uint64_t cap)
     return bytes >= cap / 64 || chance < bytes;
 }
 
-/* --- storing ----------------------------------------------------------------------------------------------------- */
+/* --- storing ------------------------------------------------------------- */
 
 /* Are the files that the compiler read the ones that the scan had read? */
 static bool is_unchanged(const struct scan *scan)

@@ -1,5 +1,5 @@
-/* One request to NVRTC: the options it is given, a lean attempt first where that is safe, its answers taken over. Where sources, headers
- * and options come from is decided before. */
+/* One request to NVRTC: the options it is given, a lean attempt first where that is safe, its
+ * answers taken over. Where sources, headers and options come from is decided before. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ struct attempt {
     bool failed; /* memory was short */
 };
 
-/* --- architecture -------------------------------------------------------------------------------------- */
+/* --- architecture -------------------------------------------------------- */
 
 static int number_of(const char *arch)
 {
@@ -26,13 +26,15 @@ static int number_of(const char *arch)
 
 static int fail_old(const struct request *r, const struct nvrtc *n)
 {
-    return runcu_fail(RUNCU_ERROR_OPTION,
-                      "%s is too old for NVRTC %d.%d, which compiles for sm_%d and newer: CUDA 12's NVRTC is "
-                      "needed (pip install 'runcu[cuda12]')",
-                      r->arch, n->major, n->minor, n->archs[0]);
+    return runcu_fail(
+        RUNCU_ERROR_OPTION,
+        "%s is too old for NVRTC %d.%d, which compiles for sm_%d and newer: CUDA 12's NVRTC is "
+        "needed (pip install 'runcu[cuda12]')",
+        r->arch, n->major, n->minor, n->archs[0]);
 }
 
-/* What NVRTC does not know: code of the highest architecture below, as PTX that the driver translates. */
+/* What NVRTC does not know: code of the highest architecture below, as PTX that the driver
+ * translates. */
 static int choose_arch(char out[24], const struct request *r)
 {
     const struct nvrtc *n = r->nvrtc;
@@ -47,15 +49,15 @@ static int choose_arch(char out[24], const struct request *r)
         return 0;
     if (r->arch_is_explicit)
         return runcu_fail(RUNCU_ERROR_OPTION,
-                          "NVRTC %d.%d does not know %s: it compiles for sm_%d to sm_%d", n->major, n->minor,
-                          r->arch, n->archs[0], n->archs[n->arch_count - 1]);
+                          "NVRTC %d.%d does not know %s: it compiles for sm_%d to sm_%d", n->major,
+                          n->minor, r->arch, n->archs[0], n->archs[n->arch_count - 1]);
     snprintf(out, 24, "compute_%d", best);
-    core_log(RUNCU_LOG_INFO, "compile", "NVRTC %d.%d does not know %s: PTX for %s is made", n->major,
-             n->minor, r->arch, out);
+    core_log(RUNCU_LOG_INFO, "compile", "NVRTC %d.%d does not know %s: PTX for %s is made",
+             n->major, n->minor, r->arch, out);
     return 0;
 }
 
-/* --- options ------------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------- */
 
 static void add(struct attempt *a, const char *option)
 {
@@ -101,7 +103,7 @@ static void list_options(struct attempt *a, const char *arch, bool minimal)
         add_joined(a, "--pre-include=", r->options.pre_includes.at[i]);
 }
 
-/* --- running it ------------------------------------------------------------------------------------------- */
+/* --- running it ---------------------------------------------------------- */
 
 static void attempt_fini(struct attempt *a)
 {
@@ -147,22 +149,23 @@ static bool run_again(struct attempt *a, const char *arch)
     return run(a, arch, false);
 }
 
-/* A source without includes needs neither textures nor the runtime's types as a rule, and reading them is a third of the work.
- * If it does need them, the lean attempt fails at once. */
+/* A source without includes needs neither textures nor the runtime's types as a rule, and reading
+ * them is a third of the work. If it does need them, the lean attempt fails at once. */
 static bool may_be_minimal(const struct request *r)
 {
-    return !r->scan.has_include && !r->options.pre_includes.len && nvrtc_is_at_least(r->nvrtc, 12, 4) &&
-           !r->options.is_minimal;
+    return !r->scan.has_include && !r->options.pre_includes.len &&
+           nvrtc_is_at_least(r->nvrtc, 12, 4) && !r->options.is_minimal;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 static const char *join(runcu_program *program, const struct text_list *list)
 {
     struct str text = {0};
     for (size_t i = 0; i < list->len; i++)
         str_addf(&text, "%s\n", list->at[i]);
-    const char *kept = text.failed ? NULL : arena_string(&program->arena, str_text(&text), text.len);
+    const char *kept =
+        text.failed ? NULL : arena_string(&program->arena, str_text(&text), text.len);
     str_fini(&text);
     return kept;
 }
@@ -221,7 +224,8 @@ static size_t count_errors(const runcu_program *program, const runcu_diagnostic 
 /* "cannot open source file "x.h"": who has it? */
 static void add_advice(const runcu_diagnostic *d, const struct request *r)
 {
-    static const char *const phrases[] = {"cannot open source file \"", "could not open source file \""};
+    static const char *const phrases[] = {"cannot open source file \"",
+                                          "could not open source file \""};
     const char *start = NULL;
     for (size_t i = 0; i < ARRAY_LEN(phrases) && !start; i++)
         if ((start = strstr(d->text, phrases[i])))
@@ -236,7 +240,8 @@ static void add_advice(const runcu_diagnostic *d, const struct request *r)
     if (r->bundle.len)
         str_addf(&dirs, "%s%s", dirs.len ? ", " : "", r->bundle.at);
     runcu_fail_detail("%s was looked for in: %s.", str_text(&name),
-                      dirs.len ? str_text(&dirs) : "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
+                      dirs.len ? str_text(&dirs)
+                               : "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
     const char *advice = headers_advice(str_text(&name));
     if (advice)
         runcu_fail_detail("%s", advice);
@@ -273,8 +278,8 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
 
 static int fail_option(const runcu_program *program, const struct attempt *a)
 {
-    int status = runcu_fail(RUNCU_ERROR_OPTION, "NVRTC %d.%d refuses a compiler option", a->r->nvrtc->major,
-                            a->r->nvrtc->minor);
+    int status = runcu_fail(RUNCU_ERROR_OPTION, "NVRTC %d.%d refuses a compiler option",
+                            a->r->nvrtc->major, a->r->nvrtc->minor);
     runcu_fail_detail("%s", program->log);
     const char *option = strstr(program->log, "unrecognized option ");
     const char *nearest = NULL;
@@ -313,7 +318,8 @@ int compile_run(runcu_program *program, struct request *r)
     if (status)
         return status;
     program->arch = arena_string(&program->arena, arch, strlen(arch));
-    bool minimal = may_be_minimal(r), ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
+    bool minimal = may_be_minimal(r),
+         ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
     if (ok && a.code != NVRTC_SUCCESS && minimal)
         ok = run_again(&a, arch);
     if (ok && a.code == NVRTC_ERROR_COMPILATION && headers_repair(r))

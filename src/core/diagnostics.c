@@ -1,5 +1,6 @@
-/* NVRTC's log, read message by message, and written again as compilers do: place, message, source line, caret. Understands the
- * front end's messages and those of the assembler; what it does not understand stays in the log. */
+/* NVRTC's log, read message by message, and written again as compilers do: place, message, source
+ * line, caret. Understands the front end's messages and those of the assembler; what it does not
+ * understand stays in the log. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,17 +37,17 @@ static bool begins(const struct line *line, const char *text)
     return line->len >= strlen(text) && memcmp(line->at, text, strlen(text)) == 0;
 }
 
-/* --- the first line of a message ---------------------------------------------------------------------- */
+/* --- the first line of a message ----------------------------------------- */
 
 static const struct {
     const char *word;
     int severity;
 } severities[] = {
-    {"error", RUNCU_ERROR},           {"catastrophic error", RUNCU_ERROR},
-    {"fatal error", RUNCU_ERROR},     {"internal error", RUNCU_ERROR},
-    {"fatal", RUNCU_ERROR},           {"command-line error", RUNCU_ERROR},
-    {"warning", RUNCU_WARNING},       {"remark", RUNCU_REMARK},
-    {"info", RUNCU_REMARK},           {"note", RUNCU_NOTE},
+    {"error", RUNCU_ERROR},       {"catastrophic error", RUNCU_ERROR},
+    {"fatal error", RUNCU_ERROR}, {"internal error", RUNCU_ERROR},
+    {"fatal", RUNCU_ERROR},       {"command-line error", RUNCU_ERROR},
+    {"warning", RUNCU_WARNING},   {"remark", RUNCU_REMARK},
+    {"info", RUNCU_REMARK},       {"note", RUNCU_NOTE},
 };
 
 struct message {
@@ -101,7 +102,8 @@ static bool read_place(struct message *m, const struct line *line)
     return false;
 }
 
-/* "nvrtc: error: …", "ptxas error   : …", "ptxas application ptx input, line 25; error   : …", "At end of source: error: …" */
+/* "nvrtc: error: …", "ptxas error   : …", "At end of source: error: …",
+ * "ptxas application ptx input, line 25; error   : …" */
 static bool read_tool(struct message *m, const struct line *line)
 {
     static const char *const starts[] = {"nvrtc: ", "ptxas ", "At end of source: ", "nvlink ", ""};
@@ -127,7 +129,7 @@ static bool read_message(struct message *m, const struct line *line)
     return read_place(m, line) || read_tool(m, line);
 }
 
-/* --- the lines that follow -------------------------------------------------------------------------------- */
+/* --- the lines that follow ----------------------------------------------- */
 
 static bool is_caret(const struct line *line)
 {
@@ -146,7 +148,8 @@ static void add_text(struct str *out, const struct line *line)
     str_addn(out, line->at + start, line->len - start);
 }
 
-/* Indented lines belong to the message; of these the last but one is the source if a caret stands below it. */
+/* Indented lines belong to the message; of these the last but one is the source if a caret stands
+ * below it. */
 static void read_rest(struct str *text, struct line *source, uint32_t *column, const char **at)
 {
     struct line line, held = {0};
@@ -216,9 +219,9 @@ static bool add_diagnostic(struct diagnostic_list *list, runcu_program *program,
     return d.file && d.code && d.source && d.text && vec_push(list, d);
 }
 
-/* --- the report ----------------------------------------------------------------------------------------------- */
+/* --- the report ---------------------------------------------------------- */
 
-/* Below the source line, so that tabs and letters of several bytes keep the caret where it belongs. */
+/* Below the source line: tabs and letters of several bytes keep the caret where it belongs. */
 static void add_caret(struct str *out, const runcu_diagnostic *d)
 {
     str_addf(out, "    %s\n", d->source);
@@ -280,7 +283,7 @@ bool diagnostics_parse(runcu_program *program, const struct request *r)
     return ok && make_report(program);
 }
 
-/* --- the log ------------------------------------------------------------------------------------------------------ */
+/* --- the log ------------------------------------------------------------- */
 
 /* A macro of ours, defined again by CUDA's headers or the user: nothing that concerns anybody. */
 static bool is_about_ours(const char *block, size_t len, const struct request *r)
@@ -301,7 +304,8 @@ static bool is_about_ours(const char *block, size_t len, const struct request *r
 static void add_replaced(struct str *out, const char *text, size_t len, const struct request *r)
 {
     const char *end = text + len, *path = str_text(&r->path);
-    for (const char *found; r->path.len && (found = memmem(text, (size_t) (end - text), path, r->path.len));
+    for (const char *found;
+         r->path.len && (found = memmem(text, (size_t) (end - text), path, r->path.len));
          text = found + r->path.len) {
         str_addn(out, text, (size_t) (found - text));
         str_add(out, r->name);

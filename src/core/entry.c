@@ -1,9 +1,11 @@
-/* A compiled program as the bytes of a cache file, and back. The bytes are believed only if their checksum holds, their key is the
- * one asked for and everything they depend on is as it was. Where the file lies is not known here.
+/* A compiled program as the bytes of a cache file, and back. The bytes are believed only if their
+ * checksum holds, their key is the one asked for and everything they depend on is as it was. Where
+ * the file lies is not known here.
  *
- *   magic, key, checksum of what follows; then items, each a length of 8 bytes and its bytes, filled up to 8:
- *   architecture, options, log, PTX (texts, each with its NUL), cubin; number of files, for each path, size, time, digest;
- *   number of absent files, for each its path. Numbers as the machine writes them: the key holds the machine's kind. */
+ *   magic, key, checksum of what follows; then items, each a length of 8 bytes and its bytes,
+ * filled up to 8: architecture, options, log, PTX (texts, each with its NUL), cubin; number of
+ * files, for each path, size, time, digest; number of absent files, for each its path. Numbers as
+ * the machine writes them: the key holds the machine's kind. */
 #include <string.h>
 #include <time.h>
 
@@ -24,7 +26,7 @@ enum {
 static const int64_t settled = 2000000000;
 static const int64_t never = -1;
 
-/* --- writing ---------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------- */
 
 static void put_number(struct str *out, uint64_t value)
 {
@@ -63,7 +65,8 @@ static void put_files(struct str *out, const struct scan *scan)
     }
 }
 
-/* Places that were empty when the scan looked; what has come there since would be found the next time. */
+/* Places that were empty when the scan looked; what has come there since would be found the next
+ * time. */
 static void put_absent(struct str *out, const struct scan *scan)
 {
     put_number(out, scan->absent.len);
@@ -91,7 +94,7 @@ bool entry_write(struct str *out, const runcu_program *program, const struct req
     return true;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------- */
 
 struct cursor {
     const char *at, *end;

@@ -1,5 +1,6 @@
-/* CUDA's own headers, for sources that include what neither they nor the prelude have: NVRTC's bundle, which is unpacked once into a
- * folder of the cache, then the folders where wheels, conda and toolkits put them. */
+/* CUDA's own headers, for sources that include what neither they nor the prelude have: NVRTC's
+ * bundle, which is unpacked once into a folder of the cache, then the folders where wheels, conda
+ * and toolkits put them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +11,10 @@
 #include "base/fs.h"
 #include "core/program.h"
 
-/* --- the bundle ------------------------------------------------------------------------------------------- */
+/* --- the bundle ---------------------------------------------------------- */
 
-/* Sum over the files of a folder of a hash of path, size and time: the order of files does not matter. */
+/* Sum over the files of a folder of a hash of path, size and time: the order of files does not
+ * matter. */
 struct inventory {
     struct str path;
     uint64_t sum;
@@ -29,7 +31,8 @@ static bool add_file(void *user, const char *name)
         if (info.is_folder) {
             fs_list(v->path.at, add_file, v);
         } else {
-            uint64_t parts[] = {hash_bytes(v->path.at, v->path.len), info.size, (uint64_t) info.mtime};
+            uint64_t parts[] = {hash_bytes(v->path.at, v->path.len), info.size,
+                                (uint64_t) info.mtime};
             v->sum += hash_bytes(parts, sizeof parts);
         }
     }
@@ -87,8 +90,9 @@ static bool install(const struct nvrtc *nvrtc, const char *folder, unsigned flag
     const char *log = NULL;
     nvrtcResult code = nvrtc->fn.nvrtcInstallBundledHeaders(folder, flags, &log);
     if (code) {
-        core_log(RUNCU_LOG_WARNING, "compile", "NVRTC's headers could not be unpacked into %s: %s %s",
-                 folder, nvrtc->fn.nvrtcGetErrorString(code), log ? log : "");
+        core_log(RUNCU_LOG_WARNING, "compile",
+                 "NVRTC's headers could not be unpacked into %s: %s %s", folder,
+                 nvrtc->fn.nvrtcGetErrorString(code), log ? log : "");
         return false;
     }
     write_record(folder);
@@ -158,12 +162,12 @@ bool headers_repair(struct request *r)
 {
     if (!r->bundle.len || !has_changed(r->bundle.at))
         return false;
-    core_log(RUNCU_LOG_WARNING, "compile", "NVRTC's headers in %s were damaged and are unpacked anew",
-             r->bundle.at);
+    core_log(RUNCU_LOG_WARNING, "compile",
+             "NVRTC's headers in %s were damaged and are unpacked anew", r->bundle.at);
     return install(r->nvrtc, r->bundle.at, NVRTC_INSTALL_HEADERS_FORCE_OVERWRITE);
 }
 
-/* --- other places ------------------------------------------------------------------------------------------- */
+/* --- other places -------------------------------------------------------- */
 
 #if defined(__aarch64__)
 #define TARGET "targets/sbsa-linux/"
@@ -171,7 +175,8 @@ bool headers_repair(struct request *r)
 #define TARGET "targets/x86_64-linux/"
 #endif
 
-static bool add_folder(struct request *r, struct text_list *out, const char *folder, const char *tail)
+static bool add_folder(struct request *r, struct text_list *out, const char *folder,
+                       const char *tail)
 {
     struct str path = {0};
     struct fs_info info;
@@ -205,9 +210,13 @@ static bool add_beside_nvrtc(struct request *r, struct text_list *out)
 
 static bool list_folders(struct request *r, struct text_list *out)
 {
-    static const char *const wheels[] = {"nvidia/cu13/include", "nvidia/cu13/include/cccl",
-                                         "nvidia/cuda_runtime/include", "nvidia/cuda_cccl/include",
-                                         "nvidia/cuda_nvcc/include", "nvidia/curand/include", NULL};
+    static const char *const wheels[] = {"nvidia/cu13/include",
+                                         "nvidia/cu13/include/cccl",
+                                         "nvidia/cuda_runtime/include",
+                                         "nvidia/cuda_cccl/include",
+                                         "nvidia/cuda_nvcc/include",
+                                         "nvidia/curand/include",
+                                         NULL};
     static const char *const toolkit[] = {"include", "include/cccl", TARGET "include",
                                           TARGET "include/cccl", NULL};
     struct text_list packages = {0};
@@ -222,7 +231,8 @@ static bool list_folders(struct request *r, struct text_list *out)
            add_folders(r, out, "/opt/cuda", toolkit);
 }
 
-/* Of the folders those in which something missing lies; each of them may need its neighbours under cccl. */
+/* Of the folders those in which something missing lies; each of them may need its neighbours under
+ * cccl. */
 static bool take_folders(struct request *r, const struct text_list *folders)
 {
     struct text_list *dirs = &r->scan.dirs;

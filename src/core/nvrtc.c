@@ -1,5 +1,6 @@
-/* Where NVRTC lies and how it is loaded. Which places are looked at, and in which order, is this file's only knowledge; the list is
- * walked once to tell which one would be taken (for the cache, without loading it) and once to load it. */
+/* Where NVRTC lies and how it is loaded. Which places are looked at, and in which order, is this
+ * file's only knowledge; the list is walked once to tell which one would be taken (for the cache,
+ * without loading it) and once to load it. */
 #include <dlfcn.h>
 #include <glob.h>
 #include <link.h>
@@ -30,7 +31,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char **folders; /* of runcu_nvrtc_search, ended by NULL */
 static struct nvrtc loaded;
 static bool is_loaded;
-static struct str known;     /* path that nvrtc_identify found: looking again would cost more than the cache */
+static struct str
+    known; /* path that nvrtc_identify found: looking again would cost more than the cache */
 static struct str known_env; /* what it depended on */
 
 static void add_place(struct places *p, const char *origin, const char *path)
@@ -150,7 +152,7 @@ static void add_usual(struct places *p)
     add_place(p, "usual places", "/opt/cuda/lib64");
 }
 
-/* With the lock held, for `folders`. The user's word comes first: it is the reason for saying it. */
+/* With the lock held, for `folders`. The user's word comes first: why else should it be said? */
 static void list_places(struct places *p)
 {
     const char *wish = getenv("RUNCU_NVRTC");
@@ -359,10 +361,11 @@ static int fail_load(const struct str *report)
     else
         status = runcu_fail(RUNCU_ERROR_NO_NVRTC,
                             "NVRTC, the library that compiles CUDA C++, was not found");
-    runcu_fail_detail("Looked at, in this order:\n%s"
-                      "To install it: pip install nvidia-cuda-nvrtc (for GPUs before sm_75: pip install "
-                      "nvidia-cuda-nvrtc-cu12), or set RUNCU_NVRTC to its path.",
-                      str_text(report));
+    runcu_fail_detail(
+        "Looked at, in this order:\n%s"
+        "To install it: pip install nvidia-cuda-nvrtc (for GPUs before sm_75: pip install "
+        "nvidia-cuda-nvrtc-cu12), or set RUNCU_NVRTC to its path.",
+        str_text(report));
     return status;
 }
 

@@ -1,5 +1,6 @@
-/* nvcc's and NVRTC's options to what NVRTC takes: one table of what is known (option.def), and the few cases that are more than
- * a word. Knows nothing of devices; which architecture is compiled for is decided elsewhere. */
+/* nvcc's and NVRTC's options to what NVRTC takes: one table of what is known (option.def), and the
+ * few cases that are more than a word. Knows nothing of devices; which architecture is compiled for
+ * is decided elsewhere. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,18 @@
 
 enum form { FLAG, VALUE, JOINED, ANY, BEGINS };
 enum action {
-    PASS, DROP, REFUSE, SIDE_EFFECT, ARCH, CODE, GENCODE, INCLUDE, MACRO, PRE_INCLUDE, DEBUG, MINIMAL
+    PASS,
+    DROP,
+    REFUSE,
+    SIDE_EFFECT,
+    ARCH,
+    CODE,
+    GENCODE,
+    INCLUDE,
+    MACRO,
+    PRE_INCLUDE,
+    DEBUG,
+    MINIMAL
 };
 
 struct row {
@@ -54,7 +66,7 @@ static const char *skip_blanks(const char *s)
     return s + strspn(s, " \t");
 }
 
-/* How much of `text` is the row's spelling; 0 if it is another option. `text` begins with one dash. */
+/* How much of `text`, which begins with one dash, is the row's spelling; 0 if it is another. */
 static size_t match(const struct row *row, const char *text)
 {
     size_t len = strlen(row->spelling);
@@ -68,7 +80,8 @@ static size_t match(const struct row *row, const char *text)
     return after == '=' || after == ' ' || after == '\t' ? len : 0;
 }
 
-/* The longest spelling wins: -include is not -I. A spelling of one letter with two dashes is another option. */
+/* The longest spelling wins: -include is not -I. A spelling of one letter with two dashes is
+ * another option. */
 static const struct row *find(const char *text, size_t *used)
 {
     const struct row *best = NULL;
@@ -168,8 +181,8 @@ static int add_arch(struct options *o, const struct given *g, const char *text, 
 {
     if (!options_is_arch(text, len))
         return runcu_fail(RUNCU_ERROR_OPTION,
-                          "option %s: \"%.*s\" is no architecture, as sm_90 and compute_75 are", g->text,
-                          (int) MIN(len, 64), text);
+                          "option %s: \"%.*s\" is no architecture, as sm_90 and compute_75 are",
+                          g->text, (int) MIN(len, 64), text);
     return push(&o->archs, keep_n(o, text, len)) ? 0 : runcu_fail_memory();
 }
 
@@ -180,7 +193,7 @@ static bool means_device(const char *value)
            strcmp(value, "all-major") == 0;
 }
 
-/* arch=compute_80,code=sm_80 or arch=compute_80,code=[sm_80,compute_80]: what counts is the code. */
+/* arch=compute_80,code=sm_80, or code=[sm_80,compute_80]: what counts is the code. */
 static int add_gencode(struct options *o, const struct given *g, const char *value)
 {
     const char *code = strstr(value, "code=");
@@ -241,7 +254,8 @@ static int apply(struct parser *p, const struct given *g)
     return 0;
 }
 
-/* nvcc's debuggers pass -g -G: NVRTC refuses line information beside debug information. Twice the same is no use either. */
+/* nvcc's debuggers pass -g -G: NVRTC refuses line information beside debug information. Twice the
+ * same is no use either. */
 static void tidy(struct options *o)
 {
     bool has_debug = false;

@@ -1,5 +1,6 @@
-/* Headers that the compiler gets from memory: those the source includes and that lie nowhere, and the prelude, which holds what
- * nvcc gives every source and NVRTC does not, as far as this source uses it. The texts are those of kernels/include. */
+/* Headers that the compiler gets from memory: those the source includes and that lie nowhere, and
+ * the prelude, which holds what nvcc gives every source and NVRTC does not, as far as this source
+ * uses it. The texts are those of kernels/include. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -87,7 +88,8 @@ static bool make_prelude(struct memory_headers *out, struct maker *m)
     return !out->has_prelude || add_header(out, m, PRELUDE_NAME);
 }
 
-static bool make_header(struct memory_headers *out, struct maker *m, const struct text_header *header)
+static bool make_header(struct memory_headers *out, struct maker *m,
+                        const struct text_header *header)
 {
     open_text(m);
     str_add(&m->text, header->head);

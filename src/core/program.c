@@ -1,5 +1,6 @@
-/* From source text to a compiled program: what is asked for, the cache, the scan, headers, the compiler, in that order. Each step is
- * a file of its own; here is the order and what a program answers. */
+/* From source text to a compiled program: what is asked for, the cache, the scan, headers, the
+ * compiler, in that order. Each step is a file of its own; here is the order and what a program
+ * answers. */
 #include "core/program.h"
 
 #include <errno.h>
@@ -9,9 +10,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 
-/* Sources that lie nowhere get a path all the same, since a relative one would make code depend on the current folder. */
-
-/* --- what is asked for -------------------------------------------------------------------------------------- */
+/* --- what is asked for --------------------------------------------------- */
 
 static void copy_params(runcu_program_params *out, const runcu_program_params *params)
 {
@@ -25,10 +24,13 @@ static int check_name(const char *name)
 {
     for (const char *p = name; *p; p++)
         if ((unsigned char) *p < 32 || *p == '"' || *p == '\\')
-            return runcu_fail(RUNCU_ERROR_ARGUMENT,
-                              "the name of a source must not contain quotes, backslashes or control "
-                              "characters");
-    return strlen(name) < 4096 ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "the name of the source is too long");
+            return runcu_fail(
+                RUNCU_ERROR_ARGUMENT,
+                "the name of a source must not contain quotes, backslashes or control "
+                "characters");
+    return strlen(name) < 4096
+               ? 0
+               : runcu_fail(RUNCU_ERROR_ARGUMENT, "the name of the source is too long");
 }
 
 /* A name with a slash is a file's: headers beside it are found. */
@@ -41,9 +43,10 @@ static int set_name(struct request *r)
     if (!strchr(r->name, '/')) {
         str_addf(&r->path, CORE_VIRTUAL_FOLDER "%s", r->name);
     } else if ((status = fs_absolute(&r->path, r->name))) {
-        return status == ENOMEM ? runcu_fail_memory()
-                                : runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",
-                                             strerror(status));
+        return status == ENOMEM
+                   ? runcu_fail_memory()
+                   : runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",
+                                strerror(status));
     } else {
         str_addn(&r->folder_text, r->path.at, (size_t) (strrchr(r->path.at, '/') - r->path.at));
         r->folder = str_text(&r->folder_text);
@@ -88,7 +91,7 @@ static int list_dirs(struct request *r)
     return status;
 }
 
-/* --- the architecture ------------------------------------------------------------------------------------------ */
+/* --- the architecture ---------------------------------------------------- */
 
 static int number_of(const char *arch)
 {
@@ -100,7 +103,7 @@ static bool is_real(const char *arch)
     return arch[0] == 's';
 }
 
-/* Of what -gencode lists, the best that the device can run: machine code of its generation, or PTX. */
+/* Of what -gencode lists, the best that the device runs: code of its generation, or PTX. */
 static const char *pick_arch(const struct text_list *archs, int device_arch)
 {
     const char *best = archs->at[archs->len - 1];
@@ -118,7 +121,8 @@ static const char *pick_arch(const struct text_list *archs, int device_arch)
     return best;
 }
 
-static int find_device(runcu_device **out, bool *for_cpu, const runcu_program_params *params, bool needed)
+static int find_device(runcu_device **out, bool *for_cpu, const runcu_program_params *params,
+                       bool needed)
 {
     struct core_driver *driver = NULL;
     CUcontext context;
@@ -172,7 +176,8 @@ static int set_arch(struct request *r, runcu_device *device)
 {
     const runcu_program_params *p = &r->params;
     int number = 0, status = 0;
-    if (device && r->options.archs.len != 1 && (r->options.archs.len || (!p->arch_text && !p->arch)))
+    if (device && r->options.archs.len != 1 &&
+        (r->options.archs.len || (!p->arch_text && !p->arch)))
         status = runcu_device_arch(&number, device);
     if (status)
         return status;
@@ -189,7 +194,8 @@ static int set_arch(struct request *r, runcu_device *device)
     return status;
 }
 
-/* Options decide on the architecture, the device on what -G means; so options are looked at twice where -arch may be among them. */
+/* Options decide on the architecture, the device on what -G means; so options are looked at twice
+ * where -arch may be among them. */
 static int set_target(struct request *r)
 {
     const runcu_program_params *p = &r->params;
@@ -205,7 +211,7 @@ static int set_target(struct request *r)
     return status ? status : set_arch(r, device);
 }
 
-/* --- a request --------------------------------------------------------------------------------------------------- */
+/* --- a request ----------------------------------------------------------- */
 
 static void request_fini(struct request *r)
 {
@@ -220,7 +226,8 @@ static void request_fini(struct request *r)
     arena_fini(&r->arena);
 }
 
-/* The byte 0xFF ends the text for NVRTC, which says nothing of it: kernels below a comment in Latin 1 would be gone. */
+/* The byte 0xFF ends the text for NVRTC, which says nothing of it: kernels below a comment in Latin
+ * 1 would be gone. */
 static int replace_ends(struct request *r)
 {
     const char *end = strchr(r->source, '\xff');
@@ -234,8 +241,8 @@ static int replace_ends(struct request *r)
         line += *p == '\n';
     for (char *p = copy; (p = strchr(p, '\xff'));)
         *p = '?';
-    core_log(RUNCU_LOG_WARNING, "compile", "line %d of %s is not UTF-8: bytes 0xFF are taken for '?'", line,
-             r->name);
+    core_log(RUNCU_LOG_WARNING, "compile",
+             "line %d of %s is not UTF-8: bytes 0xFF are taken for '?'", line, r->name);
     r->source = copy;
     return 0;
 }
@@ -246,13 +253,15 @@ static int request_init(struct request *r, const char *source, const runcu_progr
     copy_params(&r->params, params);
     if (!source)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the source is NULL");
-    if (strncmp(source, "\xef\xbb\xbf", 3) == 0) /* editors' byte order mark, which NVRTC takes for code */
+    if (strncmp(source, "\xef\xbb\xbf", 3) ==
+        0) /* editors' byte order mark, which NVRTC takes for code */
         r->source += 3;
     if (r->params.option_count && !r->params.options)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "option_count is %zu, but options is NULL",
                           r->params.option_count);
     if (r->params.include_dir_count && !r->params.include_dirs)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "include_dir_count is %zu, but include_dirs is NULL",
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "include_dir_count is %zu, but include_dirs is NULL",
                           r->params.include_dir_count);
     int status = set_name(r);
     if (!status)
@@ -298,7 +307,7 @@ static int compile(runcu_program *program, struct request *r)
     return status;
 }
 
-/* --- keeping files --------------------------------------------------------------------------------------------------- */
+/* --- keeping files ------------------------------------------------------- */
 
 static int keep_file(const struct request *r, const char *suffix, const void *data, size_t len)
 {
@@ -321,8 +330,8 @@ static int keep_source(const struct request *r)
 {
     int status = fs_make_folders(r->params.keep_dir);
     if (status)
-        return runcu_fail(RUNCU_ERROR_SYSTEM, "the folder %s cannot be made: %s", r->params.keep_dir,
-                          strerror(status));
+        return runcu_fail(RUNCU_ERROR_SYSTEM, "the folder %s cannot be made: %s",
+                          r->params.keep_dir, strerror(status));
     return keep_file(r, ".cu", r->source, strlen(r->source));
 }
 
@@ -334,7 +343,7 @@ static int keep_results(const runcu_program *p, const struct request *r)
     return status ? status : keep_file(r, ".cubin", p->cubin, p->cubin_size);
 }
 
-/* --- the public side --------------------------------------------------------------------------------------------------- */
+/* --- the public side ----------------------------------------------------- */
 
 static int fill(runcu_program *program, struct request *r)
 {
@@ -351,7 +360,8 @@ static int fill(runcu_program *program, struct request *r)
     return !status && keep ? keep_results(program, r) : status;
 }
 
-int runcu_program_compile(runcu_program **out, const char *source, const runcu_program_params *params)
+int runcu_program_compile(runcu_program **out, const char *source,
+                          const runcu_program_params *params)
 {
     struct request r;
     if (!out)

@@ -1,4 +1,5 @@
-/* What the files share that turn source text into code: a request goes through them in the order in which they stand here. */
+/* What the files share that turn source text into code: a request goes through them in the order in
+ * which they stand here. */
 #ifndef CORE_PROGRAM_H
 #define CORE_PROGRAM_H
 
@@ -14,7 +15,7 @@ struct text_list {
     size_t len, cap;
 };
 
-/* --- options.c: nvcc's and NVRTC's options --------------------------------------------------------- */
+/* --- options.c: nvcc's and NVRTC's options ------------------------------- */
 
 struct options {
     struct arena arena;            /* owns the texts */
@@ -27,8 +28,9 @@ struct options {
     bool is_minimal;               /* the user asked for --minimal */
 };
 
-/* Translates. ERROR_OPTION with a reason for an option that cannot be honoured; what is dropped goes to the log.
- * `for_cpu`: device debug code (-G) becomes line information. Either way options_fini is to be called. */
+/* Translates. ERROR_OPTION with a reason for an option that cannot be honoured; what is dropped
+ * goes to the log. `for_cpu`: device debug code (-G) becomes line information. Either way
+ * options_fini is to be called. */
 int options_parse(struct options *out, const runcu_program_params *params, bool for_cpu);
 void options_fini(struct options *o);
 /* "sm_90a", "compute_75" and the like? */
@@ -36,7 +38,7 @@ bool options_is_arch(const char *text, size_t len);
 /* The known option most like `text`, NULL if none is near. */
 const char *options_nearest(const char *text);
 
-/* --- nvrtc.c: finding and loading the compiler ------------------------------------------------------ */
+/* --- nvrtc.c: finding and loading the compiler --------------------------- */
 
 struct nvrtc {
     struct nvrtc_table fn;
@@ -48,14 +50,15 @@ struct nvrtc {
 
 /* Finds and loads it; lives as long as the process. */
 int nvrtc_get(const struct nvrtc **out);
-/* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing. False if none is to be seen,
- * but the dynamic loader may know of one. */
+/* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing.
+ * False if none is to be seen, but the dynamic loader may know of one. */
 bool nvrtc_identify(struct sha256 *hash);
 bool nvrtc_is_at_least(const struct nvrtc *nvrtc, int major, int minor);
-/* The folders of runcu_nvrtc_search, appended as "FOLDER/<tail>" to `out`, which owns them in `arena`. */
+/* The folders of runcu_nvrtc_search, appended as "FOLDER/<tail>" to `out`, which owns them in
+ * `arena`. */
 bool nvrtc_search_folders(struct text_list *out, struct arena *arena);
 
-/* --- scan.c: what a source includes and which names it uses ------------------------------------------- */
+/* --- scan.c: what a source includes and which names it uses -------------- */
 
 struct scan_file {
     const char *path;
@@ -68,23 +71,24 @@ enum scan_name { NAME_USED = 1, NAME_DEFINED = 2 };
 
 struct scan {
     struct arena arena;
-    struct text_list dirs;     /* absolute, in order of search */
-    struct text_list absent;   /* absolute paths that would be included if they existed */
-    struct text_list missing;  /* names of includes found nowhere: the toolkit's, perhaps */
-    struct text_list probed;   /* names that __has_include asks for and that are nowhere */
+    struct text_list dirs;    /* absolute, in order of search */
+    struct text_list absent;  /* absolute paths that would be included if they existed */
+    struct text_list missing; /* names of includes found nowhere: the toolkit's, perhaps */
+    struct text_list probed;  /* names that __has_include asks for and that are nowhere */
     VEC(struct scan_file) files;
-    struct map seen;           /* paths of files that were read */
-    uint8_t *names;            /* enum scan_name, one for each of text_names */
-    bool *headers;             /* of text_headers: is it to be offered? */
-    bool has_include;          /* any #include at all */
-    bool is_opaque;            /* includes something that only a preprocessor can name */
+    struct map seen;  /* paths of files that were read */
+    uint8_t *names;   /* enum scan_name, one for each of text_names */
+    bool *headers;    /* of text_headers: is it to be offered? */
+    bool has_include; /* any #include at all */
+    bool is_opaque;   /* includes something that only a preprocessor can name */
 };
 
 /* A zeroed struct with `dirs` filled in is ready; false when memory is short. */
 bool scan_init(struct scan *s);
 void scan_fini(struct scan *s);
-/* Reads a text and what it includes, as far as it lies in `dirs` or beside the includer. `#if` counts for nothing: what
- * may be included is. `folder`: where the text lies, NULL if nowhere. False when memory is short. */
+/* Reads a text and what it includes, as far as it lies in `dirs` or beside the includer. `#if`
+ * counts for nothing: what may be included is. `folder`: where the text lies, NULL if nowhere.
+ * False when memory is short. */
 bool scan_text(struct scan *s, const char *text, const char *folder);
 /* As if a text included `name`. */
 bool scan_include(struct scan *s, const char *name, bool is_quoted, const char *folder);
@@ -92,7 +96,7 @@ void scan_define(struct scan *s, const char *name);
 /* Looks again for what is missing, after more `dirs`. */
 bool scan_missing_again(struct scan *s);
 
-/* --- prelude.c: headers in memory ------------------------------------------------------------------------ */
+/* --- prelude.c: headers in memory ---------------------------------------- */
 
 #define PRELUDE_NAME "runcu/prelude.h"
 
@@ -102,45 +106,47 @@ struct memory_headers {
     bool has_prelude;
 };
 
-/* The prelude, if the source needs one, and the headers that it includes. `with_toolkit`: CUDA's own headers take part, whose
- * int64_t is a long long. False when memory is short. */
+/* The prelude, if the source needs one, and the headers that it includes. `with_toolkit`: CUDA's
+ * own headers take part, whose int64_t is a long long. False when memory is short. */
 bool prelude_make(struct memory_headers *out, const struct scan *scan, bool with_toolkit);
 void prelude_fini(struct memory_headers *h);
 
-/* --- a request ------------------------------------------------------------------------------------------- */
+/* --- a request ----------------------------------------------------------- */
 
 struct request {
     runcu_program_params params; /* complete, whatever its user's version */
     const char *source;
-    const char *name;      /* as the user calls it */
-    struct str path;       /* as NVRTC is told: absolute */
-    const char *folder;    /* where the source lies; NULL: in memory only */
+    const char *name;   /* as the user calls it */
+    struct str path;    /* as NVRTC is told: absolute */
+    const char *folder; /* where the source lies; NULL: in memory only */
     struct str folder_text;
     struct options options;
     bool for_cpu;
-    char arch[24];         /* wanted: "sm_90" */
+    char arch[24]; /* wanted: "sm_90" */
     bool arch_is_explicit;
     struct text_list include_dirs; /* absolute, the user's and then those of RUNCU_INCLUDE */
     struct arena arena;
     struct scan scan;
     const struct nvrtc *nvrtc;
-    struct str bundle;             /* folder of NVRTC's own headers, "" if not needed */
+    struct str bundle; /* folder of NVRTC's own headers, "" if not needed */
     struct memory_headers headers;
-    struct str cache_folder;       /* for entries and headers; "" if there is none */
-    bool no_cache;                 /* entries are neither read nor written */
+    struct str cache_folder; /* for entries and headers; "" if there is none */
+    bool no_cache;           /* entries are neither read nor written */
     uint8_t key[SHA256_SIZE];
 };
 
-/* --- headers.c: CUDA's own headers --------------------------------------------------------------------------- */
+/* --- headers.c: CUDA's own headers --------------------------------------- */
 
-/* Finds what the scan misses: NVRTC's bundle, installed on first use, then wheels, conda and toolkits. */
+/* Finds what the scan misses: NVRTC's bundle, installed on first use, then wheels, conda and
+ * toolkits. */
 int headers_find(struct request *r);
-/* Has the bundle been altered since it was installed? If so it is installed anew and the answer is true. */
+/* Has the bundle been altered since it was installed? If so it is installed anew and the answer is
+ * true. */
 bool headers_repair(struct request *r);
 /* What to install for `name`: sentences, or NULL. */
 const char *headers_advice(const char *name);
 
-/* --- program.c, compile.c -------------------------------------------------------------------------------------- */
+/* --- program.c, compile.c ------------------------------------------------ */
 
 struct runcu_program {
     struct arena arena;
@@ -156,14 +162,15 @@ struct runcu_program {
 /* Runs NVRTC; fills in code, log, options and arch. */
 int compile_run(runcu_program *program, struct request *r);
 
-/* --- diagnostics.c ------------------------------------------------------------------------------------------------ */
+/* --- diagnostics.c ------------------------------------------------------- */
 
 /* Reads the log's messages. `program->log` is set. False when memory is short. */
 bool diagnostics_parse(runcu_program *program, const struct request *r);
-/* The log without messages about names that our prelude gives as well, and with the user's name of the source. */
+/* The log without messages about names that our prelude gives as well, and with the user's name of
+ * the source. */
 bool diagnostics_clean(struct str *out, const char *log, const struct request *r);
 
-/* --- cache.c, entry.c ---------------------------------------------------------------------------------------------- */
+/* --- cache.c, entry.c ---------------------------------------------------- */
 
 /* Decides on the folder, on whether there is a cache at all, and on the key. */
 int cache_prepare(struct request *r);
@@ -174,7 +181,8 @@ void cache_store(const runcu_program *program, struct request *r);
 
 /* One file: bytes whose checksum holds. */
 bool entry_write(struct str *out, const runcu_program *program, const struct request *r);
-/* False if the bytes are damaged, of another key, or what they depend on has changed. Takes over `bytes` if true. */
+/* False if the bytes are damaged, of another key, or what they depend on has changed. Takes over
+ * `bytes` if true. */
 bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA256_SIZE]);
 
 #endif

@@ -1,6 +1,7 @@
-/* Reads source text as far as includes and the prelude's names go: which files take part, which names are used, which the source
- * defines itself. It skips comments and texts and takes both sides of every #if: too many files only mean that the cache looks
- * at more of them. What only a preprocessor can tell, it says it cannot. */
+/* Reads source text as far as includes and the prelude's names go: which files take part, which
+ * names are used, which the source defines itself. It skips comments and texts and takes both sides
+ * of every #if: too many files only mean that the cache looks at more of them. What only a
+ * preprocessor can tell, it says it cannot. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,19 +79,39 @@ static int find_header(const char *name, size_t len)
     return -1;
 }
 
-/* --- what a name is there for ------------------------------------------------------------------------ */
+/* --- what a name is there for -------------------------------------------- */
 
-static const char *const type_words[] = {"bool", "char", "short", "int", "long", "float", "double",
-                                         "void", "signed", "unsigned", "auto", "wchar_t", NULL};
+static const char *const type_words[] = {"bool",  "char",    "short", "int",    "long",
+                                         "float", "double",  "void",  "signed", "unsigned",
+                                         "auto",  "wchar_t", NULL};
 static const char *const tag_words[] = {"struct", "class", "union", "enum", "namespace", NULL};
 /* Words that a use may follow; after any other word stands a name that is being declared. */
-static const char *const other_words[] = {
-    "return", "case", "else", "do", "goto", "throw", "new", "delete", "operator", "sizeof", "typeof",
-    "alignof", "const", "volatile", "static", "inline", "extern", "register", "constexpr", "typename",
-    "template", "typedef", "friend", "virtual", "explicit", "mutable", "decltype", "and", "or", "not",
-    "defined", "if", "elif", "ifdef", "ifndef", "elifdef", "elifndef", "undef", "__restrict__",
-    "__device__", "__host__", "__global__", "__shared__", "__constant__", "__managed__",
-    "__forceinline__", "__noinline__", "__restrict", "__inline__", "co_return", "using", NULL};
+static const char *const other_words[] = {"return",       "case",
+                                          "else",         "do",
+                                          "goto",         "throw",
+                                          "new",          "delete",
+                                          "operator",     "sizeof",
+                                          "typeof",       "alignof",
+                                          "const",        "volatile",
+                                          "static",       "inline",
+                                          "extern",       "register",
+                                          "constexpr",    "typename",
+                                          "template",     "typedef",
+                                          "friend",       "virtual",
+                                          "explicit",     "mutable",
+                                          "decltype",     "and",
+                                          "or",           "not",
+                                          "defined",      "if",
+                                          "elif",         "ifdef",
+                                          "ifndef",       "elifdef",
+                                          "elifndef",     "undef",
+                                          "__restrict__", "__device__",
+                                          "__host__",     "__global__",
+                                          "__shared__",   "__constant__",
+                                          "__managed__",  "__forceinline__",
+                                          "__noinline__", "__restrict",
+                                          "__inline__",   "co_return",
+                                          "using",        NULL};
 
 static bool is_one_of(const struct token *t, const char *characters)
 {
@@ -101,7 +122,8 @@ static bool is_one_of(const struct token *t, const char *characters)
 static bool is_typedef_name(const struct token *before, const struct token *next)
 {
     static const char *const parts[] = {"typedef", "const", "volatile", NULL};
-    bool follows_type = (before->kind == WORD && !is_any(before, parts)) || is_one_of(before, "*&>}");
+    bool follows_type =
+        (before->kind == WORD && !is_any(before, parts)) || is_one_of(before, "*&>}");
     return follows_type && is_one_of(next, ";[,)");
 }
 
@@ -120,7 +142,8 @@ static bool is_declared(const struct reader *r, const struct token *next)
         return true;
     if (is_one_of(before, ",") && !r->parens)
         return is_one_of(next, "=[");
-    if (is_one_of(before, "*&") && r->name_earlier.kind == WORD && is_any(&r->name_earlier, type_words))
+    if (is_one_of(before, "*&") && r->name_earlier.kind == WORD &&
+        is_any(&r->name_earlier, type_words))
         return is_one_of(next, ";=[,)({");
     if (before->kind != WORD || is_any(before, other_words))
         return false;
@@ -145,7 +168,7 @@ static void settle_name(struct reader *r, const struct token *next)
     r->name = -1;
 }
 
-/* --- tokens ------------------------------------------------------------------------------------------------ */
+/* --- tokens -------------------------------------------------------------- */
 
 static bool splice(const char **at)
 {
@@ -227,7 +250,7 @@ static struct token read_token(struct reader *r)
     return (struct token){kind, start, (size_t) (p - start)};
 }
 
-/* --- includes ------------------------------------------------------------------------------------------------ */
+/* --- includes ------------------------------------------------------------ */
 
 static void read_text(struct scan *s, const char *text, const char *folder, bool *failed);
 
@@ -378,7 +401,7 @@ static void read_include(struct reader *r, bool is_question)
     str_fini(&name);
 }
 
-/* --- a text ------------------------------------------------------------------------------------------------ */
+/* --- a text -------------------------------------------------------------- */
 
 static void end_line(struct reader *r)
 {

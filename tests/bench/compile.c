@@ -1,6 +1,7 @@
-/* Compiling against bare NVRTC on the same bytes, in pairs, the code different each time; and the same source again in a new
- * process, from the cache. One line a case: name, median, unit, ratio to bare NVRTC (of the cached case: NVRTC's time saved).
- * Needs NVRTC and a place for files, no device. RUNCU_TEST_PACKAGES names a folder of Python packages. */
+/* Compiling against bare NVRTC on the same bytes, in pairs, the code different each time; and the
+ * same source again in a new process, from the cache. One line a case: name, median, unit, ratio to
+ * bare NVRTC (of the cached case: NVRTC's time saved). Needs NVRTC and a place for files, no
+ * device. RUNCU_TEST_PACKAGES names a folder of Python packages. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ static char folder[4096];
 
 typedef struct nvrtc_program_ *program_t;
 static struct {
-    int (*create)(program_t *, const char *, const char *, int, const char *const *, const char *const *);
+    int (*create)(program_t *, const char *, const char *, int, const char *const *,
+                  const char *const *);
     int (*destroy)(program_t *);
     int (*compile)(program_t, int, const char *const *);
     int (*ptx_size)(program_t, size_t *);
@@ -58,7 +60,8 @@ static void search(void)
     static char line[4096];
     const char *packages = getenv("RUNCU_TEST_PACKAGES");
     if (!packages || !*packages) {
-        FILE *python = popen("python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))'", "r");
+        FILE *python =
+            popen("python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))'", "r");
         if (python && fgets(line, sizeof line, python)) {
             line[strcspn(line, "\n")] = 0;
             packages = line;
@@ -104,7 +107,8 @@ static double time_bare(const char *source, const char *const *options, int coun
     return now_ms() - start;
 }
 
-static double time_ours(const char *source, const runcu_program_params *params, char *options, size_t size)
+static double time_ours(const char *source, const runcu_program_params *params, char *options,
+                        size_t size)
 {
     runcu_program *program;
     double start = now_ms();
@@ -134,13 +138,15 @@ static void make_source(char *out, size_t size, const char *head, int seed)
              head, seed, seed % 997, seed % 31);
 }
 
-/* `same`: bare NVRTC gets the options that ours gave it; else its default, the architecture alone. */
+/* `same`: bare NVRTC gets the options that ours gave it; else its default, the architecture alone.
+ */
 static void measure(const char *name, const char *head, const char *arch, int same)
 {
     static double ours[PAIRS], theirs[PAIRS];
     char source[4096], options[8192], text[8192], arch_option[64];
     const char *list[64], *dir = folder;
-    runcu_program_params params = {.size = sizeof params, .arch_text = arch, .include_dirs = &dir, .include_dir_count = 1};
+    runcu_program_params params = {
+        .size = sizeof params, .arch_text = arch, .include_dirs = &dir, .include_dir_count = 1};
     static int seed = 1000;
     seed += (int) getpid() % 1000;
     snprintf(arch_option, sizeof arch_option, "--gpu-architecture=%s", arch);
@@ -208,7 +214,8 @@ int main(int argc, char **argv)
     char header[4200], command[4200];
     const char *temporary = getenv("TMPDIR");
     setenv("CUDA_CACHE_DISABLE", "1", 1);
-    snprintf(folder, sizeof folder, "%s/runcu-bench-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    snprintf(folder, sizeof folder, "%s/runcu-bench-XXXXXX",
+             temporary && *temporary ? temporary : "/tmp");
     require(mkdtemp(folder) != NULL, folder);
     setenv("RUNCU_CACHE_DIR", folder, 1);
     snprintf(header, sizeof header, "%s/bench.h", folder);

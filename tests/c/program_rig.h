@@ -37,7 +37,8 @@ static inline void rig_end(void)
 static inline void rig_start(int load)
 {
     const char *temporary = getenv("TMPDIR");
-    snprintf(rig_folder, sizeof rig_folder, "%s/runcu-test-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    snprintf(rig_folder, sizeof rig_folder, "%s/runcu-test-XXXXXX",
+             temporary && *temporary ? temporary : "/tmp");
     REQUIRE(mkdtemp(rig_folder) != NULL);
     char cache[4200];
     snprintf(cache, sizeof cache, "%s/cache", rig_folder);
@@ -97,7 +98,8 @@ static inline void rig_age(const char *path, long seconds)
 }
 
 /* Compiles for compute_80 unless `params` says otherwise. */
-static inline int rig_compile(runcu_program **out, const char *source, const runcu_program_params *params)
+static inline int rig_compile(runcu_program **out, const char *source,
+                              const runcu_program_params *params)
 {
     runcu_program_params p = params ? *params : (runcu_program_params){0};
     p.size = sizeof p;

@@ -1,4 +1,5 @@
-/* Compiled programs on disk: what is a hit, what must not be one, and that nothing which happens to the files does harm. */
+/* Compiled programs on disk: what is a hit, what must not be one, and that nothing which happens to
+ * the files does harm. */
 #include "program_rig.h"
 
 #include "base/fs.h"
@@ -57,11 +58,11 @@ static void what_matters_is_in_the_key(void)
     const char *source = fresh_source();
     runcu_program_params base = {0}, p;
     REQUIRE_INT(rig_was_cached(source, &base), ==, 0);
-#define REQUIRE_MISS(...)                                                                          \
-    do {                                                                                           \
-        p = (runcu_program_params){__VA_ARGS__};                                                   \
-        REQUIRE_INT(rig_was_cached(source, &p), ==, 0);                                            \
-        REQUIRE_INT(rig_was_cached(source, &p), ==, 1);                                            \
+#define REQUIRE_MISS(...)                               \
+    do {                                                \
+        p = (runcu_program_params){__VA_ARGS__};        \
+        REQUIRE_INT(rig_was_cached(source, &p), ==, 0); \
+        REQUIRE_INT(rig_was_cached(source, &p), ==, 1); \
     } while (0)
     REQUIRE_MISS(.options = &option, .option_count = 1);
     REQUIRE_MISS(.options = &other, .option_count = 1);
@@ -123,8 +124,9 @@ static void headers_that_come_to_be(void)
     REQUIRE_INT(rig_was_cached(memory, &p), ==, 1);
     rig_write("own/stdint.h", "typedef long int32_t;\n");
     REQUIRE_INT(rig_was_cached(memory, &p), ==, 0);
-    const char *asks = "#if __has_include(\"maybe.h\")\n#include \"maybe.h\"\n#else\ntypedef int type;\n#endif\n"
-                       "__global__ void k(type *x) { x[0] = 1; }\n";
+    const char *asks =
+        "#if __has_include(\"maybe.h\")\n#include \"maybe.h\"\n#else\ntypedef int type;\n#endif\n"
+        "__global__ void k(type *x) { x[0] = 1; }\n";
     runcu_program *program;
     REQUIRE_INT(rig_was_cached(asks, &p), ==, 0);
     REQUIRE_INT(rig_was_cached(asks, &p), ==, 1);
@@ -140,12 +142,13 @@ static void includes_by_macro_are_not_kept(void)
     const char *dir = rig_path("macro");
     runcu_program_params p = {.include_dirs = &dir, .include_dir_count = 1};
     rig_write("macro/a.h", "typedef int type;\n");
-    const char *source = "#define H \"a.h\"\n#include H\n__global__ void k(type *x) { x[0] = 1; }\n";
+    const char *source =
+        "#define H \"a.h\"\n#include H\n__global__ void k(type *x) { x[0] = 1; }\n";
     REQUIRE_INT(rig_was_cached(source, &p), ==, 0);
     REQUIRE_INT(rig_was_cached(source, &p), ==, 0);
 }
 
-/* --- files ---------------------------------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 static char entry[8192]; /* path of the only one there is */
 
@@ -382,7 +385,8 @@ static void errors_are_not_kept(void)
     runcu_program *program;
     use_folder("errors");
     for (int i = 0; i < 2; i++) {
-        REQUIRE_FAILS(rig_compile(&program, KERNEL("missing();"), NULL), RUNCU_ERROR_COMPILE, "missing");
+        REQUIRE_FAILS(rig_compile(&program, KERNEL("missing();"), NULL), RUNCU_ERROR_COMPILE,
+                      "missing");
         REQUIRE_INT(runcu_program_was_cached(program), ==, 0);
         runcu_program_destroy(&program);
     }

@@ -33,7 +33,8 @@ static void places_texts_and_sources(void)
           "  __global__ void k(unsigned *x){ x[0]=y; \n"
           "                                       ^\n\n"
           "/runcu/my kernel.cu(2): error: expected an expression\n    int q = ;\n            ^\n\n"
-          "/runcu/my kernel.cu(3): warning #177-D: variable \"unused\" was declared but never referenced\n"
+          "/runcu/my kernel.cu(3): warning #177-D: variable \"unused\" was declared but never "
+          "referenced\n"
           "   int unused; }\n       ^\n\n"
           "Remark: The warnings can be suppressed with \"-diag-suppress <warning-number>\"\n\n"
           "2 errors detected in the compilation of \"/runcu/my kernel.cu\".\n");
@@ -50,23 +51,24 @@ static void places_texts_and_sources(void)
     REQUIRE_STR(at(2)->code, "#177-D");
     REQUIRE_STR(at(2)->source, " int unused; }");
     REQUIRE_INT(at(2)->column, ==, 6);
-    REQUIRE_STR(program.report,
-                "my kernel.cu:1:38: error: identifier \"y\" is undefined\n"
-                "    __global__ void k(unsigned *x){ x[0]=y; \n"
-                "                                         ^\n"
-                "my kernel.cu:2:11: error: expected an expression\n"
-                "      int q = ;\n"
-                "              ^\n"
-                "my kernel.cu:3:6: warning: variable \"unused\" was declared but never referenced [#177-D]\n"
-                "     int unused; }\n"
-                "         ^\n");
+    REQUIRE_STR(program.report, "my kernel.cu:1:38: error: identifier \"y\" is undefined\n"
+                                "    __global__ void k(unsigned *x){ x[0]=y; \n"
+                                "                                         ^\n"
+                                "my kernel.cu:2:11: error: expected an expression\n"
+                                "      int q = ;\n"
+                                "              ^\n"
+                                "my kernel.cu:3:6: warning: variable \"unused\" was declared but "
+                                "never referenced [#177-D]\n"
+                                "     int unused; }\n"
+                                "         ^\n");
     REQUIRE_NOT_IN("/runcu/", program.log);
 }
 
 static void lines_that_follow(void)
 {
     parse("a\nb\nx[0]=f(1,1);\n",
-          "/runcu/my kernel.cu(3): error: more than one instance of overloaded function \"f\" matches the "
+          "/runcu/my kernel.cu(3): error: more than one instance of overloaded function \"f\" "
+          "matches the "
           "argument list:\n"
           "            function \"f(float, int)\" (declared at line 1)\n"
           "            function \"f(int, float)\" (declared at line 1)\n"
@@ -88,7 +90,8 @@ static void lines_that_follow(void)
 
 static void other_files_show_the_excerpt(void)
 {
-    parse("#include \"a(1).h\"\n", "/usr/x/a(1).h(12): catastrophic error: #error directive: no\n  #error no\n   ^\n\n");
+    parse("#include \"a(1).h\"\n",
+          "/usr/x/a(1).h(12): catastrophic error: #error directive: no\n  #error no\n   ^\n\n");
     REQUIRE_STR(at(0)->file, "/usr/x/a(1).h");
     REQUIRE_INT(at(0)->line, ==, 12);
     REQUIRE_INT(at(0)->severity, ==, RUNCU_ERROR);
@@ -99,13 +102,18 @@ static void other_files_show_the_excerpt(void)
 
 static void tools_without_lines(void)
 {
-    parse("", "ptxas error   : Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, 0xc000 max)\n");
+    parse("", "ptxas error   : Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, "
+              "0xc000 max)\n");
     REQUIRE_INT(program.diagnostic_count, ==, 1);
     REQUIRE_INT(at(0)->line, ==, 0);
-    REQUIRE_STR(at(0)->text, "Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, 0xc000 max)");
-    REQUIRE_STR(program.report, "error: Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, 0xc000 max)\n");
+    REQUIRE_STR(at(0)->text,
+                "Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, 0xc000 max)");
+    REQUIRE_STR(
+        program.report,
+        "error: Entry function '_Z1kPf' uses too much shared data (0x445c0 bytes, 0xc000 max)\n");
     parse("", "ptxas application ptx input, line 25; error   : Unknown modifier '.bar'\n"
-              "ptxas application ptx input, line 26; error   : Not a name of any known instruction: 'foo'\n"
+              "ptxas application ptx input, line 26; error   : Not a name of any known "
+              "instruction: 'foo'\n"
               "ptxas fatal   : Ptx assembly aborted due to errors\n");
     REQUIRE_INT(program.diagnostic_count, ==, 3);
     REQUIRE_STR(at(0)->file, "ptxas application ptx input, line 25");
@@ -113,7 +121,8 @@ static void tools_without_lines(void)
     REQUIRE_INT(at(2)->severity, ==, RUNCU_ERROR);
     parse("", "nvrtc: error: failed to load builtins\n");
     REQUIRE_STR(at(0)->text, "failed to load builtins");
-    parse("", "At end of source: error: expected a \"}\"\n/runcu/my kernel.cu(1): note #3196-D: to match this \"{\"\n");
+    parse("", "At end of source: error: expected a \"}\"\n/runcu/my kernel.cu(1): note #3196-D: to "
+              "match this \"{\"\n");
     REQUIRE_INT(at(0)->severity, ==, RUNCU_ERROR);
     REQUIRE_INT(at(1)->severity, ==, RUNCU_NOTE);
     REQUIRE_STR(at(1)->code, "#3196-D");
@@ -121,20 +130,36 @@ static void tools_without_lines(void)
 
 static void carets_stand_below_tabs_and_letters(void)
 {
-    parse("\tx[0]=\ty;\n", "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n  \tx[0]=\ty;\n  \t     \t^\n\n");
+    parse("\tx[0]=\ty;\n", "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n  "
+                           "\tx[0]=\ty;\n  \t     \t^\n\n");
     REQUIRE_INT(at(0)->column, ==, 8);
     REQUIRE_IN("    \tx[0]=\ty;\n    \t     \t^\n", program.report);
-    parse("/* \xc3\xa4\xc3\xb6 */ y;\n", "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n"
-                                         "  /* \xc3\xa4\xc3\xb6 */ y;\n             ^\n\n");
+    parse("/* \xc3\xa4\xc3\xb6 */ y;\n",
+          "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n"
+          "  /* \xc3\xa4\xc3\xb6 */ y;\n             ^\n\n");
     REQUIRE_INT(at(0)->column, ==, 12);
     REQUIRE_IN("    /* \xc3\xa4\xc3\xb6 */ y;\n             ^\n", program.report);
 }
 
 static void strange_logs_do_no_harm(void)
 {
-    static const char *const logs[] = {"", "\n", "\n\n\n", "error", "error:", "(1): error: x", "a(: error: x", "a(1): error",
-                                       "a(99999999999): error: x\n  ^\n", "a(1): warning #: x\n", "   ^\n", "a(1): error: \n  \n  ^",
-                                       "a): error: x(1): error: y\n    \n", "ptxas ;", "ptxas ; error : ", "a(1): error #1-D", "a(1)\r\n: error: b\r\n"};
+    static const char *const logs[] = {"",
+                                       "\n",
+                                       "\n\n\n",
+                                       "error",
+                                       "error:",
+                                       "(1): error: x",
+                                       "a(: error: x",
+                                       "a(1): error",
+                                       "a(99999999999): error: x\n  ^\n",
+                                       "a(1): warning #: x\n",
+                                       "   ^\n",
+                                       "a(1): error: \n  \n  ^",
+                                       "a): error: x(1): error: y\n    \n",
+                                       "ptxas ;",
+                                       "ptxas ; error : ",
+                                       "a(1): error #1-D",
+                                       "a(1)\r\n: error: b\r\n"};
     for (size_t i = 0; i < ARRAY_LEN(logs); i++) {
         parse("", logs[i]);
         for (size_t j = 0; j < program.diagnostic_count; j++)
@@ -147,9 +172,11 @@ static void strange_logs_do_no_harm(void)
 
 static void every_beginning_of_a_log(void)
 {
-    const char *whole = "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n  \tx[0]=\ty;\n  \t     \t^\n"
-                        "          detected during f at line 2\n\nRemark: The warnings can be suppressed\n\n"
-                        "ptxas application ptx input, line 25; error   : Unknown modifier '.bar'\n";
+    const char *whole =
+        "/runcu/my kernel.cu(1): error: identifier \"y\" is undefined\n  \tx[0]=\ty;\n  \t     "
+        "\t^\n"
+        "          detected during f at line 2\n\nRemark: The warnings can be suppressed\n\n"
+        "ptxas application ptx input, line 25; error   : Unknown modifier '.bar'\n";
     char part[512];
     for (size_t len = 0; len <= strlen(whole); len++) {
         memcpy(part, whole, len);

@@ -30,19 +30,19 @@ static const char *translate_for(bool cpu, const char *const *given, struct opti
 }
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define REQUIRE_PASS(expected, ...)                                                                \
-    do {                                                                                           \
-        struct options o_;                                                                         \
-        REQUIRE_STR(translate_for(false, LIST(__VA_ARGS__), &o_), expected);                       \
-        options_fini(&o_);                                                                         \
+#define REQUIRE_PASS(expected, ...)                                          \
+    do {                                                                     \
+        struct options o_;                                                   \
+        REQUIRE_STR(translate_for(false, LIST(__VA_ARGS__), &o_), expected); \
+        options_fini(&o_);                                                   \
     } while (0)
-#define REQUIRE_REFUSED(part, ...)                                                                 \
-    do {                                                                                           \
-        struct options o_;                                                                         \
-        const char *const words_[] = {__VA_ARGS__};                                                \
-        runcu_program_params params_ = {.options = words_, .option_count = ARRAY_LEN(words_)};     \
-        REQUIRE_FAILS(options_parse(&o_, &params_, false), RUNCU_ERROR_OPTION, part);              \
-        options_fini(&o_);                                                                         \
+#define REQUIRE_REFUSED(part, ...)                                                             \
+    do {                                                                                       \
+        struct options o_;                                                                     \
+        const char *const words_[] = {__VA_ARGS__};                                            \
+        runcu_program_params params_ = {.options = words_, .option_count = ARRAY_LEN(words_)}; \
+        REQUIRE_FAILS(options_parse(&o_, &params_, false), RUNCU_ERROR_OPTION, part);          \
+        options_fini(&o_);                                                                     \
     } while (0)
 
 static void nvrtc_options_pass(void)
@@ -66,10 +66,12 @@ static void nvrtc_options_pass(void)
 
 static void host_options_are_dropped(void)
 {
-    REQUIRE_PASS("", "-O3", "-O0", "-m64", "--keep", "-fopenmp", "-v", "-Wall", "-Wno-deprecated-gpu-targets");
+    REQUIRE_PASS("", "-O3", "-O0", "-m64", "--keep", "-fopenmp", "-v", "-Wall",
+                 "-Wno-deprecated-gpu-targets");
     REQUIRE_PASS("--use_fast_math", "-Xcompiler", "-Wall", "--use_fast_math");
     REQUIRE_PASS("", "-Xcompiler=-fPIC", "--compiler-options", "-O3 -g", "-ccbin", "gcc-12");
-    REQUIRE_PASS("", "-lcudadevrt", "-L/usr/lib", "-l", "m", "--expt-relaxed-constexpr", "--extended-lambda");
+    REQUIRE_PASS("", "-lcudadevrt", "-L/usr/lib", "-l", "m", "--expt-relaxed-constexpr",
+                 "--extended-lambda");
     REQUIRE_PASS("", "--default-stream=per-thread", "-src-in-ptx", "-allow-unsupported-compiler");
     REQUIRE_PASS("", "-ccbin", "clang");
     REQUIRE_IN("-ccbin clang means nothing here: no host compiler takes part", told);
@@ -120,11 +122,13 @@ static const char *joined(const struct text_list *list)
 static void folders_and_macros(void)
 {
     struct options o;
-    translate_for(false, LIST("-Ia", "-I", "b", "-I c d", "--include-path=e", "-isystem", "f", "-Ig,h"), &o);
+    translate_for(
+        false, LIST("-Ia", "-I", "b", "-I c d", "--include-path=e", "-isystem", "f", "-Ig,h"), &o);
     REQUIRE_STR(joined(&o.include_dirs), "a|b|c d|e|f|g|h");
     options_fini(&o);
-    REQUIRE_STR(translate_for(false, LIST("-DA", "-D", "B=2", "--define-macro=C(x)=x", "-D D=\"a b\""), &o),
-                "-DA -DB=2 -DC(x)=x -DD=\"a b\"");
+    REQUIRE_STR(
+        translate_for(false, LIST("-DA", "-D", "B=2", "--define-macro=C(x)=x", "-D D=\"a b\""), &o),
+        "-DA -DB=2 -DC(x)=x -DD=\"a b\"");
     REQUIRE_STR(joined(&o.macros), "A|B|C|D");
     options_fini(&o);
     translate_for(false, LIST("-include", "a.h", "--pre-include=b.h"), &o);
@@ -138,7 +142,10 @@ static void architectures(void)
     translate_for(false, LIST("-arch=sm_80"), &o);
     REQUIRE_STR(joined(&o.archs), "sm_80");
     options_fini(&o);
-    translate_for(false, LIST("-gencode", "arch=compute_80,code=sm_80", "--generate-code=arch=compute_90,code=[sm_90,compute_90]"), &o);
+    translate_for(false,
+                  LIST("-gencode", "arch=compute_80,code=sm_80",
+                       "--generate-code=arch=compute_90,code=[sm_90,compute_90]"),
+                  &o);
     REQUIRE_STR(joined(&o.archs), "sm_80|sm_90|compute_90");
     options_fini(&o);
     translate_for(false, LIST("-arch=native", "-code", "sm_90a"), &o);
