@@ -16,7 +16,6 @@ struct spec {
     uint8_t width; /* of a vector; 0: a scalar */
     bool is_result, is_optional, is_relaxed;
     bool has_coordinates; /* of an address */
-    bool takes_braces;    /* around a scalar too */
 };
 
 struct candidate {
@@ -131,13 +130,13 @@ static uint8_t spec_type(const struct mnemonic *mn, const struct word *w)
 
 static void read_value_spec(const struct mnemonic *mn, struct word w, struct spec *out)
 {
-    for (; w.len && strchr("=~VU{", w.at[0]); w.at++, w.len--) {
+    for (; w.len && strchr("=~V{", w.at[0]); w.at++, w.len--) {
         if (w.at[0] == '=')
             out->is_result = true;
         else if (w.at[0] == '~')
             out->is_relaxed = true;
-        else if (w.at[0] == 'V' || w.at[0] == 'U')
-            out->width = mn->vector, out->takes_braces = w.at[0] == 'U';
+        else if (w.at[0] == 'V')
+            out->width = mn->vector;
         else if (w.at[1] == '}')
             out->width = ANY_WIDTH, w.at++, w.len--;
         else
@@ -299,8 +298,6 @@ static bool value_fits(const struct spec *s, const struct ptx_operand *o)
     }
     if (s->pair == PAIR_NEEDED)
         return false;
-    if (s->takes_braces && !s->width && o->kind == PTX_VECTOR)
-        return o->count == 1 && scalar_fits(s, &o->items[0]);
     return s->width ? vector_fits(s, o) : scalar_fits(s, o);
 }
 

@@ -14,6 +14,7 @@ enum spelling {
     SPELL_MINUS = 8,        /* a minus sign and the magnitude */
     SPELL_PLUS = 16,        /* of an offset: it follows a plus sign */
     SPELL_U = 32,           /* 7U */
+    SPELL_BRACES = 64,      /* of an operand that is no address: {x} for x */
     SPELL_INDEX = 64,       /* of an offset: name[3] */
     SPELL_OFFSET = 128,     /* there is an offset, were it 0 */
 };

@@ -274,6 +274,20 @@ static void parse_address(struct parser *p, struct ptx_operand *out, uint16_t op
         out->component = 0;
 }
 
+/* ptxas takes {%r1} for %r1 where a vector could stand, and code generators write it. */
+static void drop_braces(struct ptx_operand *o, uint16_t op)
+{
+    static const uint16_t ops[] = {PTX_OP_LD, PTX_OP_LDU, PTX_OP_ST, PTX_OP_SULD, PTX_OP_SUST};
+    bool may = false;
+    for (unsigned i = 0; i < ARRAY_LEN(ops); i++)
+        may |= op == ops[i];
+    if (!may || o->count != 1 || o->items[0].kind > PTX_F64IMM ||
+        o->items[0].spelling & SPELL_BRACES)
+        return;
+    *o = o->items[0];
+    o->spelling |= SPELL_BRACES;
+}
+
 static void parse_plain_operand(struct parser *p, struct ptx_operand *out, uint16_t op)
 {
     if (LIKELY(at_name(p)) && !at_word(p, "WARP_SZ")) {
@@ -281,6 +295,7 @@ static void parse_plain_operand(struct parser *p, struct ptx_operand *out, uint1
     } else if (at_punct(p, '{')) {
         out->kind = PTX_VECTOR;
         parse_items(p, out, '}', op);
+        drop_braces(out, op);
     } else if (at_punct(p, '[')) {
         parse_address(p, out, op);
     } else if (at_punct(p, '(') && op == PTX_OP_CALL) {

@@ -95,10 +95,8 @@ static void print_coordinates(struct str *out, const struct ptx_operand *o)
     str_addc(out, ']');
 }
 
-static void print_operand(struct str *out, const struct ptx_operand *o)
+static void print_bare(struct str *out, const struct ptx_operand *o)
 {
-    if (o->negated)
-        str_addc(out, '!');
     switch ((enum ptx_operand_kind) o->kind) {
     case PTX_NONE:
         break;
@@ -146,6 +144,18 @@ static void print_operand(struct str *out, const struct ptx_operand *o)
         print_coordinates(out, o);
         break;
     }
+}
+
+static void print_operand(struct str *out, const struct ptx_operand *o)
+{
+    bool braces = o->spelling & SPELL_BRACES && o->kind != PTX_ADDRESS && o->kind != PTX_SYMBOL;
+    if (o->negated)
+        str_addc(out, '!');
+    if (braces)
+        str_addc(out, '{');
+    print_bare(out, o);
+    if (braces)
+        str_addc(out, '}');
 }
 
 /* ---- instructions ---- */

@@ -12,9 +12,10 @@ struct ptx_diag {
 };
 
 /* Parses and checks `len` bytes of PTX text (need not end with a NUL). Instructions that no form of
- * insn.def matches are kept, with `form` NULL; anything else that the PTX ISA forbids is an error.
- * Returns 0 and a module, which the caller destroys, or -1 with *diag filled in (also when memory
- * is short). The text may be freed afterwards. Thread-safety: safe. */
+ * insn.def matches, or only one that needs a newer .version or .target, are kept, with `form` NULL;
+ * anything else that the PTX ISA forbids is an error. Returns 0 and a module, which the caller
+ * destroys, or -1 with *diag filled in (also when memory is short). The text may be freed
+ * afterwards. Thread-safety: safe. */
 int ptx_parse(struct ptx_module **out, const char *text, size_t len, struct ptx_diag *diag);
 void ptx_destroy(struct ptx_module **m);
 

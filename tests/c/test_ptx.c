@@ -393,6 +393,15 @@ static void addresses_have_their_kinds(void)
     ptx_destroy(&m);
 }
 
+static void braces_around_one_register_do_not_matter(void)
+{
+    struct ptx_module *m =
+        parsed(BODY("@%p1 ld.global.b32 { %r1 }, [ %d1 + 0 ]; st.global.b32 [%d1], { %r1 };"));
+    REQUIRE(insn(m, 0)->form && insn(m, 0)->operands[0].kind == PTX_REGISTER);
+    REQUIRE(insn(m, 1)->form && insn(m, 1)->operands[1].kind == PTX_REGISTER);
+    ptx_destroy(&m);
+}
+
 static void parts_of_video_operands(void)
 {
     struct ptx_module *m = parsed(BODY("vadd.u32.u32.s32.sat %r1, %r2.b3, %r3.h1;"));
@@ -453,6 +462,9 @@ static void instructions_print_as_written(void)
     same("vadd.u32.u32.u32.sat %r1, %r2.b0, %r3.h1;");
     same("tex.2d.v4.f32.f32 {%f1, %f2, %f3, %f4}, [%d1, {%f1, %f2}];");
     same("unheard.of.b32 %r1, [%d1+8], {%r2, 3};");
+    same("st.global.b32 [%d1], {0x7};");
+    same("ld.global.f32 {%f1}, [%d1];");
+    same("mov.b64 {%r1, %r2}, %d1;");
     same("ret;");
 }
 
@@ -510,6 +522,7 @@ int main(void)
     RUN(what_the_target_lacks_is_said);
     RUN(operands_have_their_kinds);
     RUN(addresses_have_their_kinds);
+    RUN(braces_around_one_register_do_not_matter);
     RUN(parts_of_video_operands);
     RUN(places_know_what_they_are_inlined_at);
     RUN(instructions_print_as_written);
