@@ -1,11 +1,12 @@
 """Turns the CUDA texts of this folder into C arrays: embed.py OUT.c FOLDER FILE…
 
-A file under include/ is a header that the compiler gets from memory, under the path below include/. In it a line
+A file under include/ is a header that the compiler gets from memory, under the path below include/.
+In it a line
 
     //: name other < needed …
 
-opens a block: what gives these names, after the blocks that it needs. A block runs to the next such line and may be
-given alone (a source gets only what it uses), so each carries its own guard.
+opens a block: what gives these names, after the blocks that it needs. A block runs to the next such
+line and may be given alone (a source gets only what it uses), so each carries its own guard.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ def literal(text):
 
 
 def guarded(names, body):
-    if all(re.match(rf'#define {name}\b', line) for name, line in zip(names, body.splitlines())):
+    if len(names) == 1 and re.fullmatch(rf'#define {names[0]}\b.*\n', body):
         return f'#ifndef {names[0]}\n{body}#endif\n'
     return f'#ifndef RUNCU_HAS_{names[0]}\n#define RUNCU_HAS_{names[0]}\n{body}#endif\n'
 
@@ -34,7 +35,7 @@ def split(text):
     head, *rest = re.split(r'^//: *(.*)\n', text, flags=re.M)
     head = ''.join(line for line in head.splitlines(keepends=True) if not line.startswith('//'))
     blocks = []
-    for title, body in zip(rest[::2], rest[1::2]):
+    for title, body in zip(rest[::2], rest[1::2], strict=True):
         names, _, needs = title.partition('<')
         body = ''.join(line for line in body.splitlines(keepends=True)
                        if not line.startswith('//'))
