@@ -1,10 +1,13 @@
-/* Decoded code: what lower makes and the exec functions run. A kernel's code is one array: its entry, then every .func it
- * can reach; a pc is an index in it. Operands are slots: where, in a frame, the lanes of one register stand.
+/* Decoded code: what lower makes and the exec functions run. A kernel's code is one array: its
+ * entry, then every .func it can reach; a pc is an index in it. Operands are slots: where, in a
+ * frame, the lanes of one register stand.
  *
- * Slots. A frame is a row of columns. A 32-bit (or narrower) register takes one word column, `lanes` × 4 bytes; a 64-bit
- * one takes `lanes` × 8 bytes, two columns; a slot number counts 4-byte columns from the frame's start. 8- and 16-bit values
- * live in the low bits of a word column, the bits above are unspecified. A predicate is one bit a lane, one uint32_t a warp;
- * 32 of them share a word column, and a predicate's slot number counts in 1/32 columns. Constants are columns too, filled when the frame is set up. */
+ * Slots. A frame is a row of columns. A 32-bit (or narrower) register takes one word column,
+ * `lanes` × 4 bytes; a 64-bit one takes `lanes` × 8 bytes, two columns; a slot number counts 4-byte
+ * columns from the frame's start. 8- and 16-bit values live in the low bits of a word column, the
+ * bits above are unspecified. A predicate is one bit a lane, one uint32_t a warp; 32 of them share
+ * a word column, and a predicate's slot number counts in 1/32 columns. Constants are columns too,
+ * filled when the frame is set up. */
 #ifndef SIMT_CODE_H
 #define SIMT_CODE_H
 
@@ -17,7 +20,8 @@ struct simt_insn;
 /* What the step loop does after an instruction. */
 enum simt_flow {
     SIMT_NEXT,    /* go on with the next one */
-    SIMT_REGROUP, /* the groups have changed (branch, call, return, exit, rendezvous, yield): choose again */
+    SIMT_REGROUP, /* the groups have changed (branch, call, return, exit, rendezvous, yield): choose
+                     again */
     SIMT_TRAP,    /* a fault has been recorded: this gang stops */
 };
 
@@ -49,13 +53,15 @@ struct simt_ops {
 };
 /* The build this processor runs best (simt.h: simt_isa). */
 const struct simt_ops *simt_ops(void);
-/* The build of that name, the best for NULL; NULL if there is none or the processor cannot run it. */
+/* The build of that name, the best for NULL; NULL if there is none or the processor cannot run it.
+ * */
 const struct simt_ops *simt_ops_of(const char *isa);
 
 struct simt_insn {
     simt_exec *fn;
     uint32_t d, a, b, c; /* slots; what each means stands with the operation's row */
-    uint32_t e, f;       /* a branch target, a count, a second destination, an index in simt_code.lists */
+    uint32_t e, f;       /* a branch target, a count, a second destination, an index in
+                            simt_code.lists */
     int64_t imm;         /* an address offset, an immediate */
     uint8_t x[4];        /* small parameters: width, space, sign, negation */
     uint16_t op;         /* enum simt_op, for dumps and faults */
@@ -73,13 +79,15 @@ struct simt_frame {
     const struct ptx_func *func;
     uint32_t pc, end;           /* its instructions are [pc, end) */
     uint32_t columns;           /* word columns of its frame, constants and predicates included */
-    uint32_t local_size;        /* bytes a lane of its .local and .param variables, 16-byte multiple */
+    uint32_t local_size;        /* bytes a lane of its .local and .param variables, 16-byte aligned */
     const struct simt_const *consts;
     uint32_t const_count;
-    /* Where lanes stand that call it: every function has columns of its own, because lanes that are in different functions would
-     * not agree on what a column holds; each level of recursion has all of them once more. Set by lower_ctl_end. */
+    /* Where lanes stand that call it: every function has columns of its own, because lanes that are
+     * in different functions would not agree on what a column holds; each level of recursion has
+     * all of them once more. Set by lower_ctl_end. */
     uint32_t base;
-    /* Of the entry: columns of one level, and bytes of local memory a lane over all calls (UINT32_MAX: calls may recurse). */
+    /* Of the entry: columns of one level, and bytes of local memory a lane over all calls
+     * (UINT32_MAX: calls may recurse). */
     uint32_t all_columns, deep_local;
 };
 

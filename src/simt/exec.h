@@ -1,9 +1,11 @@
-/* What an exec file needs to make vector functions out of the rows of micro.def, once for each instruction set (SIMT_ISA).
- * An exec file defines EMIT_<unit>(...) as __VA_ARGS__ for the units it makes, then includes this header, then micro.def.
+/* What an exec file needs to make vector functions out of the rows of micro.def, once for each
+ * instruction set (SIMT_ISA). An exec file defines EMIT_<unit>(...) as __VA_ARGS__ for the units it
+ * makes, then includes this header, then micro.def.
  *
- * A function goes over the warps of the gang; the inner loop has 32 lanes, so that compilers unroll it into whole vectors. The
- * destination may be a source: a lane's sources are read before its result is written, and nothing else is promised to the
- * compiler (no restrict). A warp in which only some lanes are on computes all of them and blends. */
+ * A function goes over the warps of the gang; the inner loop has 32 lanes, so that compilers unroll
+ * it into whole vectors. The destination may be a source: a lane's sources are read before its
+ * result is written, and nothing else is promised to the compiler (no restrict). A warp in which
+ * only some lanes are on computes all of them and blends. */
 #ifndef SIMT_EXEC_H
 #define SIMT_EXEC_H
 
@@ -22,7 +24,8 @@
 #define SIMT_EACH _Pragma("GCC ivdep") for (int j = 0; j < SIMT_WARP; j++)
 #endif
 
-/* A bit for each lane of a warp: variable shifts do not vectorise everywhere, comparing with a table does. */
+/* A bit for each lane of a warp: variable shifts do not vectorise everywhere, comparing with a
+ * table does. */
 static const uint32_t simt_bit[SIMT_WARP] = {
     1u << 0,  1u << 1,  1u << 2,  1u << 3,  1u << 4,  1u << 5,  1u << 6,  1u << 7,
     1u << 8,  1u << 9,  1u << 10, 1u << 11, 1u << 12, 1u << 13, 1u << 14, 1u << 15,

@@ -1,13 +1,15 @@
-/* Atomics and reductions, lane by lane in order, so that a block's results do not vary. In shared memory they are plain, because
- * one thread runs a block; elsewhere they are the machine's, with compare-and-swap loops for what it lacks. Compiled once for
- * each build of the exec files, as micro.def's rows ask. */
+/* Atomics and reductions, lane by lane in order, so that a block's results do not vary. In shared
+ * memory they are plain, because one thread runs a block; elsewhere they are the machine's, with
+ * compare-and-swap loops for what it lacks. Compiled once for each build of the exec files, as
+ * micro.def's rows ask. */
 #include <math.h>
 #include <string.h>
 
 #include "simt/isa.h"
 #include "simt/reach.h"
 
-/* atom.add.f32 on global memory flushes subnormals, on shared memory it does not (PTX ISA, atom). */
+/* atom.add.f32 on global memory flushes subnormals, on shared memory it does not (PTX ISA, atom).
+ * */
 static float flush(float x, bool on)
 {
     return on && fpclassify(x) == FP_SUBNORMAL ? copysignf(0.0f, x) : x;
@@ -43,7 +45,8 @@ static bool less(unsigned type, uint64_t x, uint64_t y)
     }
 }
 
-/* What the operation leaves in memory. Operands of 16 and 32 bits come zero-extended; surplus bits of the result are dropped. */
+/* What the operation leaves in memory. Operands of 16 and 32 bits come zero-extended; surplus bits
+ * of the result are dropped. */
 static uint64_t apply(const struct simt_insn *in, uint64_t old, uint64_t b, uint64_t c, bool ftz)
 {
     unsigned type = in->x[3];
@@ -75,21 +78,25 @@ SWAP(16)
 SWAP(32)
 SWAP(64)
 
-static uint64_t shared_op(uint64_t at, const struct simt_insn *in, uint32_t size, uint64_t b, uint64_t c)
+static uint64_t shared_op(uint64_t at, const struct simt_insn *in, uint32_t size, uint64_t b,
+                          uint64_t c)
 {
     uint64_t old = get((const void *) (uintptr_t) at, size, false);
     set((void *) (uintptr_t) at, size, apply(in, old, b, c, false));
     return old;
 }
 
-static uint64_t global_op(uint64_t at, const struct simt_insn *in, uint32_t size, uint64_t b, uint64_t c)
+static uint64_t global_op(uint64_t at, const struct simt_insn *in, uint32_t size, uint64_t b,
+                          uint64_t c)
 {
     bool integer = in->x[3] != PTX_F32 && in->x[3] != PTX_F64;
     if (in->x[2] == SIMT_ATOM_ADD && integer && size == 4)
         return atomic_fetch_add((_Atomic uint32_t *) (uintptr_t) at, (uint32_t) b);
     if (in->x[2] == SIMT_ATOM_ADD && integer && size == 8)
         return atomic_fetch_add((_Atomic uint64_t *) (uintptr_t) at, b);
-    return size == 2 ? swap16(at, in, b, c) : size == 4 ? swap32(at, in, b, c) : swap64(at, in, b, c);
+    return size == 2   ? swap16(at, in, b, c)
+           : size == 4 ? swap32(at, in, b, c)
+                       : swap64(at, in, b, c);
 }
 
 static uint32_t size_of(const struct simt_insn *in)
@@ -104,7 +111,8 @@ NO_TSAN enum simt_flow SIMT_X(ATOM)(struct simt_gang *g, const struct simt_insn 
     uint32_t size = size_of(in);
     bool wide = size == 8, cas = in->x[2] == SIMT_ATOM_CAS, wants = in->d != SIMT_NO_SLOT;
     uint64_t keep = wide ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
-    const uint8_t *b = SIMT_LANES(g, uint8_t, in->b), *c = SIMT_LANES(g, uint8_t, cas ? in->c : in->b);
+    const uint8_t *b = SIMT_LANES(g, uint8_t, in->b),
+                  *c = SIMT_LANES(g, uint8_t, cas ? in->c : in->b);
     uint8_t *d = SIMT_LANES(g, uint8_t, wants ? in->d : in->b);
     access_begin(&x, g, in, size, true);
     x.atomic = g->run->noisy = true;
@@ -119,7 +127,8 @@ NO_TSAN enum simt_flow SIMT_X(ATOM)(struct simt_gang *g, const struct simt_insn 
                 return simt_refuse(&x, at[i], l);
             uint64_t vb = column_get(b, wide, l) & keep, vc = column_get(c, wide, l) & keep;
             bool shared = at[i] - g->block->shared < g->block->shared_size;
-            uint64_t old = shared ? shared_op(at[i], in, size, vb, vc) : global_op(at[i], in, size, vb, vc);
+            uint64_t old =
+                shared ? shared_op(at[i], in, size, vb, vc) : global_op(at[i], in, size, vb, vc);
             if (wants)
                 column_set(d, wide, l, old);
         }

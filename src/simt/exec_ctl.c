@@ -1,5 +1,6 @@
-/* Control flow, special registers, and the functions that a device has without code: vprintf, __assertfail, malloc, free.
- * Compiled once for each build of the exec files, as micro.def's rows ask. Not here: groups (gang.c), barriers (meet.c). */
+/* Control flow, special registers, and the functions that a device has without code: vprintf,
+ * __assertfail, malloc, free. Compiled once for each build of the exec files, as micro.def's rows
+ * ask. Not here: groups (gang.c), barriers (meet.c). */
 #include <string.h>
 #include <time.h>
 
@@ -25,7 +26,8 @@ enum simt_flow SIMT_X(BRA_BACK)(struct simt_gang *g, const struct simt_insn *in)
 enum { NOT_TAKEN, TAKEN, SPLIT };
 
 /* Parts the running lanes into those that jump and those that do not. */
-static int decide(uint32_t *taken, uint32_t *not_taken, const struct simt_gang *g, const struct simt_insn *in)
+static int decide(uint32_t *taken, uint32_t *not_taken, const struct simt_gang *g,
+                  const struct simt_insn *in)
 {
     const uint32_t *p = SIMT_PRED(g, in->a);
     uint32_t flip = in->x[0] ? UINT32_MAX : 0, some = 0, others = 0;
@@ -73,7 +75,8 @@ enum simt_flow SIMT_X(BRA_IF_BACK)(struct simt_gang *g, const struct simt_insn *
 
 static enum simt_flow overflow(struct simt_gang *g, const struct simt_insn *in)
 {
-    struct simt_trap t = {.code = 714, .text = "the stack of a thread overflows: calls nest too deep"};
+    struct simt_trap t = {.code = 714,
+                          .text = "the stack of a thread overflows: calls nest too deep"};
     return simt_gang_trap(g, in, simt_first_lane(g), &t);
 }
 
@@ -102,8 +105,10 @@ enum simt_flow SIMT_X(CALL)(struct simt_gang *g, const struct simt_insn *in)
     const struct simt_code *code = g->block->grid->code;
     const struct simt_frame *callee = &code->frames[in->e], *caller = &code->frames[in->f];
     struct simt_run *r = g->run;
-    struct simt_group to = {.base = (uint32_t) (g->now.base + in->imm), .local = g->now.local + caller->local_size};
-    if (to.base + (size_t) callee->columns > r->columns || to.local + (size_t) callee->local_size > r->local_size)
+    struct simt_group to = {.base = (uint32_t) (g->now.base + in->imm),
+                            .local = g->now.local + caller->local_size};
+    if (to.base + (size_t) callee->columns > r->columns ||
+        to.local + (size_t) callee->local_size > r->local_size)
         return overflow(g, in);
     uint32_t *link = (uint32_t *) (r->file + (to.base - SIMT_LINK_COLUMNS) * g->word);
     for (uint32_t lane = 0; lane < g->lanes; lane++) {
@@ -187,7 +192,8 @@ enum simt_flow SIMT_X(FENCE)(struct simt_gang *g, const struct simt_insn *in)
 
 enum simt_flow SIMT_X(BARRIER)(struct simt_gang *g, const struct simt_insn *in)
 {
-    if (g->full && g->block->gang_count == 1 && !g->block->barriers && in->x[0] == SIMT_BAR_SYNC && !in->x[1])
+    if (g->full && g->block->gang_count == 1 && !g->block->barriers && in->x[0] == SIMT_BAR_SYNC &&
+        !in->x[1])
         return SIMT_NEXT;
     return simt_barrier(g, in);
 }
@@ -220,7 +226,8 @@ static uint64_t uniform(struct simt_gang *g, unsigned id, unsigned part)
     case SIMT_SREG_GLOBALTIMER_HI: return clock_ns(CLOCK_REALTIME) >> 32;
     case SIMT_SREG_TOTAL_SMEM: return b->shared_size;
     case SIMT_SREG_DYNAMIC_SMEM: return grid->dynamic_shared;
-    case SIMT_SREG_ENVREG: return part == 1 ? grid->workspace >> 32 : part == 2 ? (uint32_t) grid->workspace : 0;
+    case SIMT_SREG_ENVREG:
+        return part == 1 ? grid->workspace >> 32 : part == 2 ? (uint32_t) grid->workspace : 0;
     default: return 0;
     }
 }
@@ -241,7 +248,8 @@ static uint32_t of_lane(const struct simt_gang *g, unsigned id, uint32_t lane)
 
 static bool varies(unsigned id)
 {
-    return id == SIMT_SREG_LANEID || id == SIMT_SREG_WARPID || (id >= SIMT_SREG_LANEMASK_EQ && id <= SIMT_SREG_LANEMASK_GT);
+    return id == SIMT_SREG_LANEID || id == SIMT_SREG_WARPID ||
+           (id >= SIMT_SREG_LANEMASK_EQ && id <= SIMT_SREG_LANEMASK_GT);
 }
 
 /* d[lane] = on ? v : d[lane], for one warp. */
@@ -268,7 +276,8 @@ enum simt_flow SIMT_X(SREG32)(struct simt_gang *g, const struct simt_insn *in)
         for (uint32_t l = 0; !splat && id != SIMT_SREG_TID && l < SIMT_WARP; l++)
             v[l] = of_lane(g, id, first + l);
         bool tid = id == SIMT_SREG_TID && in->x[1] < 3;
-        put_warp(d + first, tid ? g->run->tid[in->x[1]] + first : v, g->full ? UINT32_MAX : g->on[w]);
+        put_warp(d + first, tid ? g->run->tid[in->x[1]] + first : v,
+                 g->full ? UINT32_MAX : g->on[w]);
     }
     return SIMT_NEXT;
 }
@@ -302,7 +311,8 @@ static uint64_t argument(const struct simt_gang *g, uint32_t lane, uint32_t offs
     return v;
 }
 
-static void result(const struct simt_gang *g, uint32_t lane, uint32_t offset, uint64_t v, size_t size)
+static void result(const struct simt_gang *g, uint32_t lane, uint32_t offset, uint64_t v,
+                   size_t size)
 {
     memcpy((void *) (uintptr_t) (frame_address(g, lane) + offset), &v, size);
 }
@@ -338,8 +348,8 @@ enum simt_flow SIMT_X(VPRINTF)(struct simt_gang *g, const struct simt_insn *in)
     FOR_ON (g, w, m) {
         uint32_t lane = LANE(w, m);
         uint64_t window = g->run->local + lane * g->run->local_stride;
-        int n = simt_vprintf(&b->print, b->grid->space, argument(g, lane, in->a, 8), argument(g, lane, in->b, 8), window,
-                             g->run->local_size);
+        int n = simt_vprintf(&b->print, b->grid->space, argument(g, lane, in->a, 8),
+                             argument(g, lane, in->b, 8), window, g->run->local_size);
         result(g, lane, in->d, (uint32_t) n, 4);
     }
     simt_grid_printed(b, false);
@@ -374,8 +384,8 @@ enum simt_flow SIMT_X(ASSERTFAIL)(struct simt_gang *g, const struct simt_insn *i
     copy_text(function, sizeof function, space, argument(g, lane, in->e, 8));
     struct str text = {0};
     str_addf(&text, "%s:%u: %s: block: [%u,%u,%u], thread: [%u,%u,%u] Assertion `%s` failed.", file,
-             (unsigned) argument(g, lane, in->c, 4), function, id[0], id[1], id[2], tid[0][lane], tid[1][lane],
-             tid[2][lane], message);
+             (unsigned) argument(g, lane, in->c, 4), function, id[0], id[1], id[2], tid[0][lane],
+             tid[1][lane], tid[2][lane], message);
     struct simt_trap t = {.code = 710, .text = str_text(&text)};
     enum simt_flow flow = simt_gang_trap(g, in, lane, &t);
     str_fini(&text);
@@ -403,7 +413,10 @@ enum simt_flow SIMT_X(MFREE)(struct simt_gang *g, const struct simt_insn *in)
         uint32_t lane = LANE(w, m);
         uint64_t p = argument(g, lane, in->a, 8);
         if (p && !simt_space_mfree(g->block->grid->space, p)) {
-            struct simt_trap t = {.code = 719, .address = p, .text = "free() of an address that malloc() did not return, or twice"};
+            struct simt_trap t = {
+                .code = 719,
+                .address = p,
+                .text = "free() of an address that malloc() did not return, or twice"};
             return simt_gang_trap(g, in, lane, &t);
         }
     }

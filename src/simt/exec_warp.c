@@ -1,5 +1,6 @@
-/* Warp operations. With .sync they meet (meet.c); the old forms take the lanes that run. Compiled once for each build of the
- * exec files, as micro.def's rows ask. Not here: what they compute (warp.c). */
+/* Warp operations. With .sync they meet (meet.c); the old forms take the lanes that run. Compiled
+ * once for each build of the exec files, as micro.def's rows ask. Not here: what they compute
+ * (warp.c). */
 #include "simt/agree.h"
 #include "simt/isa.h"
 #include "simt/run.h"

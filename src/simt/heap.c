@@ -1,5 +1,6 @@
-/* The heap behind malloc and free of kernels: a buddy allocator (Knowlton 1965) whose records stand outside the memory it
- * hands out, so that no kernel can damage them. Not here: locking, and who may touch what (space.c). */
+/* The heap behind malloc and free of kernels: a buddy allocator (Knowlton 1965) whose records stand
+ * outside the memory it hands out, so that no kernel can damage them. Not here: locking, and who
+ * may touch what (space.c). */
 #include "simt/space.h"
 
 #include "base/alloc.h"

@@ -1,7 +1,8 @@
-/* Lowering of calls, and where a function's parameters, .local variables and the .param variables of its calls stand: in the
- * lanes' local memory. A frame there begins with the function's results and parameters; behind it follows the frame of whatever
- * it calls, so that a .param variable that serves one call only is written where the callee reads it. Not here: loads and
- * stores of them (lower_mem.c). */
+/* Lowering of calls, and where a function's parameters, .local variables and the .param variables
+ * of its calls stand: in the lanes' local memory. A frame there begins with the function's results
+ * and parameters; behind it follows the frame of whatever it calls, so that a .param variable that
+ * serves one call only is written where the callee reads it. Not here: loads and stores of them
+ * (lower_mem.c). */
 #include <string.h>
 
 #include "simt/agree.h"
@@ -128,7 +129,8 @@ static struct span span_of(struct lower_ctl *ctl, const struct ptx_func *f, uint
     return s;
 }
 
-/* Does no call's span overlap another's? So it is in compilers' code; otherwise no variable stands in its callee's frame. */
+/* Does no call's span overlap another's? So it is in compilers' code; otherwise no variable stands
+ * in its callee's frame. */
 static bool are_apart(const struct span *spans, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -147,7 +149,8 @@ static void place_direct(struct lower *l, const struct span *s)
     for (unsigned k = 0; k < 2; k++) {
         for (uint32_t i = 0; i < c.sig.counts[k]; i++) {
             struct lower_spot *spot = spot_of(l->ctl, c.lists[k]->items[i].var);
-            if (spot && spot->calls == 1 && spot->offset < 0 && spot->var->size == c.sig.lists[k][i]->size)
+            if (spot && spot->calls == 1 && spot->offset < 0 &&
+                spot->var->size == c.sig.lists[k][i]->size)
                 spot->offset = (int64_t) (l->local_size + formal_offset(&c.sig, k, i));
         }
     }
@@ -211,7 +214,8 @@ bool lower_call_places(struct lower *l)
     l->local_size = 0;
     place_formals(l);
     if (calls)
-        l->local_size = MAX(l->local_size, FRAME_ALIGN); /* so that a deeper call always stands further on */
+        l->local_size = MAX(l->local_size, FRAME_ALIGN); /* so that a deeper call always stands
+                                                            further on */
     for (uint32_t i = 0; i < f->var_count; i++)
         if (is_local(f->vars[i]))
             ctl->spots[ctl->spot_count++] = (struct lower_spot){f->vars[i], -1, 0};
@@ -249,7 +253,8 @@ bool lower_where(struct lower *l, const struct ptx_var *var, uint8_t *mode, int6
 /* ---- calls ---- */
 
 /* Emits what brings an argument from the caller's frame to the callee's, or a result back. */
-static void move(struct lower *l, const struct ptx_operand *o, const struct ptx_var *formal, int64_t at, bool result)
+static void move(struct lower *l, const struct ptx_operand *o, const struct ptx_var *formal,
+                 int64_t at, bool result)
 {
     bool wide = ptx_types[formal->type].bits == 64;
     if (o->kind == PTX_SINK)
@@ -274,7 +279,9 @@ static void move(struct lower *l, const struct ptx_operand *o, const struct ptx_
     }
     unsigned bits = wide ? 64 : 32;
     uint32_t slot = result ? lower_dst(l, o, bits) : lower_src(l, o, bits);
-    enum simt_op op = result ? wide ? SIMT_OP_LD_64_64 : SIMT_OP_LD_32_32 : wide ? SIMT_OP_ST_64_64 : SIMT_OP_ST_32_32;
+    enum simt_op op = result ? wide ? SIMT_OP_LD_64_64 : SIMT_OP_LD_32_32
+                      : wide ? SIMT_OP_ST_64_64
+                             : SIMT_OP_ST_32_32;
     struct simt_insn *x = lower_emit(l, op);
     x->d = x->c = slot;
     x->imm = at;
@@ -361,16 +368,19 @@ bool lower_call(struct lower *l)
     if (c.func->defined)
         emit_call(l, c.func);
     else if (!emit_builtin(l, &c))
-        lower_fail(l, "'%s' calls '%s', which no code defines (line %u of its PTX)", l->func->name, c.func->name, l->in->line);
+        lower_fail(l, "'%s' calls '%s', which no code defines (line %u of its PTX)", l->func->name,
+                   c.func->name, l->in->line);
     move_list(l, &c, 0);
     return true;
 }
 
 /* ---- frames ---- */
 
-enum { MOST_DEEP = 256 }; /* calls in a chain that are added up; beyond that they are taken for recursive */
+enum { MOST_DEEP = 256 }; /* calls in a chain that are added up; beyond that they are taken for
+                             recursive */
 
-/* Adds up local memory along the deepest chain of calls; a frame met again on its own chain is recursive. */
+/* Adds up local memory along the deepest chain of calls; a frame met again on its own chain is
+ * recursive. */
 static void deepen(struct lower *l, uint32_t frame, bool *open, unsigned depth)
 {
     struct simt_frame *f = &l->frames.at[frame];
@@ -410,8 +420,8 @@ static void reach(const struct lower *l, uint32_t frame, bool *seen, uint32_t *s
     }
 }
 
-/* Gives every frame its columns and every call its way from the caller's to the callee's: a level further where the callee can
- * come back to the caller. */
+/* Gives every frame its columns and every call its way from the caller's to the callee's: a level
+ * further where the callee can come back to the caller. */
 static void lay_out(struct lower *l, bool *seen, uint32_t *stack)
 {
     uint32_t at = 0;
@@ -426,7 +436,8 @@ static void lay_out(struct lower *l, bool *seen, uint32_t *stack)
         struct simt_insn *x = &l->code.at[e->pc];
         memset(seen, 0, l->frames.len * sizeof *seen);
         reach(l, e->to, seen, stack);
-        x->imm = (int64_t) l->frames.at[e->to].base - l->frames.at[e->from].base + (seen[e->from] ? at : 0);
+        x->imm = (int64_t) l->frames.at[e->to].base - l->frames.at[e->from].base +
+                 (seen[e->from] ? at : 0);
     }
 }
 

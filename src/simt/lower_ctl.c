@@ -1,5 +1,5 @@
-/* Lowering of control flow: branches and labels, barriers, warp operations, special registers. Not here: calls and where
- * .param and .local variables stand (lower_call.c), memory (lower_mem.c). */
+/* Lowering of control flow: branches and labels, barriers, warp operations, special registers. Not
+ * here: calls and where .param and .local variables stand (lower_call.c), memory (lower_mem.c). */
 #include "simt/lower_ctl.h"
 
 #include "simt/agree.h"
@@ -78,7 +78,9 @@ static bool branch(struct lower *l)
         struct ptx_operand o = {.kind = PTX_REGISTER, .reg = in->guard, .component = -1};
         pred = lower_src(l, &o, 1);
     }
-    enum simt_op op = in->guard ? back ? SIMT_OP_BRA_IF_BACK : SIMT_OP_BRA_IF : back ? SIMT_OP_BRA_BACK : SIMT_OP_BRA;
+    enum simt_op op = in->guard ? back ? SIMT_OP_BRA_IF_BACK : SIMT_OP_BRA_IF
+                      : back    ? SIMT_OP_BRA_BACK
+                                : SIMT_OP_BRA;
     struct simt_insn *x = lower_emit(l, op);
     x->a = pred;
     x->x[0] = in->guard_negated;
@@ -123,7 +125,8 @@ static const struct ptx_operand *first_of(const struct ptx_operand *o)
 
 static uint32_t second_of(struct lower *l, const struct ptx_operand *o)
 {
-    return o->kind == PTX_PAIR && o->items[1].kind != PTX_SINK ? lower_dst(l, &o->items[1], 1) : SIMT_NO_SLOT;
+    return o->kind == PTX_PAIR && o->items[1].kind != PTX_SINK ? lower_dst(l, &o->items[1], 1)
+                                                               : SIMT_NO_SLOT;
 }
 
 static bool unsupported(struct lower *l)
@@ -147,7 +150,9 @@ static unsigned barrier_kind(const struct ptx_insn *in)
         return SIMT_BAR_ARRIVE;
     if (!ptx_has(in, PTX_MOD_RED))
         return SIMT_BAR_SYNC;
-    return ptx_has(in, PTX_MOD_POPC) ? SIMT_BAR_POPC : ptx_has(in, PTX_MOD_AND) ? SIMT_BAR_AND : SIMT_BAR_OR;
+    return ptx_has(in, PTX_MOD_POPC)  ? SIMT_BAR_POPC
+           : ptx_has(in, PTX_MOD_AND) ? SIMT_BAR_AND
+                                      : SIMT_BAR_OR;
 }
 
 static bool barrier(struct lower *l)

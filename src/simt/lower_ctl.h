@@ -32,7 +32,7 @@ struct lower_ctl {
     struct lower_edge *edges;
     struct lower_spot *spots;
     uint32_t spot_count;
-    struct lower_room *rooms; /* what functions without code need beyond the frame that calls them */
+    struct lower_room *rooms; /* what functions without code need beyond their caller's frame */
 };
 
 struct lower_room {
@@ -40,7 +40,8 @@ struct lower_room {
     uint32_t frame, bytes;
 };
 
-/* lower_call.c: places the function's formals, its .local variables and the .param variables of its calls; sets l->local_size. */
+/* lower_call.c: places the function's formals, its .local variables and the .param variables of its
+ * calls; sets l->local_size. */
 bool lower_call_places(struct lower *l);
 bool lower_call(struct lower *l);
 /* After the last function: where frames stand, and how calls get from one to the other. */

@@ -1,5 +1,5 @@
-/* Lowering of memory operations: loads, stores, atomics, fences, addresses. Not here: where .param and .local variables stand
- * (lower_call.c), variables of the module (module.c). */
+/* Lowering of memory operations: loads, stores, atomics, fences, addresses. Not here: where .param
+ * and .local variables stand (lower_call.c), variables of the module (module.c). */
 #include "simt/agree.h"
 #include "simt/lower_ctl.h"
 #include "simt/run.h"
@@ -55,7 +55,9 @@ static bool find_where(struct where *out, struct lower *l, const struct ptx_oper
     if (!lower_where(l, o->var, &out->mode, &at))
         return false;
     out->imm += at;
-    out->space = out->mode == SIMT_AT_SHARED ? PTX_SHARED : out->mode == SIMT_AT_LOCAL ? PTX_LOCAL : PTX_PARAM;
+    out->space = out->mode == SIMT_AT_SHARED  ? PTX_SHARED
+                 : out->mode == SIMT_AT_LOCAL ? PTX_LOCAL
+                                              : PTX_PARAM;
     return true;
 }
 
@@ -83,8 +85,11 @@ static unsigned log2_bytes(unsigned bits)
 
 static unsigned flags_of(const struct ptx_insn *in)
 {
-    unsigned f = ptx_has(in, PTX_MOD_ACQUIRE) ? SIMT_ACQUIRE : ptx_has(in, PTX_MOD_RELEASE) ? SIMT_RELEASE : 0;
-    if (f || ptx_has(in, PTX_MOD_VOLATILE) || ptx_has(in, PTX_MOD_RELAXED) || ptx_has(in, PTX_MOD_MMIO))
+    unsigned f = ptx_has(in, PTX_MOD_ACQUIRE)   ? SIMT_ACQUIRE
+                 : ptx_has(in, PTX_MOD_RELEASE) ? SIMT_RELEASE
+                                                : 0;
+    if (f || ptx_has(in, PTX_MOD_VOLATILE) || ptx_has(in, PTX_MOD_RELAXED) ||
+        ptx_has(in, PTX_MOD_MMIO))
         f |= SIMT_VOLATILE;
     return f;
 }
@@ -107,8 +112,9 @@ static bool find_data(struct data *out, const struct ptx_insn *in, const struct 
         out->items = o->items;
         out->count = o->count;
     }
-    return t->bits >= 8 && t->bits <= 64 && !(t->bits & (t->bits - 1)) && t->kind != PTX_OPAQUE && out->count &&
-           out->count <= 8 && !(out->count & (out->count - 1)) && out->count * t->bits <= 256;
+    return t->bits >= 8 && t->bits <= 64 && !(t->bits & (t->bits - 1)) && t->kind != PTX_OPAQUE &&
+           out->count && out->count <= 8 && !(out->count & (out->count - 1)) &&
+           out->count * t->bits <= 256;
 }
 
 static enum simt_op load_op(unsigned log2, bool sign, bool wide)
@@ -132,7 +138,8 @@ static enum simt_op store_op(unsigned log2, bool wide)
 }
 
 /* Slots of all elements; *wide: their columns have 64 bits. False: they differ in that. */
-static bool data_slots(uint32_t *slots, bool *wide, struct lower *l, const struct data *d, bool store)
+static bool data_slots(uint32_t *slots, bool *wide, struct lower *l, const struct data *d,
+                       bool store)
 {
     bool known = false;
     *wide = d->bits == 64;
@@ -140,7 +147,8 @@ static bool data_slots(uint32_t *slots, bool *wide, struct lower *l, const struc
         if (d->items[i].kind != PTX_REGISTER)
             continue;
         bool w = column_bits(&d->items[i], d->bits) == 64;
-        if ((known && w != *wide) || ptx_types[d->items[i].reg->type].bits < 8 || (d->bits == 64 && !w))
+        if ((known && w != *wide) || ptx_types[d->items[i].reg->type].bits < 8 ||
+            (d->bits == 64 && !w))
             return false;
         *wide = w;
         known = true;
@@ -165,8 +173,8 @@ static bool mentions(const struct ptx_operand *o, const struct ptx_reg *reg)
     return false;
 }
 
-/* The load before this one with the same address register, the same operation and no write of that register between them;
- * its pc, or the code's length. */
+/* The load before this one with the same address register, the same operation and no write of that
+ * register between them; its pc, or the code's length. */
 static uint32_t load_before(const struct lower *l, enum simt_op op, const struct simt_insn *x)
 {
     const struct ptx_reg *reg = l->in->operands[1].reg;
@@ -174,7 +182,8 @@ static uint32_t load_before(const struct lower *l, enum simt_op op, const struct
     for (uint32_t i = l->index; i-- > 0 && l->index - i < LOOK_BACK;) {
         const struct ptx_insn *in = &l->func->insns[i];
         uint32_t pc = l->ctl->at[i];
-        bool load = in->op == PTX_OP_LD && in->operands[1].kind == PTX_ADDRESS && in->operands[1].reg == reg;
+        bool load = in->op == PTX_OP_LD && in->operands[1].kind == PTX_ADDRESS &&
+                    in->operands[1].reg == reg;
         if (in->operand_count && (in->op == PTX_OP_CALL || mentions(&in->operands[0], reg)))
             return none;
         const struct simt_insn *y = &l->code.at[pc];
@@ -210,8 +219,9 @@ static bool load(struct lower *l)
     struct data d;
     uint32_t slots[8];
     bool wide;
-    if (in->operand_count < 2 || in->operands[1].kind != PTX_ADDRESS || !find_data(&d, in, &in->operands[0]) ||
-        !find_where(&w, l, &in->operands[1]) || !data_slots(slots, &wide, l, &d, false))
+    if (in->operand_count < 2 || in->operands[1].kind != PTX_ADDRESS ||
+        !find_data(&d, in, &in->operands[0]) || !find_where(&w, l, &in->operands[1]) ||
+        !data_slots(slots, &wide, l, &d, false))
         return unsupported(l);
     unsigned log2 = log2_bytes(d.bits), flags = flags_of(in);
     unsigned code = log2 | (d.sign ? SIMT_ELEM_SIGNED : 0u) | (wide ? SIMT_ELEM_WIDE : 0u);
@@ -238,8 +248,9 @@ static bool store(struct lower *l)
     struct data d;
     uint32_t slots[8];
     bool wide;
-    if (in->operand_count < 2 || in->operands[0].kind != PTX_ADDRESS || !find_data(&d, in, &in->operands[1]) ||
-        !find_where(&w, l, &in->operands[0]) || !data_slots(slots, &wide, l, &d, true))
+    if (in->operand_count < 2 || in->operands[0].kind != PTX_ADDRESS ||
+        !find_data(&d, in, &in->operands[1]) || !find_where(&w, l, &in->operands[0]) ||
+        !data_slots(slots, &wide, l, &d, true))
         return unsupported(l);
     unsigned log2 = log2_bytes(d.bits), flags = flags_of(in);
     unsigned code = log2 | (wide ? SIMT_ELEM_WIDE : 0u);
@@ -265,9 +276,9 @@ static bool atom_op(uint8_t *out, const struct ptx_insn *in)
         uint16_t mod;
         uint8_t op;
     } ops[] = {
-        {PTX_MOD_ADD, SIMT_ATOM_ADD},   {PTX_MOD_MIN, SIMT_ATOM_MIN}, {PTX_MOD_MAX, SIMT_ATOM_MAX},
-        {PTX_MOD_AND, SIMT_ATOM_AND},   {PTX_MOD_OR, SIMT_ATOM_OR},   {PTX_MOD_XOR, SIMT_ATOM_XOR},
-        {PTX_MOD_INC, SIMT_ATOM_INC},   {PTX_MOD_DEC, SIMT_ATOM_DEC}, {PTX_MOD_EXCH, SIMT_ATOM_EXCH},
+        {PTX_MOD_ADD, SIMT_ATOM_ADD}, {PTX_MOD_MIN, SIMT_ATOM_MIN}, {PTX_MOD_MAX, SIMT_ATOM_MAX},
+        {PTX_MOD_AND, SIMT_ATOM_AND}, {PTX_MOD_OR, SIMT_ATOM_OR},   {PTX_MOD_XOR, SIMT_ATOM_XOR},
+        {PTX_MOD_INC, SIMT_ATOM_INC}, {PTX_MOD_DEC, SIMT_ATOM_DEC}, {PTX_MOD_EXCH, SIMT_ATOM_EXCH},
         {PTX_MOD_CAS, SIMT_ATOM_CAS},
     };
     for (size_t i = 0; i < ARRAY_LEN(ops); i++) {
@@ -286,7 +297,8 @@ static bool atom_type_fits(uint8_t op, uint8_t type)
         return op == SIMT_ATOM_ADD;
     if (t->kind == PTX_FLOAT || t->kind == PTX_OPAQUE)
         return false;
-    return t->bits == 32 || t->bits == 64 || (t->bits == 16 && (op == SIMT_ATOM_CAS || op == SIMT_ATOM_EXCH));
+    return t->bits == 32 || t->bits == 64 ||
+           (t->bits == 16 && (op == SIMT_ATOM_CAS || op == SIMT_ATOM_EXCH));
 }
 
 static bool atom(struct lower *l)
@@ -298,8 +310,8 @@ static bool atom(struct lower *l)
     if (!atom_op(&op, in) || !atom_type_fits(op, in->types[0]))
         return unsupported(l);
     unsigned sources = op == SIMT_ATOM_CAS ? 2 : 1, bits = ptx_types[in->types[0]].bits;
-    if (n < i + 1 + sources || in->operands[i].kind != PTX_ADDRESS || in->operands[i + 1].kind == PTX_VECTOR ||
-        !find_where(&w, l, &in->operands[i]))
+    if (n < i + 1 + sources || in->operands[i].kind != PTX_ADDRESS ||
+        in->operands[i + 1].kind == PTX_VECTOR || !find_where(&w, l, &in->operands[i]))
         return unsupported(l);
     uint32_t b = lower_src(l, &in->operands[i + 1], bits);
     uint32_t c = sources == 2 ? lower_src(l, &in->operands[i + 2], bits) : 0;
@@ -317,7 +329,8 @@ static bool atom(struct lower *l)
 /* ---- addresses ---- */
 
 /* The address of a .shared, .local or .param variable. False: not one of these. */
-static bool address(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s, unsigned bits)
+static bool address(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
+                    unsigned bits)
 {
     struct where w = {0};
     int64_t at;

@@ -1,6 +1,6 @@
-/* Rendezvous: .sync operations meet by operation, qualifiers and mask, barriers by number, neither by pc, as on an H200: lanes
- * in front of different instructions complete together, each with its own operands. Not here: what .sync operations compute
- * (warp.c). */
+/* Rendezvous: .sync operations meet by operation, qualifiers and mask, barriers by number, neither
+ * by pc, as on an H200: lanes in front of different instructions complete together, each with its
+ * own operands. Not here: what .sync operations compute (warp.c). */
 #include <string.h>
 
 #include "simt/agree.h"
@@ -18,7 +18,8 @@ static uint32_t same_mask(const uint32_t *masks, uint32_t among, uint32_t *mask)
     return same & among;
 }
 
-static const uint32_t *masks_of(const struct simt_gang *g, const struct simt_insn *in, uint8_t *frame, uint32_t warp)
+static const uint32_t *masks_of(const struct simt_gang *g, const struct simt_insn *in,
+                                uint8_t *frame, uint32_t warp)
 {
     return (const uint32_t *) (frame + (size_t) in->f * g->word) + warp * SIMT_WARP;
 }
@@ -27,7 +28,8 @@ static const uint32_t *masks_of(const struct simt_gang *g, const struct simt_ins
 static struct simt_part part_of(const struct simt_gang *g, uint32_t i, uint32_t warp)
 {
     const struct simt_group *at = &g->run->parked[i].at;
-    return (struct simt_part){g->run->code + at->pc, g->run->file + at->base * g->word, at->on[warp]};
+    return (struct simt_part){g->run->code + at->pc, g->run->file + at->base * g->word,
+                              at->on[warp]};
 }
 
 static bool same_operation(const struct simt_insn *a, const struct simt_insn *b)
@@ -35,7 +37,8 @@ static bool same_operation(const struct simt_insn *a, const struct simt_insn *b)
     return a->op == b->op && a->x[0] == b->x[0] && a->x[2] == b->x[2] && !a->x[1] && !b->x[1];
 }
 
-/* Gathers those who wait with group i's first lane of the warp; if they are complete, does the operation and lets them go. */
+/* Gathers those who wait with group i's first lane of the warp; if they are complete, does the
+ * operation and lets them go. */
 static bool complete(struct simt_gang *g, uint32_t i, uint32_t warp)
 {
     struct simt_part parts[SIMT_WARP];
@@ -133,7 +136,8 @@ static uint32_t alive_in(const struct simt_block *b, uint32_t warp)
     return b->gangs[warp / warps].alive[warp % warps];
 }
 
-/* A warp whose living lanes have all arrived counts as 32 threads: the counts of bar.sync are in whole warps. */
+/* A warp whose living lanes have all arrived counts as 32 threads: the counts of bar.sync are in
+ * whole warps. */
 static bool is_complete(const struct simt_block *b, const struct simt_barrier *bar)
 {
     uint32_t warps = b->gang_count * b->gangs[0].warps, sum = 0;
@@ -148,8 +152,8 @@ static bool is_complete(const struct simt_block *b, const struct simt_barrier *b
 }
 
 /* Gives lanes what the barrier has counted. */
-static void deliver(const struct simt_gang *g, const struct simt_insn *in, uint8_t *frame, const uint32_t *on,
-                    const struct simt_barrier *bar)
+static void deliver(const struct simt_gang *g, const struct simt_insn *in, uint8_t *frame,
+                    const uint32_t *on, const struct simt_barrier *bar)
 {
     bool yes = in->x[0] == SIMT_BAR_AND ? bar->all : bar->any;
     uint32_t *narrow = (uint32_t *) (frame + (size_t) in->d * g->word);
@@ -181,7 +185,8 @@ static void release(struct simt_block *b, uint32_t number)
 }
 
 /* Counts the lanes in, with their predicates. */
-static void arrive(struct simt_gang *g, const struct simt_insn *in, struct simt_barrier *bar, const uint32_t *on)
+static void arrive(struct simt_gang *g, const struct simt_insn *in, struct simt_barrier *bar,
+                   const uint32_t *on)
 {
     const uint32_t *pred = SIMT_PRED(g, in->c);
     uint32_t flip = in->x[2] ? UINT32_MAX : 0, first = g->first / SIMT_WARP;
@@ -197,7 +202,8 @@ static void arrive(struct simt_gang *g, const struct simt_insn *in, struct simt_
 }
 
 /* The lanes of `from` that name the same barrier as the lowest of them. */
-static uint32_t same_barrier(uint32_t *out, const struct simt_gang *g, const struct simt_insn *in, const uint32_t *from)
+static uint32_t same_barrier(uint32_t *out, const struct simt_gang *g, const struct simt_insn *in,
+                             const uint32_t *from)
 {
     const uint32_t *number = SIMT_LANES(g, uint32_t, in->a);
     uint32_t w = 0;
@@ -213,8 +219,10 @@ static uint32_t same_barrier(uint32_t *out, const struct simt_gang *g, const str
     return lane;
 }
 
-/* One barrier's share of a barrier instruction. SIMT_NEXT: its lanes go on; SIMT_REGROUP: they have been put aside. */
-static enum simt_flow enter(struct simt_gang *g, const struct simt_insn *in, uint32_t lane, const uint32_t *on)
+/* One barrier's share of a barrier instruction. SIMT_NEXT: its lanes go on; SIMT_REGROUP: they have
+ * been put aside. */
+static enum simt_flow enter(struct simt_gang *g, const struct simt_insn *in, uint32_t lane,
+                            const uint32_t *on)
 {
     struct simt_block *b = g->block;
     uint32_t number = SIMT_LANES(g, uint32_t, in->a)[lane];
@@ -286,8 +294,10 @@ void simt_block_deadlock(struct simt_block *b)
             w++;
         uint32_t lane = w * SIMT_WARP + (uint32_t) __builtin_ctz(p->at.on[w]);
         struct simt_trap t = {.code = 719};
-        t.text = p->state == SIMT_BARRED ? "deadlock: this thread waits at a barrier that other threads of the block never reach"
-                                         : "deadlock: this thread waits for lanes named in its mask that never come";
+        t.text = p->state == SIMT_BARRED
+                     ? "deadlock: this thread waits at a barrier that other threads of the block "
+                       "never reach"
+                     : "deadlock: this thread waits for lanes named in its mask that never come";
         simt_gang_trap(g, g->run->code + p->at.pc, lane, &t);
         return;
     }

@@ -25,18 +25,20 @@ struct simt_kernel {
 
 struct simt_space *simt_module_space(const struct simt_module *m);
 
-/* Offset of a .shared variable in a block's arena: module-scope ones and those of functions, static ones first;
- * unsized ones (dynamic shared memory) all stand at the kernel's static size, rounded up to 16. */
+/* Offset of a .shared variable in a block's arena: module-scope ones and those of functions, static
+ * ones first; unsized ones (dynamic shared memory) all stand at the kernel's static size, rounded
+ * up to 16. */
 size_t simt_module_shared_offset(const struct simt_kernel *k, const struct ptx_var *var);
 
-/* The address of a function as kernels see it (in tables of function pointers, by mov): the same in every kernel of the module.
- * Never 0; code must look it up, not follow it. */
+/* The address of a function as kernels see it (in tables of function pointers, by mov): the same in
+ * every kernel of the module. Never 0; code must look it up, not follow it. */
 static inline uint64_t simt_func_address(const struct ptx_func *func)
 {
     return (uint64_t) (uintptr_t) func;
 }
 
-/* lower.c: lowers the function and all it can reach into k->code and k->info. -1: message says why. */
+/* lower.c: lowers the function and all it can reach into k->code and k->info. -1: message says why.
+ * */
 int simt_lower(struct simt_kernel *k, struct str *message);
 
 #endif

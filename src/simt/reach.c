@@ -1,8 +1,10 @@
-/* The check of every access against what its thread may touch, where the quick look did not answer: live ranges of the device,
- * the block's shared arena, the lane's own local memory, the parameters. Not here: the quick look (reach.h). */
+/* The check of every access against what its thread may touch, where the quick look did not answer:
+ * live ranges of the device, the block's shared arena, the lane's own local memory, the parameters.
+ * Not here: the quick look (reach.h). */
 #include "simt/reach.h"
 
-static bool in_window(struct access *x, uint64_t address, uint64_t bytes, uint64_t base, uint64_t size)
+static bool in_window(struct access *x, uint64_t address, uint64_t bytes, uint64_t base,
+                      uint64_t size)
 {
     if (bytes > size || address - base > size - bytes)
         return false;
@@ -51,9 +53,12 @@ bool simt_reach(struct access *x, uint64_t address, uint64_t bytes, uint32_t lan
     switch (x->in->x[1]) {
     case PTX_SHARED: return in_window(x, address, bytes, b->shared, b->shared_size);
     case PTX_LOCAL: return in_local(x->g->run, address, bytes, lane);
-    case PTX_PARAM: return !x->store && in_window(x, address, bytes, (uintptr_t) grid->params, grid->param_size);
+    case PTX_PARAM:
+        return !x->store &&
+               in_window(x, address, bytes, (uintptr_t) grid->params, grid->param_size);
     case PTX_GENERIC:
-        if (in_window(x, address, bytes, b->shared, b->shared_size) || in_local(x->g->run, address, bytes, lane))
+        if (in_window(x, address, bytes, b->shared, b->shared_size) ||
+            in_local(x->g->run, address, bytes, lane))
             return true;
         if (!x->store && in_window(x, address, bytes, (uintptr_t) grid->params, grid->param_size))
             return true;

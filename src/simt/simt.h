@@ -1,5 +1,6 @@
 /* The door of the layer: a parsed PTX module becomes code, grids of it run on gangs of lanes.
- * No contexts, no streams, no queue of launches: whoever has a thread lends it to a grid (simt_grid_work). */
+ * No contexts, no streams, no queue of launches: whoever has a thread lends it to a grid
+ * (simt_grid_work). */
 #ifndef SIMT_SIMT_H
 #define SIMT_SIMT_H
 
@@ -12,8 +13,8 @@ struct simt_kernel;
 struct simt_grid;
 
 /* ---- device memory: one space a context ----
- * Addresses are host addresses. Every access of a kernel is checked against the live ranges of its space.
- * Thread-safety: all functions safe against each other and against running grids. */
+ * Addresses are host addresses. Every access of a kernel is checked against the live ranges of its
+ * space. Thread-safety: all functions safe against each other and against running grids. */
 
 enum simt_range_kind {
     SIMT_RANGE_HEAP,   /* simt_space_alloc */
@@ -30,14 +31,16 @@ struct simt_range {
     uint64_t serial;  /* counts allocations of the space from 1 */
 };
 
-/* Memory is committed when it is first touched. Returns 0, or -1 when the system refuses the reservation. */
+/* Memory is committed when it is first touched. Returns 0, or -1 when the system refuses the
+ * reservation. */
 int simt_space_create(struct simt_space **out);
 void simt_space_destroy(struct simt_space **space);
 
-/* Zero-cost reservation of `size` > 0 bytes, 512-byte aligned, contents unspecified (zero pages in practice).
- * Returns 0, or -1 when memory is short. Limits by total size are the caller's. */
+/* Zero-cost reservation of `size` > 0 bytes, 512-byte aligned, contents unspecified (zero pages in
+ * practice). Returns 0, or -1 when memory is short. Limits by total size are the caller's. */
 int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out);
-/* Frees by base address. The caller has made sure that no grid runs. Returns -1 if `base` is no live heap range. */
+/* Frees by base address. The caller has made sure that no grid runs. Returns -1 if `base` is no
+ * live heap range. */
 int simt_space_free(struct simt_space *space, uint64_t base);
 /* Makes memory that somebody else owns accessible to kernels, and ends that. */
 int simt_space_map(struct simt_space *space, const struct simt_range *range);
@@ -49,20 +52,24 @@ bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size);
 
 /* ---- code ---- */
 
-/* Places the module's variables in `space` (zeroed or initialised, relocated). Does not lower any kernel yet.
- * Takes ownership of `ptx` on success. -1: `message` says why (memory, or a load-time refusal in ptxas' words such as static
- * shared memory over 48 KiB: "uses too much shared data (0x… bytes, 0xc000 max)"). */
-int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct simt_space *space, struct str *message);
+/* Places the module's variables in `space` (zeroed or initialised, relocated). Does not lower any
+ * kernel yet. Takes ownership of `ptx` on success. -1: `message` says why (memory, or a load-time
+ * refusal in ptxas' words such as static shared memory over 48 KiB: "uses too much shared data (0x…
+ * bytes, 0xc000 max)"). */
+int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct simt_space *space,
+                       struct str *message);
 /* The caller has made sure that no grid of it runs. */
 void simt_module_destroy(struct simt_module **m);
 const struct ptx_module *simt_module_ptx(const struct simt_module *m);
-/* Address and size of a module-scope .global or .const variable by its PTX name; false if there is none (or memory is short).
- * Thread-safety: safe. */
+/* Address and size of a module-scope .global or .const variable by its PTX name; false if there is
+ * none (or memory is short). Thread-safety: safe. */
 bool simt_module_global(struct simt_module *m, const char *name, uint64_t *address, size_t *size);
 
-/* Lowers the kernel (once; later calls return the same) and whatever it calls. -1: `message` says why: no such name, or
- * "kernel 'k' needs 'tex.2d.v4.f32.f32' (line 42 of its PTX), which the CPU device cannot execute". Thread-safety: safe. */
-int simt_kernel_get(struct simt_kernel **out, struct simt_module *m, const char *name, struct str *message);
+/* Lowers the kernel (once; later calls return the same) and whatever it calls. -1: `message` says
+ * why: no such name, or "kernel 'k' needs 'tex.2d.v4.f32.f32' (line 42 of its PTX), which the CPU
+ * device cannot execute". Thread-safety: safe. */
+int simt_kernel_get(struct simt_kernel **out, struct simt_module *m, const char *name,
+                    struct str *message);
 
 struct simt_kernel_info {
     const struct ptx_func *func;
@@ -77,26 +84,28 @@ void simt_kernel_info(const struct simt_kernel *k, struct simt_kernel_info *out)
 /* One line an instruction: PTX line, operation, slots. For people who debug the lowering. */
 void simt_kernel_dump(const struct simt_kernel *k, struct str *out);
 
-/* Which build of the exec functions runs: "baseline", "x86-64-v3", "x86-64-v4", …: the best the processor has,
- * or what RUNCU_CPU_ISA names (an unknown or unsupported name: the best). */
+/* Which build of the exec functions runs: "baseline", "x86-64-v3", "x86-64-v4", …: the best the
+ * processor has, or what RUNCU_CPU_ISA names (an unknown or unsupported name: the best). */
 const char *simt_isa(void);
 
 /* ---- faults ---- */
 
 struct simt_fault {
-    int code;          /* CUresult: 700 illegal address, 716 misaligned, 715 illegal instruction, 710 assert, 719 trap, 702 timeout */
+    int code;          /* CUresult: 700 illegal address, 716 misaligned, 715 illegal instruction,
+                          710 assert, 719 trap, 702 timeout */
     bool has_place;    /* block, thread and line are known */
     uint32_t block[3], thread[3];
     uint32_t ptx_line;
-    char text[1024];   /* sentences for a person: kernel, block, thread, instruction, address and width, nearest allocation, source line
+    char text[1024];   /* sentences for a person: kernel, block, thread, instruction, address and
+                          width, nearest allocation, source line
                         * with the chain of inlined-at (PTX.md 2.9) */
 };
 
 /* ---- running ---- */
 
 struct simt_hooks {
-    /* Receives whole lines or fragments of device printf output, in order, after a block has finished (or its buffer is full).
-     * Called from worker threads, one call at a time per grid. */
+    /* Receives whole lines or fragments of device printf output, in order, after a block has
+     * finished (or its buffer is full). Called from worker threads, one call at a time per grid. */
     void (*print)(void *user, const char *text, size_t len);
     void *user;
     uint64_t *clock_base; /* NULL */
@@ -115,24 +124,27 @@ struct simt_launch {
     struct simt_hooks hooks;
 };
 
-/* Copies everything it needs. -1: memory is short, or a cooperative grid cannot be resident (*code is the CUresult). */
+/* Copies everything it needs. -1: memory is short, or a cooperative grid cannot be resident (*code
+ * is the CUresult). */
 int simt_grid_create(struct simt_grid **out, const struct simt_launch *launch, int *code);
 /* Nobody may be inside simt_grid_work. */
 void simt_grid_destroy(struct simt_grid **g);
 
 enum simt_progress {
-    SIMT_DONE,  /* every block has finished or the grid has trapped or been cancelled, and nobody else is still inside */
+    SIMT_DONE,  /* every block has finished or the grid has trapped or been cancelled, and nobody
+                   else is still inside */
     SIMT_BUSY,  /* this thread found nothing to do: other threads still run the rest */
     SIMT_SLICE, /* the budget ran out: call again */
 };
-/* Lends the calling thread: runs blocks until none is left for it or about `budget_us` have passed (0: until none is left).
- * Blocks that wait for other blocks are suspended and resumed, so one thread alone makes progress too.
- * Any number of threads at once. */
+/* Lends the calling thread: runs blocks until none is left for it or about `budget_us` have passed
+ * (0: until none is left). Blocks that wait for other blocks are suspended and resumed, so one
+ * thread alone makes progress too. Any number of threads at once. */
 enum simt_progress simt_grid_work(struct simt_grid *g, uint32_t budget_us);
 /* Blocks that no thread has begun yet: how many more threads could be of use. */
 uint64_t simt_grid_pending(const struct simt_grid *g);
 bool simt_grid_done(const struct simt_grid *g);
-/* Stops all blocks soon (milliseconds); the fault becomes 702 with `why`, unless there is one already. */
+/* Stops all blocks soon (milliseconds); the fault becomes 702 with `why`, unless there is one
+ * already. */
 void simt_grid_cancel(struct simt_grid *g, const char *why);
 /* NULL when all went well; valid once done, until the grid is destroyed. */
 const struct simt_fault *simt_grid_fault(const struct simt_grid *g);

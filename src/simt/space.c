@@ -1,6 +1,7 @@
-/* Device memory: which ranges are live, and where their memory comes from. Large allocations are mappings of their own, small
- * ones share slabs; between any two there is a gap, so that running past an end never meets a neighbour.
- * Not here: the kernels' malloc (heap.c), limits by total size (the caller's). */
+/* Device memory: which ranges are live, and where their memory comes from. Large allocations are
+ * mappings of their own, small ones share slabs; between any two there is a gap, so that running
+ * past an end never meets a neighbour. Not here: the kernels' malloc (heap.c), limits by total size
+ * (the caller's). */
 #include "simt/space.h"
 
 #include <pthread.h>
@@ -71,7 +72,8 @@ static void *map_pages(size_t size, bool low)
 #else
     p = MAP_FAILED;
     for (uint64_t at = 0x10000000; low && p == MAP_FAILED && at + size <= 0x80000000; at += 1 << 24)
-        p = mmap((void *) (uintptr_t) at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        p = mmap((void *) (uintptr_t) at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE,
+                 -1, 0);
     if (!low)
         p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
 #endif
@@ -189,7 +191,8 @@ static uint64_t cut_hole(struct simt_space *s, size_t size)
     return base;
 }
 
-/* There is room: simt_space_alloc has seen to it that as many holes fit as there are allocations. */
+/* There is room: simt_space_alloc has seen to it that as many holes fit as there are allocations.
+ * */
 static void fill_hole(struct simt_space *s, uint64_t base, size_t size)
 {
     size_t i = 0;
@@ -433,7 +436,8 @@ bool simt_space_probe(struct simt_space *space, uint64_t address, struct simt_hi
     return true;
 }
 
-bool simt_space_nearest(struct simt_space *space, uint64_t address, uint64_t reach, struct simt_range *out)
+bool simt_space_nearest(struct simt_space *space, uint64_t address, uint64_t reach,
+                        struct simt_range *out)
 {
     uint64_t best = UINT64_MAX;
     pthread_mutex_lock(&space->lock);
@@ -499,7 +503,8 @@ static void make_heap(struct simt_space *s, size_t size)
     void *p = map_pages(size, false);
     if (!p)
         return;
-    struct entry e = {.range = {(uintptr_t) p, size, SIMT_RANGE_HOST, "heap of the kernels' malloc", 0}};
+    struct entry e = {
+        .range = {(uintptr_t) p, size, SIMT_RANGE_HOST, "heap of the kernels' malloc", 0}};
     s->heap = simt_heap_create(e.range.base, size);
     if (!s->heap || !insert(s, &e)) {
         simt_heap_destroy(s->heap);

@@ -1,4 +1,5 @@
-/* Faults: what a kernel did wrong, said precisely (PTX.md's section on what a fault must say is the measure). */
+/* Faults: what a kernel did wrong, said precisely (PTX.md's section on what a fault must say is the
+ * measure). */
 #ifndef SIMT_TRAP_H
 #define SIMT_TRAP_H
 
@@ -16,11 +17,14 @@ struct simt_trap {
     bool is_store, is_atomic, is_shared, is_local;
     uint64_t window;            /* shared or local: base of the window of this block or lane */
     size_t window_size;
-    const char *text;           /* of assert and trap: what to say instead of the access; NULL: derived from code */
+    const char *text;           /* of assert and trap: what to say instead of the access; NULL:
+                                   derived from code */
 };
 
-/* Fills in the fault: "kernel 'add', block (3,0,0), thread (17,0,0): st.global.f32 of 4 bytes at 0x7f… is 8 bytes past the
- * end of the 4000-byte allocation at 0x7f… ; add.cu:5 …, inlined at …". Thread-safety: safe. */
-void simt_trap_describe(struct simt_fault *out, const struct simt_trap *t, struct simt_space *space);
+/* Fills in the fault: "kernel 'add', block (3,0,0), thread (17,0,0): st.global.f32 of 4 bytes at
+ * 0x7f… is 8 bytes past the end of the 4000-byte allocation at 0x7f… ; add.cu:5 …, inlined at …".
+ * Thread-safety: safe. */
+void simt_trap_describe(struct simt_fault *out, const struct simt_trap *t,
+                        struct simt_space *space);
 
 #endif

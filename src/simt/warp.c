@@ -1,15 +1,19 @@
-/* What .sync operations compute, for the lanes of one warp that have met, each part of them in front of its own instruction
- * with its own operands (PTX ISA: shfl.sync, vote.sync, match.sync, redux.sync). Not here: who meets whom (meet.c). */
+/* What .sync operations compute, for the lanes of one warp that have met, each part of them in
+ * front of its own instruction with its own operands (PTX ISA: shfl.sync, vote.sync, match.sync,
+ * redux.sync). Not here: who meets whom (meet.c). */
 #include "simt/agree.h"
 #include "simt/run.h"
 
 /* One warp's share of a column or predicate of a part. */
 #define COLUMN(g, p, type, slot, warp)                                                             \
     ((type *) ((p)->frame + (size_t) (slot) * (g)->word) + (warp) * SIMT_WARP)
-#define PREDICATE(g, p, slot, warp) ((uint32_t *) ((p)->frame + (size_t) (slot) * 4 * (g)->warps) + (warp))
+#define PREDICATE(g, p, slot, warp) \
+    ((uint32_t *) ((p)->frame + (size_t) (slot) *4 * (g)->warps) + (warp))
 
-#define FOR_PART(p, parts, count) for (const struct simt_part *p = (parts); p < (parts) + (count); p++)
-#define FOR_LANE(l, lanes) for (uint32_t m_ = (lanes), l; m_ && (l = (uint32_t) __builtin_ctz(m_), 1); m_ &= m_ - 1)
+#define FOR_PART(p, parts, count) \
+    for (const struct simt_part *p = (parts); p < (parts) + (count); p++)
+#define FOR_LANE(l, lanes) \
+    for (uint32_t m_ = (lanes), l; m_ && (l = (uint32_t) __builtin_ctz(m_), 1); m_ &= m_ - 1)
 
 struct meeting {
     struct simt_gang *g;
@@ -51,7 +55,8 @@ static void shfl(const struct meeting *m)
     }
     FOR_PART (p, m->parts, m->count) {
         const struct simt_insn *in = p->in;
-        const uint32_t *b = COLUMN(m->g, p, uint32_t, in->b, m->warp), *c = COLUMN(m->g, p, uint32_t, in->c, m->warp);
+        const uint32_t *b = COLUMN(m->g, p, uint32_t, in->b, m->warp),
+                       *c = COLUMN(m->g, p, uint32_t, in->c, m->warp);
         uint32_t result[SIMT_WARP], preds = 0;
         FOR_LANE (l, p->lanes) {
             bool inside;
@@ -140,7 +145,8 @@ static void redux(const struct meeting *m)
     }
 }
 
-void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_part *parts, uint32_t count)
+void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_part *parts,
+                       uint32_t count)
 {
     struct meeting m = {.g = g, .parts = parts, .count = count, .warp = warp};
     FOR_PART (p, parts, count)

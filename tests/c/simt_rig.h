@@ -12,10 +12,11 @@
 
 #define HEAD ".version 7.0\n.target sm_75\n.address_size 64\n"
 
-/* A kernel k(p0, p1, n). In the body: %rd1 is p0, %rd2 is p1, %r1 is n, %r2 the thread, %r3 the block, %r5 the index in a
- * grid of one dimension, %rd4 the address of p0[that]. */
+/* A kernel k(p0, p1, n). In the body: %rd1 is p0, %rd2 is p1, %r1 is n, %r2 the thread, %r3 the
+ * block, %r5 the index in a grid of one dimension, %rd4 the address of p0[that]. */
 #define KERNEL_REGS                                                                                \
-    "{\n.reg .pred %p<8>; .reg .b16 %h<8>; .reg .b32 %r<24>; .reg .b64 %rd<24>; .reg .f32 %f<8>; .reg .f64 %fd<8>;\n"
+    "{\n.reg .pred %p<8>; .reg .b16 %h<8>; .reg .b32 %r<24>; .reg .b64 %rd<24>; .reg .f32 %f<8>; " \
+    ".reg .f64 %fd<8>;\n"
 #define KERNEL(body)                                                                               \
     ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS               \
     "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; ld.param.u32 %r1, [n];\n"                   \

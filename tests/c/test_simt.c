@@ -26,12 +26,13 @@ static void lanes_diverge_and_meet(void)
 static void loops_nest_with_different_counts(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("rem.u32 %r6, %r2, 7; mov.u32 %r7, 0; mov.u32 %r8, 0;\n"
-                           "OUT: setp.ge.u32 %p1, %r7, %r6; @%p1 bra DONE; mov.u32 %r9, 0;\n"
-                           "IN: setp.ge.u32 %p2, %r9, %r7; @%p2 bra NEXT;\n"
-                           "add.u32 %r8, %r8, %r9; add.u32 %r8, %r8, 1; add.u32 %r9, %r9, 1; bra IN;\n"
-                           "NEXT: add.u32 %r7, %r7, 1; bra OUT;\n"
-                           "DONE: st.global.u32 [%rd4], %r8;"),
+    rig_do(&r,
+           HEAD KERNEL("rem.u32 %r6, %r2, 7; mov.u32 %r7, 0; mov.u32 %r8, 0;\n"
+                       "OUT: setp.ge.u32 %p1, %r7, %r6; @%p1 bra DONE; mov.u32 %r9, 0;\n"
+                       "IN: setp.ge.u32 %p2, %r9, %r7; @%p2 bra NEXT;\n"
+                       "add.u32 %r8, %r8, %r9; add.u32 %r8, %r8, 1; add.u32 %r9, %r9, 1; bra IN;\n"
+                       "NEXT: add.u32 %r7, %r7, 1; bra OUT;\n"
+                       "DONE: st.global.u32 [%rd4], %r8;"),
            2, 64);
     for (uint32_t i = 0; i < 128; i++) {
         uint32_t sum = 0;
@@ -47,12 +48,16 @@ static void loops_nest_with_different_counts(void)
 static void irreducible_loops_work(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("mov.u32 %r6, %r2; mov.u32 %r7, 0; and.b32 %r8, %r2, 1; setp.eq.u32 %p1, %r8, 0; @%p1 bra B;\n"
-                           "A: add.u32 %r7, %r7, 10;\n"
-                           "B: add.u32 %r7, %r7, 1; setp.eq.u32 %p2, %r6, 0; @%p2 bra END; sub.u32 %r6, %r6, 1;\n"
-                           "and.b32 %r8, %r6, 3; setp.eq.u32 %p1, %r8, 0; @%p1 bra B; bra A;\n"
-                           "END: st.global.u32 [%rd4], %r7;"),
-           1, 64);
+    rig_do(
+        &r,
+        HEAD KERNEL(
+            "mov.u32 %r6, %r2; mov.u32 %r7, 0; and.b32 %r8, %r2, 1; setp.eq.u32 %p1, %r8, 0; @%p1 "
+            "bra B;\n"
+            "A: add.u32 %r7, %r7, 10;\n"
+            "B: add.u32 %r7, %r7, 1; setp.eq.u32 %p2, %r6, 0; @%p2 bra END; sub.u32 %r6, %r6, 1;\n"
+            "and.b32 %r8, %r6, 3; setp.eq.u32 %p1, %r8, 0; @%p1 bra B; bra A;\n"
+            "END: st.global.u32 [%rd4], %r7;"),
+        1, 64);
     for (uint32_t i = 0; i < 64; i++) {
         uint32_t sum = i & 1 ? 10 : 0, left = i;
         for (sum++; left; sum++)
@@ -68,9 +73,10 @@ static const char factorial[] =
          "{ .param .b32 x; .param .b32 y; sub.u32 %r3, %r1, 1; st.param.b32 [x], %r3;\n"
          "call.uni (y), fact, (x); ld.param.b32 %r4, [y]; }\n"
          "mul.lo.u32 %r2, %r1, %r4;\n"
-         "END: st.param.b32 [r], %r2; ret; }\n" KERNEL("{ .param .b32 x; .param .b32 y; rem.u32 %r6, %r2, 11;\n"
-                                                       "st.param.b32 [x], %r6; call (y), fact, (x);\n"
-                                                       "ld.param.b32 %r7, [y]; } st.global.u32 [%rd4], %r7;");
+         "END: st.param.b32 [r], %r2; ret; }\n" KERNEL(
+             "{ .param .b32 x; .param .b32 y; rem.u32 %r6, %r2, 11;\n"
+             "st.param.b32 [x], %r6; call (y), fact, (x);\n"
+             "ld.param.b32 %r7, [y]; } st.global.u32 [%rd4], %r7;");
 
 static void functions_recurse_lane_by_lane(void)
 {
@@ -90,16 +96,22 @@ static void calls_keep_their_arguments_apart(void)
 {
     struct rig r;
     rig_do(&r,
-           HEAD ".func (.param .align 4 .b8 r[20]) f(.param .b64 a, .param .b32 b)\n"
-                "{ .reg .b64 %rd<3>; .reg .b32 %r<4>; ld.param.u64 %rd1, [a]; ld.param.u32 %r1, [b]; cvt.u32.u64 %r2, %rd1;\n"
-                "st.param.b32 [r], %r2; st.param.b32 [r+8], %r1; add.u32 %r3, %r1, %r2; st.param.b32 [r+16], %r3; ret; }\n"
-           KERNEL("cvt.u64.u32 %rd6, %r2; and.b32 %r6, %r2, 1; setp.eq.u32 %p1, %r6, 0; @%p1 bra E;\n"
-                  "{ .param .b64 x; .param .b32 y; .param .align 4 .b8 z[20]; st.param.b64 [x], %rd6; st.param.b32 [y], 7;\n"
-                  "call (z), f, (x, y); ld.param.b32 %r7, [z+16]; } bra J;\n"
-                  "E: { .param .b64 x; .param .b32 y; .param .align 4 .b8 z[20]; st.param.b64 [x], %rd6;\n"
-                  "st.param.b32 [y], 100; call (z), f, (x, y); ld.param.b32 %r7, [z+16]; ld.param.b32 %r8, [z+8];\n"
-                  "add.u32 %r7, %r7, %r8; }\n"
-                  "J: st.global.u32 [%rd4], %r7;"),
+           HEAD
+           ".func (.param .align 4 .b8 r[20]) f(.param .b64 a, .param .b32 b)\n"
+           "{ .reg .b64 %rd<3>; .reg .b32 %r<4>; ld.param.u64 %rd1, [a]; ld.param.u32 %r1, [b]; "
+           "cvt.u32.u64 %r2, %rd1;\n"
+           "st.param.b32 [r], %r2; st.param.b32 [r+8], %r1; add.u32 %r3, %r1, %r2; st.param.b32 "
+           "[r+16], %r3; ret; }\n" KERNEL(
+               "cvt.u64.u32 %rd6, %r2; and.b32 %r6, %r2, 1; setp.eq.u32 %p1, %r6, 0; @%p1 bra E;\n"
+               "{ .param .b64 x; .param .b32 y; .param .align 4 .b8 z[20]; st.param.b64 [x], %rd6; "
+               "st.param.b32 [y], 7;\n"
+               "call (z), f, (x, y); ld.param.b32 %r7, [z+16]; } bra J;\n"
+               "E: { .param .b64 x; .param .b32 y; .param .align 4 .b8 z[20]; st.param.b64 [x], "
+               "%rd6;\n"
+               "st.param.b32 [y], 100; call (z), f, (x, y); ld.param.b32 %r7, [z+16]; ld.param.b32 "
+               "%r8, [z+8];\n"
+               "add.u32 %r7, %r7, %r8; }\n"
+               "J: st.global.u32 [%rd4], %r7;"),
            1, 70);
     for (uint32_t i = 0; i < 70; i++)
         REQUIRE(r.p0[i] == (i & 1 ? i + 7 : i + 200));
@@ -111,11 +123,15 @@ static void calls_keep_their_arguments_apart(void)
 static void shfl_meets_across_branches(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("setp.lt.u32 %p1, %r2, 16; mul.lo.u32 %r6, %r2, 10; xor.b32 %r7, %r2, 31; @%p1 bra LOW;\n"
-                           "shfl.sync.idx.b32 %r8|%p2, %r6, %r7, 31, 0xffffffff; add.u32 %r8, %r8, 1000; bra J;\n"
-                           "LOW: shfl.sync.idx.b32 %r8|%p2, %r6, %r7, 31, 0xffffffff;\n"
-                           "J: st.global.u32 [%rd4], %r8;"),
-           1, 32);
+    rig_do(
+        &r,
+        HEAD KERNEL(
+            "setp.lt.u32 %p1, %r2, 16; mul.lo.u32 %r6, %r2, 10; xor.b32 %r7, %r2, 31; @%p1 bra "
+            "LOW;\n"
+            "shfl.sync.idx.b32 %r8|%p2, %r6, %r7, 31, 0xffffffff; add.u32 %r8, %r8, 1000; bra J;\n"
+            "LOW: shfl.sync.idx.b32 %r8|%p2, %r6, %r7, 31, 0xffffffff;\n"
+            "J: st.global.u32 [%rd4], %r8;"),
+        1, 32);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == (31 - i) * 10 + (i < 16 ? 0 : 1000));
     rig_free(&r);
@@ -124,11 +140,14 @@ static void shfl_meets_across_branches(void)
 static void votes_combine_across_branches(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("and.b32 %r6, %r2, 3; setp.eq.u32 %p1, %r6, 0; setp.lt.u32 %p2, %r2, 8; @%p2 bra LOW;\n"
-                           "vote.sync.ballot.b32 %r8, %p1, 0xffffffff; bra J;\n"
-                           "LOW: vote.sync.ballot.b32 %r8, !%p1, 0xffffffff;\n"
-                           "J: st.global.u32 [%rd4], %r8;"),
-           1, 32);
+    rig_do(
+        &r,
+        HEAD KERNEL(
+            "and.b32 %r6, %r2, 3; setp.eq.u32 %p1, %r6, 0; setp.lt.u32 %p2, %r2, 8; @%p2 bra LOW;\n"
+            "vote.sync.ballot.b32 %r8, %p1, 0xffffffff; bra J;\n"
+            "LOW: vote.sync.ballot.b32 %r8, !%p1, 0xffffffff;\n"
+            "J: st.global.u32 [%rd4], %r8;"),
+        1, 32);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == 0x111111ee);
     rig_free(&r);
@@ -137,10 +156,12 @@ static void votes_combine_across_branches(void)
 static void masks_of_halves_are_apart(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("setp.lt.u32 %p1, %r2, 16; selp.u32 %r6, 0xffff, 0xffff0000, %p1; setp.eq.u32 %p2, %r2, 3;\n"
-                           "vote.sync.any.pred %p3, %p2, %r6; selp.u32 %r7, 1, 0, %p3;\n"
-                           "shfl.sync.down.b32 %r8|%p4, %r2, 1, 31, %r6; selp.u32 %r9, 100, 200, %p4;\n"
-                           "add.u32 %r7, %r7, %r9; st.global.u32 [%rd4], %r7;"),
+    rig_do(&r,
+           HEAD KERNEL("setp.lt.u32 %p1, %r2, 16; selp.u32 %r6, 0xffff, 0xffff0000, %p1; "
+                       "setp.eq.u32 %p2, %r2, 3;\n"
+                       "vote.sync.any.pred %p3, %p2, %r6; selp.u32 %r7, 1, 0, %p3;\n"
+                       "shfl.sync.down.b32 %r8|%p4, %r2, 1, 31, %r6; selp.u32 %r9, 100, 200, %p4;\n"
+                       "add.u32 %r7, %r7, %r9; st.global.u32 [%rd4], %r7;"),
            1, 32);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == (i < 16) + (i < 31 ? 100u : 200u));
@@ -150,9 +171,11 @@ static void masks_of_halves_are_apart(void)
 static void exited_lanes_leave_the_masks(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("setp.ge.u32 %p1, %r2, 20; @%p1 ret;\n"
-                           "vote.sync.ballot.b32 %r6, 1, 0xffffffff; bar.sync 0; bar.warp.sync 0xffffffff;\n"
-                           "st.global.u32 [%rd4], %r6;"),
+    rig_do(&r,
+           HEAD KERNEL(
+               "setp.ge.u32 %p1, %r2, 20; @%p1 ret;\n"
+               "vote.sync.ballot.b32 %r6, 1, 0xffffffff; bar.sync 0; bar.warp.sync 0xffffffff;\n"
+               "st.global.u32 [%rd4], %r6;"),
            1, 64);
     for (uint32_t i = 0; i < 64; i++)
         REQUIRE(r.p0[i] == (i < 20 ? 0xfffffu : 0));
@@ -163,9 +186,11 @@ static void exited_lanes_leave_the_masks(void)
 static void exiting_lets_the_waiting_go(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("setp.lt.u32 %p1, %r2, 7; @%p1 bra WAIT; mov.u32 %r6, 0;\n"
-                           "L: add.u32 %r6, %r6, 1; setp.lt.u32 %p2, %r6, 50; @%p2 bra L; exit;\n"
-                           "WAIT: vote.sync.ballot.b32 %r7, 1, 0xffffffff; bar.sync 0; st.global.u32 [%rd4], %r7;"),
+    rig_do(&r,
+           HEAD KERNEL("setp.lt.u32 %p1, %r2, 7; @%p1 bra WAIT; mov.u32 %r6, 0;\n"
+                       "L: add.u32 %r6, %r6, 1; setp.lt.u32 %p2, %r6, 50; @%p2 bra L; exit;\n"
+                       "WAIT: vote.sync.ballot.b32 %r7, 1, 0xffffffff; bar.sync 0; st.global.u32 "
+                       "[%rd4], %r7;"),
            1, 96);
     for (uint32_t i = 0; i < 96; i++)
         REQUIRE(r.p0[i] == (i < 7 ? 0x7fu : 0));
@@ -175,9 +200,12 @@ static void exiting_lets_the_waiting_go(void)
 static void shfl_clamps_in_segments(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("shfl.sync.up.b32 %r6|%p1, %r2, 3, 0x1800, 0xffffffff; selp.u32 %r7, 100, 0, %p1; add.u32 %r6, %r6, %r7;\n"
-                           "shfl.sync.bfly.b32 %r8, %r2, 5, 0x1f, 0xffffffff; shl.b32 %r8, %r8, 16; add.u32 %r6, %r6, %r8;\n"
-                           "st.global.u32 [%rd4], %r6;"),
+    rig_do(&r,
+           HEAD KERNEL("shfl.sync.up.b32 %r6|%p1, %r2, 3, 0x1800, 0xffffffff; selp.u32 %r7, 100, "
+                       "0, %p1; add.u32 %r6, %r6, %r7;\n"
+                       "shfl.sync.bfly.b32 %r8, %r2, 5, 0x1f, 0xffffffff; shl.b32 %r8, %r8, 16; "
+                       "add.u32 %r6, %r6, %r8;\n"
+                       "st.global.u32 [%rd4], %r6;"),
            1, 32);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == (i % 8 >= 3 ? i - 3 + 100 : i) + ((i ^ 5) << 16));
@@ -187,11 +215,15 @@ static void shfl_clamps_in_segments(void)
 static void lanes_match_by_value(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("and.b32 %r6, %r2, 3; match.any.sync.b32 %r7, %r6, 0xffffffff; cvt.u64.u32 %rd6, %r1;\n"
-                           "match.all.sync.b64 %r8|%p1, %rd6, 0xffffffff; selp.u32 %r9, 1, 0, %p1;\n"
-                           "match.all.sync.b32 %r10|%p2, %r6, 0xffffffff; selp.u32 %r11, 2, 0, %p2;\n"
-                           "add.u32 %r9, %r9, %r11; and.b32 %r7, %r7, %r8; add.u32 %r7, %r7, %r9; st.global.u32 [%rd4], %r7;"),
-           1, 32);
+    rig_do(
+        &r,
+        HEAD KERNEL(
+            "and.b32 %r6, %r2, 3; match.any.sync.b32 %r7, %r6, 0xffffffff; cvt.u64.u32 %rd6, %r1;\n"
+            "match.all.sync.b64 %r8|%p1, %rd6, 0xffffffff; selp.u32 %r9, 1, 0, %p1;\n"
+            "match.all.sync.b32 %r10|%p2, %r6, 0xffffffff; selp.u32 %r11, 2, 0, %p2;\n"
+            "add.u32 %r9, %r9, %r11; and.b32 %r7, %r7, %r8; add.u32 %r7, %r7, %r9; st.global.u32 "
+            "[%rd4], %r7;"),
+        1, 32);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == (0x11111111u << (i & 3)) + 1);
     rig_free(&r);
@@ -200,11 +232,14 @@ static void lanes_match_by_value(void)
 static void barriers_meet_by_number_not_by_place(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".shared .align 4 .b8 s[1024];\n" KERNEL(
-                   "mov.u32 %r6, s; shl.b32 %r7, %r2, 2; add.u32 %r8, %r6, %r7; st.shared.u32 [%r8], %r2;\n"
-                   "setp.lt.u32 %p1, %r2, 40; @%p1 bra LOW; bar.sync 0; bra J; LOW: barrier.sync 0;\n"
-                   "J: sub.u32 %r9, 255, %r2; shl.b32 %r9, %r9, 2; add.u32 %r9, %r9, %r6; ld.shared.u32 %r10, [%r9];\n"
-                   "st.global.u32 [%rd4], %r10;"),
+    rig_do(&r,
+           HEAD ".shared .align 4 .b8 s[1024];\n" KERNEL(
+               "mov.u32 %r6, s; shl.b32 %r7, %r2, 2; add.u32 %r8, %r6, %r7; st.shared.u32 [%r8], "
+               "%r2;\n"
+               "setp.lt.u32 %p1, %r2, 40; @%p1 bra LOW; bar.sync 0; bra J; LOW: barrier.sync 0;\n"
+               "J: sub.u32 %r9, 255, %r2; shl.b32 %r9, %r9, 2; add.u32 %r9, %r9, %r6; "
+               "ld.shared.u32 %r10, [%r9];\n"
+               "st.global.u32 [%rd4], %r10;"),
            2, 256);
     for (uint32_t i = 0; i < 512; i++)
         REQUIRE(r.p0[i] == 255 - i % 256);
@@ -214,10 +249,13 @@ static void barriers_meet_by_number_not_by_place(void)
 static void barriers_reduce(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("rem.u32 %r6, %r2, 3; setp.eq.u32 %p1, %r6, 0; bar.red.popc.u32 %r7, 0, %p1;\n"
-                           "setp.lt.u32 %p2, %r2, 1000; bar.red.and.pred %p3, 0, %p2; bar.red.or.pred %p4, 0, !%p2;\n"
-                           "selp.u32 %r8, 1000, 0, %p3; selp.u32 %r9, 5000, 0, %p4; add.u32 %r7, %r7, %r8;\n"
-                           "add.u32 %r7, %r7, %r9; st.global.u32 [%rd4], %r7;"),
+    rig_do(&r,
+           HEAD KERNEL(
+               "rem.u32 %r6, %r2, 3; setp.eq.u32 %p1, %r6, 0; bar.red.popc.u32 %r7, 0, %p1;\n"
+               "setp.lt.u32 %p2, %r2, 1000; bar.red.and.pred %p3, 0, %p2; bar.red.or.pred %p4, 0, "
+               "!%p2;\n"
+               "selp.u32 %r8, 1000, 0, %p3; selp.u32 %r9, 5000, 0, %p4; add.u32 %r7, %r7, %r8;\n"
+               "add.u32 %r7, %r7, %r9; st.global.u32 [%rd4], %r7;"),
            1, 100);
     for (uint32_t i = 0; i < 100; i++)
         REQUIRE(r.p0[i] == 1034);
@@ -227,10 +265,11 @@ static void barriers_reduce(void)
 static void producers_arrive_and_consumers_wait(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".shared .align 4 .u32 s;\n" KERNEL(
-                   "setp.ge.u32 %p1, %r2, 32; @%p1 bra MAKE; bar.sync 1, 64; ld.shared.u32 %r6, [s];\n"
-                   "st.global.u32 [%rd4], %r6; ret;\n"
-                   "MAKE: st.shared.u32 [s], 42; membar.cta; bar.arrive 1, 64;"),
+    rig_do(&r,
+           HEAD ".shared .align 4 .u32 s;\n" KERNEL(
+               "setp.ge.u32 %p1, %r2, 32; @%p1 bra MAKE; bar.sync 1, 64; ld.shared.u32 %r6, [s];\n"
+               "st.global.u32 [%rd4], %r6; ret;\n"
+               "MAKE: st.shared.u32 [s], 42; membar.cta; bar.arrive 1, 64;"),
            1, 64);
     for (uint32_t i = 0; i < 32; i++)
         REQUIRE(r.p0[i] == 42);
@@ -242,21 +281,26 @@ static void producers_arrive_and_consumers_wait(void)
 static void spin_locks_in_a_block_end(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("TRY: atom.global.cas.b32 %r6, [%rd2], 0, 1; setp.ne.u32 %p1, %r6, 0; @%p1 bra TRY;\n"
-                           "ld.volatile.global.u32 %r7, [%rd1]; add.u32 %r7, %r7, 1; st.volatile.global.u32 [%rd1], %r7;\n"
-                           "membar.gl; atom.global.exch.b32 %r8, [%rd2], 0;"),
-           3, 200);
+    rig_do(
+        &r,
+        HEAD KERNEL(
+            "TRY: atom.global.cas.b32 %r6, [%rd2], 0, 1; setp.ne.u32 %p1, %r6, 0; @%p1 bra TRY;\n"
+            "ld.volatile.global.u32 %r7, [%rd1]; add.u32 %r7, %r7, 1; st.volatile.global.u32 "
+            "[%rd1], %r7;\n"
+            "membar.gl; atom.global.exch.b32 %r8, [%rd2], 0;"),
+        3, 200);
     REQUIRE(r.p0[0] == 600 && r.p1[0] == 0);
     rig_free(&r);
 }
 
 /* Each block waits for the next one; the last starts the chain. */
-static const char chain[] = HEAD KERNEL("mov.u32 %r6, %nctaid.x; sub.u32 %r6, %r6, 1; setp.eq.u32 %p1, %r3, %r6;\n"
-                                        "mul.wide.u32 %rd5, %r3, 4; add.s64 %rd6, %rd2, %rd5; setp.ne.u32 %p2, %r2, 0;\n"
-                                        "@%p2 bra JOIN; @%p1 bra SET;\n"
-                                        "L: ld.acquire.gpu.u32 %r7, [%rd6+4]; setp.eq.u32 %p3, %r7, 0; @%p3 bra L;\n"
-                                        "SET: st.release.gpu.u32 [%rd6], 1;\n"
-                                        "JOIN: bar.sync 0; st.global.u32 [%rd4], 9;");
+static const char chain[] =
+    HEAD KERNEL("mov.u32 %r6, %nctaid.x; sub.u32 %r6, %r6, 1; setp.eq.u32 %p1, %r3, %r6;\n"
+                "mul.wide.u32 %rd5, %r3, 4; add.s64 %rd6, %rd2, %rd5; setp.ne.u32 %p2, %r2, 0;\n"
+                "@%p2 bra JOIN; @%p1 bra SET;\n"
+                "L: ld.acquire.gpu.u32 %r7, [%rd6+4]; setp.eq.u32 %p3, %r7, 0; @%p3 bra L;\n"
+                "SET: st.release.gpu.u32 [%rd6], 1;\n"
+                "JOIN: bar.sync 0; st.global.u32 [%rd4], 9;");
 
 static void blocks_may_wait_for_later_ones(void)
 {
@@ -275,10 +319,13 @@ static void cooperative_grids_are_resident(void)
     struct rig r;
     int code;
     struct simt_grid *g = NULL;
-    rig_load(&r, HEAD ".shared .align 4 .b8 s[40000];\n" KERNEL(
-                 "setp.ne.u32 %p1, %r2, 0; @%p1 bra J; atom.global.add.u32 %r6, [%rd2], 1; mov.u32 %r7, %nctaid.x;\n"
+    rig_load(&r,
+             HEAD ".shared .align 4 .b8 s[40000];\n" KERNEL(
+                 "setp.ne.u32 %p1, %r2, 0; @%p1 bra J; atom.global.add.u32 %r6, [%rd2], 1; mov.u32 "
+                 "%r7, %nctaid.x;\n"
                  "L: ld.acquire.gpu.u32 %r8, [%rd2]; setp.lt.u32 %p2, %r8, %r7; @%p2 bra L;\n"
-                 "J: bar.sync 0; mov.u32 %r9, %envreg2; st.shared.u32 [s], %r9; ld.shared.u32 %r9, [s];\n"
+                 "J: bar.sync 0; mov.u32 %r9, %envreg2; st.shared.u32 [s], %r9; ld.shared.u32 %r9, "
+                 "[s];\n"
                  "setp.ne.u32 %p3, %r9, 0; selp.u32 %r9, 3, 4, %p3; st.global.u32 [%rd4], %r9;"));
     r.launch.cooperative = true;
     REQUIRE(rig_run_on(&r, 80, 64, 2) == 0);
@@ -325,7 +372,8 @@ static void endless_loops_can_be_cancelled(void)
     pthread_join(thread, NULL);
     REQUIRE(seconds() - start < 0.15);
     REQUIRE(simt_grid_done(g));
-    REQUIRE(simt_grid_fault(g)->code == 702 && strstr(simt_grid_fault(g)->text, "stopped by the test"));
+    REQUIRE(simt_grid_fault(g)->code == 702 &&
+            strstr(simt_grid_fault(g)->text, "stopped by the test"));
     simt_grid_destroy(&g);
     rig_free(&r);
 }
@@ -333,8 +381,10 @@ static void endless_loops_can_be_cancelled(void)
 static void budgets_are_kept(void)
 {
     struct rig r;
-    rig_load(&r, HEAD KERNEL("mov.u32 %r6, 0; L: add.u32 %r6, %r6, 1; setp.lt.u32 %p1, %r6, %r1; @%p1 bra L;\n"
-                             "st.global.u32 [%rd4], %r6;"));
+    rig_load(&r,
+             HEAD KERNEL(
+                 "mov.u32 %r6, 0; L: add.u32 %r6, %r6, 1; setp.lt.u32 %p1, %r6, %r1; @%p1 bra L;\n"
+                 "st.global.u32 [%rd4], %r6;"));
     r.n = 30000;
     struct simt_grid *g = rig_grid(&r, 5, 128);
     unsigned slices = 0;
@@ -359,11 +409,17 @@ static void budgets_are_kept(void)
 static void narrow_and_vector_accesses(void)
 {
     struct rig r;
-    rig_load(&r, HEAD KERNEL("mul.wide.u32 %rd6, %r2, 16; add.s64 %rd7, %rd2, %rd6; add.s64 %rd8, %rd1, %rd6;\n"
-                             "ld.global.v4.u32 {%r6, %r7, %r8, %r9}, [%rd7]; ld.global.s8 %r10, [%rd7+1]; ld.global.u8 %h1, [%rd7+2];\n"
-                             "ld.global.s16 %rd9, [%rd7+4]; ld.global.v2.u8 {%h2, %h3}, [%rd7+8]; cvt.u32.u16 %r11, %h1;\n"
-                             "add.u32 %r6, %r10, %r11; cvt.u32.u64 %r7, %rd9; cvt.u32.u16 %r12, %h2; cvt.u32.u16 %r13, %h3;\n"
-                             "sub.u32 %r8, %r12, %r13; st.global.v4.u32 [%rd8], {%r6, %r7, %r8, %r9}; st.global.u8 [%rd8+15], 77;"));
+    rig_load(&r,
+             HEAD KERNEL(
+                 "mul.wide.u32 %rd6, %r2, 16; add.s64 %rd7, %rd2, %rd6; add.s64 %rd8, %rd1, %rd6;\n"
+                 "ld.global.v4.u32 {%r6, %r7, %r8, %r9}, [%rd7]; ld.global.s8 %r10, [%rd7+1]; "
+                 "ld.global.u8 %h1, [%rd7+2];\n"
+                 "ld.global.s16 %rd9, [%rd7+4]; ld.global.v2.u8 {%h2, %h3}, [%rd7+8]; cvt.u32.u16 "
+                 "%r11, %h1;\n"
+                 "add.u32 %r6, %r10, %r11; cvt.u32.u64 %r7, %rd9; cvt.u32.u16 %r12, %h2; "
+                 "cvt.u32.u16 %r13, %h3;\n"
+                 "sub.u32 %r8, %r12, %r13; st.global.v4.u32 [%rd8], {%r6, %r7, %r8, %r9}; "
+                 "st.global.u8 [%rd8+15], 77;"));
     for (uint32_t i = 0; i < 4 * 100; i++)
         r.p1[i] = i * 2654435761u;
     REQUIRE(rig_run(&r, 1, 100) == 0);
@@ -377,19 +433,23 @@ static void narrow_and_vector_accesses(void)
     rig_free(&r);
 }
 
-/* Rows of a tile, columns of a tile, a permutation, one address for all, and each with some lanes off. */
+/* Rows of a tile, columns of a tile, a permutation, one address for all, and each with some lanes
+ * off. */
 static void every_pattern_of_addresses(void)
 {
     static const char *const index[] = {
-        "mov.u32 %r7, %r2;", "and.b32 %r7, %r2, 15;", "shr.u32 %r7, %r2, 4;", "xor.b32 %r7, %r2, 0x55;",
-        "mov.u32 %r7, 9;", "mul.lo.u32 %r7, %r2, 3;", "and.b32 %r7, %r2, 0xf0;",
+        "mov.u32 %r7, %r2;",       "and.b32 %r7, %r2, 15;", "shr.u32 %r7, %r2, 4;",
+        "xor.b32 %r7, %r2, 0x55;", "mov.u32 %r7, 9;",       "mul.lo.u32 %r7, %r2, 3;",
+        "and.b32 %r7, %r2, 0xf0;",
     };
     for (size_t k = 0; k < 2 * ARRAY_LEN(index); k++) {
         bool some = k % 2;
         struct rig r;
         struct str ptx = {0};
-        str_add(&ptx, HEAD ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS);
-        str_add(&ptx, "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; mov.u32 %r2, %tid.x; mul.wide.u32 %rd3, %r2, 4;\n");
+        str_add(&ptx, HEAD
+                ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS);
+        str_add(&ptx, "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; mov.u32 %r2, %tid.x; "
+                      "mul.wide.u32 %rd3, %r2, 4;\n");
         str_add(&ptx, "add.s64 %rd4, %rd1, %rd3;\n");
         str_add(&ptx, some ? "rem.u32 %r6, %r2, 5; setp.eq.u32 %p1, %r6, 0; @%p1 ret;\n" : "");
         str_add(&ptx, index[k / 2]);
@@ -411,15 +471,20 @@ static void every_pattern_of_addresses(void)
 static void local_memory_is_each_lanes_own(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
-                    ".local .align 8 .b8 depot[64];\n"
-                    "ld.param.u64 %rd1, [p0]; mov.u32 %r2, %tid.x; mul.wide.u32 %rd3, %r2, 4; add.s64 %rd4, %rd1, %rd3;\n"
-                    "mov.u64 %rd5, depot; cvta.local.u64 %rd6, %rd5; mov.u32 %r6, 0;\n"
-                    "L: mad.lo.u32 %r7, %r2, 100, %r6; mul.wide.u32 %rd7, %r6, 4; add.s64 %rd8, %rd5, %rd7;\n"
-                    "st.local.u32 [%rd8], %r7; add.u32 %r6, %r6, 1; setp.lt.u32 %p1, %r6, 16; @%p1 bra L;\n"
-                    "and.b32 %r8, %r2, 15; mul.wide.u32 %rd9, %r8, 4; add.s64 %rd10, %rd6, %rd9; ld.u32 %r9, [%rd10];\n"
-                    "ld.local.u32 %r10, [depot+4]; add.u32 %r9, %r9, %r10; st.global.u32 [%rd4], %r9; ret; }",
-           1, 128);
+    rig_do(
+        &r,
+        HEAD
+        ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
+        ".local .align 8 .b8 depot[64];\n"
+        "ld.param.u64 %rd1, [p0]; mov.u32 %r2, %tid.x; mul.wide.u32 %rd3, %r2, 4; add.s64 %rd4, "
+        "%rd1, %rd3;\n"
+        "mov.u64 %rd5, depot; cvta.local.u64 %rd6, %rd5; mov.u32 %r6, 0;\n"
+        "L: mad.lo.u32 %r7, %r2, 100, %r6; mul.wide.u32 %rd7, %r6, 4; add.s64 %rd8, %rd5, %rd7;\n"
+        "st.local.u32 [%rd8], %r7; add.u32 %r6, %r6, 1; setp.lt.u32 %p1, %r6, 16; @%p1 bra L;\n"
+        "and.b32 %r8, %r2, 15; mul.wide.u32 %rd9, %r8, 4; add.s64 %rd10, %rd6, %rd9; ld.u32 %r9, "
+        "[%rd10];\n"
+        "ld.local.u32 %r10, [depot+4]; add.u32 %r9, %r9, %r10; st.global.u32 [%rd4], %r9; ret; }",
+        1, 128);
     for (uint32_t i = 0; i < 128; i++)
         REQUIRE(r.p0[i] == 200 * i + (i & 15) + 1);
     rig_free(&r);
@@ -428,10 +493,13 @@ static void local_memory_is_each_lanes_own(void)
 static void parameters_have_addresses(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
-                    "mov.b64 %rd1, p0; cvta.param.u64 %rd2, %rd1; ld.u64 %rd3, [%rd2]; ld.param.u32 %r1, [%rd1+16];\n"
-                    "isspacep.global %p1, %rd3; selp.u32 %r2, 10, 20, %p1; isspacep.shared %p2, %rd3;\n"
-                    "selp.u32 %r3, 1, 2, %p2; add.u32 %r2, %r2, %r3; add.u32 %r2, %r2, %r1; st.global.u32 [%rd3], %r2; ret; }",
+    rig_do(&r,
+           HEAD ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
+                "mov.b64 %rd1, p0; cvta.param.u64 %rd2, %rd1; ld.u64 %rd3, [%rd2]; ld.param.u32 "
+                "%r1, [%rd1+16];\n"
+                "isspacep.global %p1, %rd3; selp.u32 %r2, 10, 20, %p1; isspacep.shared %p2, %rd3;\n"
+                "selp.u32 %r3, 1, 2, %p2; add.u32 %r2, %r2, %r3; add.u32 %r2, %r2, %r1; "
+                "st.global.u32 [%rd3], %r2; ret; }",
            1, 32);
     REQUIRE(r.p0[0] == 12);
     rig_free(&r);
@@ -440,13 +508,19 @@ static void parameters_have_addresses(void)
 static void atomics_go_in_order_of_lanes(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".shared .align 4 .u32 s;\n" KERNEL(
-                   "st.shared.u32 [s], 0; bar.sync 0; atom.shared.add.u32 %r6, [s], 3; st.global.u32 [%rd4], %r6;\n"
-                   "atom.global.inc.u32 %r7, [%rd2], 9; atom.global.dec.u32 %r7, [%rd2+4], 5; atom.global.max.s32 %r7, [%rd2+8], %r2;\n"
-                   "cvt.rn.f32.u32 %f1, %r2; atom.global.add.f32 %f2, [%rd2+12], %f1; mov.b16 %h1, 0; mov.b16 %h2, 5;\n"
-                   "atom.global.cas.b16 %h3, [%rd2+18], %h1, %h2; cvt.rn.f64.u32 %fd1, %r2; atom.global.add.f64 %fd2, [%rd2+24], %fd1;\n"
-                   "cvt.u64.u32 %rd6, %r2; red.global.or.b64 [%rd2+32], %rd6; atom.global.min.u64 %rd7, [%rd2+40], %rd6;\n"
-                   "atom.global.exch.b32 %r8, [%rd2+48], %r2;"),
+    rig_do(&r,
+           HEAD ".shared .align 4 .u32 s;\n" KERNEL(
+               "st.shared.u32 [s], 0; bar.sync 0; atom.shared.add.u32 %r6, [s], 3; st.global.u32 "
+               "[%rd4], %r6;\n"
+               "atom.global.inc.u32 %r7, [%rd2], 9; atom.global.dec.u32 %r7, [%rd2+4], 5; "
+               "atom.global.max.s32 %r7, [%rd2+8], %r2;\n"
+               "cvt.rn.f32.u32 %f1, %r2; atom.global.add.f32 %f2, [%rd2+12], %f1; mov.b16 %h1, 0; "
+               "mov.b16 %h2, 5;\n"
+               "atom.global.cas.b16 %h3, [%rd2+18], %h1, %h2; cvt.rn.f64.u32 %fd1, %r2; "
+               "atom.global.add.f64 %fd2, [%rd2+24], %fd1;\n"
+               "cvt.u64.u32 %rd6, %r2; red.global.or.b64 [%rd2+32], %rd6; atom.global.min.u64 "
+               "%rd7, [%rd2+40], %rd6;\n"
+               "atom.global.exch.b32 %r8, [%rd2+48], %r2;"),
            1, 100);
     for (uint32_t i = 0; i < 100; i++)
         REQUIRE(r.p0[i] == 3 * i);
@@ -462,8 +536,9 @@ static void atomics_go_in_order_of_lanes(void)
 static void many_threads_count_right(void)
 {
     struct rig r;
-    rig_load(&r, HEAD KERNEL("and.b32 %r6, %r5, 63; mul.wide.u32 %rd5, %r6, 4; add.s64 %rd6, %rd1, %rd5;\n"
-                             "red.global.add.u32 [%rd6], 1; atom.global.add.f32 %f1, [%rd2], 0f3F800000;"));
+    rig_load(&r, HEAD KERNEL(
+                     "and.b32 %r6, %r5, 63; mul.wide.u32 %rd5, %r6, 4; add.s64 %rd6, %rd1, %rd5;\n"
+                     "red.global.add.u32 [%rd6], 1; atom.global.add.f32 %f1, [%rd2], 0f3F800000;"));
     REQUIRE(rig_run_on(&r, 500, 96, 4) == 0);
     for (uint32_t i = 0; i < 64; i++)
         REQUIRE(r.p0[i] == 750);
@@ -476,11 +551,16 @@ static void many_threads_count_right(void)
 static void malloc_gives_each_lane_its_own(void)
 {
     struct rig r;
-    rig_do(&r, HEAD ".extern .func (.param .b64 r) malloc(.param .b64 a);\n.extern .func free(.param .b64 a);\n" KERNEL(
-                   "{ .param .b64 x; .param .b64 y; st.param.b64 [x], 24; call.uni (y), malloc, (x); ld.param.b64 %rd5, [y]; }\n"
-                   "st.u32 [%rd5+20], %r2; bar.sync 0; ld.u32 %r6, [%rd5+20]; st.global.u32 [%rd4], %r6;\n"
-                   "{ .param .b64 x; st.param.b64 [x], %rd5; call.uni free, (x); }"),
-           2, 64);
+    rig_do(
+        &r,
+        HEAD
+        ".extern .func (.param .b64 r) malloc(.param .b64 a);\n.extern .func free(.param .b64 "
+        "a);\n" KERNEL(
+            "{ .param .b64 x; .param .b64 y; st.param.b64 [x], 24; call.uni (y), malloc, (x); "
+            "ld.param.b64 %rd5, [y]; }\n"
+            "st.u32 [%rd5+20], %r2; bar.sync 0; ld.u32 %r6, [%rd5+20]; st.global.u32 [%rd4], %r6;\n"
+            "{ .param .b64 x; st.param.b64 [x], %rd5; call.uni free, (x); }"),
+        2, 64);
     for (uint32_t i = 0; i < 128; i++)
         REQUIRE(r.p0[i] == i % 64);
     rig_free(&r);
@@ -489,13 +569,20 @@ static void malloc_gives_each_lane_its_own(void)
 static void registers_tell_where_a_lane_is(void)
 {
     struct rig r;
-    rig_load(&r, HEAD ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
-                      "ld.param.u64 %rd1, [p0]; mov.u32 %r1, %tid.x; mov.u32 %r2, %tid.y; mov.u32 %r3, %tid.z; mov.u32 %r4, %ntid.x;\n"
-                      "mov.u32 %r5, %ntid.y; mad.lo.u32 %r6, %r3, %r5, %r2; mad.lo.u32 %r6, %r6, %r4, %r1; mov.u32 %r7, %ctaid.y;\n"
-                      "mov.u32 %r8, %nctaid.y; mul.lo.u32 %r9, %r8, %r7; mov.u32 %r10, %laneid; mov.u32 %r11, %warpid;\n"
-                      "shl.b32 %r12, %r11, 5; add.u32 %r12, %r12, %r10; sub.u32 %r12, %r12, %r6; add.u32 %r9, %r9, %r12;\n"
-                      "mov.u32 %r13, %lanemask_lt; popc.b32 %r13, %r13; sub.u32 %r13, %r13, %r10; add.u32 %r9, %r9, %r13;\n"
-                      "mul.wide.u32 %rd2, %r6, 4; add.s64 %rd3, %rd1, %rd2; st.global.u32 [%rd3], %r9; ret; }");
+    rig_load(
+        &r, HEAD
+        ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
+        "ld.param.u64 %rd1, [p0]; mov.u32 %r1, %tid.x; mov.u32 %r2, %tid.y; mov.u32 %r3, %tid.z; "
+        "mov.u32 %r4, %ntid.x;\n"
+        "mov.u32 %r5, %ntid.y; mad.lo.u32 %r6, %r3, %r5, %r2; mad.lo.u32 %r6, %r6, %r4, %r1; "
+        "mov.u32 %r7, %ctaid.y;\n"
+        "mov.u32 %r8, %nctaid.y; mul.lo.u32 %r9, %r8, %r7; mov.u32 %r10, %laneid; mov.u32 %r11, "
+        "%warpid;\n"
+        "shl.b32 %r12, %r11, 5; add.u32 %r12, %r12, %r10; sub.u32 %r12, %r12, %r6; add.u32 %r9, "
+        "%r9, %r12;\n"
+        "mov.u32 %r13, %lanemask_lt; popc.b32 %r13, %r13; sub.u32 %r13, %r13, %r10; add.u32 %r9, "
+        "%r9, %r13;\n"
+        "mul.wide.u32 %rd2, %r6, 4; add.s64 %rd3, %rd1, %rd2; st.global.u32 [%rd3], %r9; ret; }");
     r.launch.grid[1] = 5;
     r.launch.block[1] = 3;
     r.launch.block[2] = 4;
@@ -524,23 +611,31 @@ static void expect_fault(const char *ptx, int code, const char *words, uint32_t 
 
 static void faults_say_what_was_wrong(void)
 {
-    expect_fault(HEAD KERNEL("mul.wide.u32 %rd5, %r2, 4096; add.s64 %rd6, %rd1, %rd5; st.global.u32 [%rd6], 1;"), 700,
-                 "past the end of the 65536-byte allocation", 16);
-    expect_fault(HEAD KERNEL("add.s64 %rd5, %rd1, 2; ld.global.u32 %r6, [%rd5];"), 716, "not a multiple of", 0);
+    expect_fault(
+        HEAD KERNEL(
+            "mul.wide.u32 %rd5, %r2, 4096; add.s64 %rd6, %rd1, %rd5; st.global.u32 [%rd6], 1;"),
+        700, "past the end of the 65536-byte allocation", 16);
+    expect_fault(HEAD KERNEL("add.s64 %rd5, %rd1, 2; ld.global.u32 %r6, [%rd5];"), 716,
+                 "not a multiple of", 0);
     expect_fault(HEAD KERNEL("ld.global.v2.u32 {%r6, %r7}, [%rd4];"), 716, "not a multiple of", 1);
     expect_fault(HEAD KERNEL("mov.u64 %rd5, 0; ld.global.u32 %r6, [%rd5];"), 700, "k", 0);
     expect_fault(HEAD KERNEL("mov.u64 %rd5, -4; ld.global.u64 %rd6, [%rd5+4];"), 700, "k", 0);
-    expect_fault(HEAD ".const .align 4 .b8 c[16];\n" KERNEL("mov.u64 %rd5, c; cvta.const.u64 %rd6, %rd5; ld.u32 %r6, [%rd6]; st.u32 [%rd6], 1;"),
-                 700, "c", 0);
-    expect_fault(HEAD ".shared .align 4 .b8 s[64];\n" KERNEL("mov.u32 %r6, s; shl.b32 %r7, %r2, 2; add.u32 %r6, %r6, %r7; st.shared.u32 [%r6], 1;"),
-                 700, "shared", 16);
+    expect_fault(
+        HEAD ".const .align 4 .b8 c[16];\n" KERNEL(
+            "mov.u64 %rd5, c; cvta.const.u64 %rd6, %rd5; ld.u32 %r6, [%rd6]; st.u32 [%rd6], 1;"),
+        700, "c", 0);
+    expect_fault(
+        HEAD ".shared .align 4 .b8 s[64];\n" KERNEL(
+            "mov.u32 %r6, s; shl.b32 %r7, %r2, 2; add.u32 %r6, %r6, %r7; st.shared.u32 [%r6], 1;"),
+        700, "shared", 16);
     expect_fault(HEAD KERNEL("setp.eq.u32 %p1, %r2, 5; @%p1 trap;"), 719, "k", 5);
 }
 
 static void endless_recursion_ends(void)
 {
     struct rig r;
-    rig_load(&r, HEAD ".func f()\n{ .reg .b32 %r<2>; call.uni f, (); ret; }\n" KERNEL("call.uni f, ();"));
+    rig_load(&r, HEAD
+             ".func f()\n{ .reg .b32 %r<2>; call.uni f, (); ret; }\n" KERNEL("call.uni f, ();"));
     REQUIRE(rig_run(&r, 1, 64) == 714);
     REQUIRE(strstr(r.fault.text, "stack"));
     rig_free(&r);
@@ -549,20 +644,25 @@ static void endless_recursion_ends(void)
 static void the_first_fault_stops_every_block(void)
 {
     struct rig r;
-    rig_load(&r, HEAD KERNEL("setp.eq.u32 %p1, %r3, 3; @%p1 trap; L: ld.volatile.global.u32 %r6, [%rd2]; bra L;"));
+    rig_load(
+        &r,
+        HEAD KERNEL(
+            "setp.eq.u32 %p1, %r3, 3; @%p1 trap; L: ld.volatile.global.u32 %r6, [%rd2]; bra L;"));
     REQUIRE(rig_run_on(&r, 40, 32, 2) == 719);
     REQUIRE(r.fault.block[0] == 3);
     rig_free(&r);
 }
 
-static const char printing[] =
-    HEAD ".extern .func (.param .b32 r) vprintf(.param .b64 f, .param .b64 a);\n"
-         ".global .align 1 .b8 fmt[10] = {98, 37, 100, 32, 116, 37, 100, 10, 0, 0};\n"
-         ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS ".local .align 8 .b8 depot[8];\n"
-         "mov.u32 %r2, %tid.x; mov.u32 %r3, %ctaid.x; mov.u64 %rd1, depot; cvta.local.u64 %rd2, %rd1;\n"
-         "st.local.v2.u32 [%rd1], {%r3, %r2}; mov.u64 %rd3, fmt; cvta.global.u64 %rd4, %rd3;\n"
-         "{ .param .b64 x; .param .b64 y; .param .b32 z; st.param.b64 [x], %rd4; st.param.b64 [y], %rd2;\n"
-         "call.uni (z), vprintf, (x, y); ld.param.b32 %r6, [z]; } ret; }";
+static const char printing[] = HEAD
+    ".extern .func (.param .b32 r) vprintf(.param .b64 f, .param .b64 a);\n"
+    ".global .align 1 .b8 fmt[10] = {98, 37, 100, 32, 116, 37, 100, 10, 0, 0};\n"
+    ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS
+    ".local .align 8 .b8 depot[8];\n"
+    "mov.u32 %r2, %tid.x; mov.u32 %r3, %ctaid.x; mov.u64 %rd1, depot; cvta.local.u64 %rd2, %rd1;\n"
+    "st.local.v2.u32 [%rd1], {%r3, %r2}; mov.u64 %rd3, fmt; cvta.global.u64 %rd4, %rd3;\n"
+    "{ .param .b64 x; .param .b64 y; .param .b32 z; st.param.b64 [x], %rd4; st.param.b64 [y], "
+    "%rd2;\n"
+    "call.uni (z), vprintf, (x, y); ld.param.b32 %r6, [z]; } ret; }";
 
 static void output_comes_in_order_of_blocks(void)
 {

@@ -101,7 +101,8 @@ static void foreign_memory_can_be_mapped(void)
 {
     static char host[100];
     struct simt_space *s = new_space();
-    struct simt_range r = {.base = (uintptr_t) host, .size = sizeof host, .kind = SIMT_RANGE_HOST, .name = "host"};
+    struct simt_range r = {
+        .base = (uintptr_t) host, .size = sizeof host, .kind = SIMT_RANGE_HOST, .name = "host"};
     REQUIRE(simt_space_map(s, &r) == 0);
     REQUIRE(simt_space_map(s, &r) == -1);
     struct simt_range part = {.base = r.base + 50, .size = 100, .kind = SIMT_RANGE_HOST};
@@ -150,7 +151,8 @@ static void *probe(void *arg)
     struct prober *p = arg;
     for (int i = 0; i < 20000; i++) {
         struct simt_hit hit;
-        p->wrong += !simt_space_probe(p->space, p->steady + 5, &hit) || hit.base != p->steady || hit.size != 4096;
+        p->wrong += !simt_space_probe(p->space, p->steady + 5, &hit) || hit.base != p->steady ||
+                    hit.size != 4096;
     }
     return NULL;
 }
