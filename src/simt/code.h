@@ -79,7 +79,7 @@ struct simt_frame {
     const struct ptx_func *func;
     uint32_t pc, end;           /* its instructions are [pc, end) */
     uint32_t columns;           /* word columns of its frame, constants and predicates included */
-    uint32_t local_size;        /* bytes a lane of its .local and .param variables, 16-byte aligned */
+    uint32_t local_size;        /* bytes a lane of .local and .param variables, multiple of 16 */
     const struct simt_const *consts;
     uint32_t const_count;
     /* Where lanes stand that call it: every function has columns of its own, because lanes that are
