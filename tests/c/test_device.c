@@ -116,7 +116,7 @@ static int run_apart(const struct test_case *c, const char *which)
     pid_t pid = fork();
     REQUIRE(pid >= 0);
     if (!pid) {
-        alarm(120);
+        alarm(300);
         if (load_driver(which) != 0 || (c->cpu_only && !cu.runcuFaultText))
             exit(TEST_SKIPPED);
         c->run();
