@@ -4,7 +4,7 @@
 
 #include "simt/code.h"
 
-enum { SIMT_NO_SLOT = UINT32_MAX };
+#define SIMT_NO_SLOT UINT32_MAX
 
 /* Columns before a callee's frame: where each lane returns to (pc, base, local). */
 enum { SIMT_LINK_COLUMNS = 3 };

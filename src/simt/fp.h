@@ -7,6 +7,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdatomic.h>
 
 #include "base/base.h"
 
@@ -55,19 +56,19 @@ static ALWAYS_INLINE double fp_double(uint64_t u)
 enum fp_mode { FP_RN, FP_RM, FP_RP, FP_RZ };
 
 #if defined(__SSE2__)
-static ALWAYS_INLINE unsigned fp_round_begin(enum fp_mode mode)
+static ALWAYS_INLINE unsigned fp_round_set(enum fp_mode mode)
 {
     const unsigned saved = _mm_getcsr();
     _mm_setcsr((saved & ~0x6000u) | (unsigned) mode << 13);
     return saved;
 }
 
-static ALWAYS_INLINE void fp_round_end(unsigned saved)
+static ALWAYS_INLINE void fp_round_restore(unsigned saved)
 {
     _mm_setcsr(saved);
 }
 #else
-static ALWAYS_INLINE unsigned fp_round_begin(enum fp_mode mode)
+static ALWAYS_INLINE unsigned fp_round_set(enum fp_mode mode)
 {
     static const int modes[] = {FE_TONEAREST, FE_DOWNWARD, FE_UPWARD, FE_TOWARDZERO};
     const unsigned saved = (unsigned) fegetround();
@@ -75,11 +76,27 @@ static ALWAYS_INLINE unsigned fp_round_begin(enum fp_mode mode)
     return saved;
 }
 
-static ALWAYS_INLINE void fp_round_end(unsigned saved)
+static ALWAYS_INLINE void fp_round_restore(unsigned saved)
 {
     fesetround((int) saved);
 }
 #endif
+
+/* What is computed between the two must come from memory after the first and be stored before the
+ * second: the fences keep compilers, which know nothing of rounding modes, from moving those
+ * accesses. */
+static ALWAYS_INLINE unsigned fp_round_begin(enum fp_mode mode)
+{
+    const unsigned saved = fp_round_set(mode);
+    atomic_signal_fence(memory_order_seq_cst);
+    return saved;
+}
+
+static ALWAYS_INLINE void fp_round_end(unsigned saved)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    fp_round_restore(saved);
+}
 
 /* ---- signs, flushing, saturation ---- */
 

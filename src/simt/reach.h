@@ -26,7 +26,7 @@ struct access {
 
 /* reach.c: looks for the range that holds [address, address + bytes), for a lane whose own local memory counts too (SIMT_NO_LANE:
  * none); true: x->base and x->size are set to it. */
-enum { SIMT_NO_LANE = UINT32_MAX };
+#define SIMT_NO_LANE UINT32_MAX
 bool simt_reach(struct access *x, uint64_t address, uint64_t bytes, uint32_t lane);
 /* reach.c: records why the lane's access is refused: misaligned or out of reach. Returns SIMT_TRAP. */
 enum simt_flow simt_refuse(const struct access *x, uint64_t address, uint32_t lane);
