@@ -219,7 +219,9 @@ def doctor():
             for dev in runcu.devices(driver):
                 capability = '.'.join(map(str, dev.compute_capability()))
                 memory = dev.total_memory() / 2**30
-                print(f'device {driver}:{dev.ordinal}: {dev.name()}, {capability}, {memory:.1f} GiB')
+                print(
+                    f'device {driver}:{dev.ordinal}: {dev.name()}, {capability}, {memory:.1f} GiB'
+                )
         except Error as e:
             print(f'driver {driver}: {e}')
     try:

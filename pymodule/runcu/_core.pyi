@@ -1,4 +1,4 @@
-"""The C part of runcu. Its classes are public as attributes of `runcu.driver` and `runcu.compiler`."""
+"""The C part of runcu. Its classes are attributes of `runcu.driver` and `runcu.compiler`."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Literal, SupportsIndex, final
@@ -11,8 +11,8 @@ from typing_extensions import Buffer, Self
 _Address = Any
 #: Block or grid: one to three extents.
 _Shape = SupportsIndex | Sequence[SupportsIndex]
-#: None is the legacy default stream; other libraries' have __cuda_stream__.
-_Stream = Stream | None | Any
+#: A Stream, None for the legacy default stream, or another library's with __cuda_stream__.
+_Stream = Any
 
 class Device:
     """A device.
@@ -350,7 +350,9 @@ class Function:
 class Launcher:
     """A kernel with grid, block, stream and shared memory chosen: what kernel[...] gives."""
 
-    def __call__(self, *args: Any, time_kernel: bool = False, strict: bool = False) -> float | None: ...
+    def __call__(
+        self, *args: Any, time_kernel: bool = False, strict: bool = False
+    ) -> float | None: ...
 
 class Program:
     """What compiling a source came to."""

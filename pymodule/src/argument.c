@@ -1,5 +1,5 @@
-/* Python values as kernel arguments. What fits which parameter is the C library's business; here a value becomes a runcu_arg, exact types
- * first, without making an object. */
+/* Python values as kernel arguments. What fits which parameter is the C library's business; here a
+ * value becomes a runcu_arg, exact types first, without making an object. */
 #include "core.h"
 
 #include <string.h>
@@ -31,20 +31,23 @@ static void set_address(runcu_arg *arg, uint64_t address)
     arg->value.u = address;
 }
 
-/* --- NumPy scalars ------------------------------------------------------------------------------------------------------ */
+/* --- NumPy scalars --- */
 
-#define SCALAR(T, argument)                                                                        \
-    (struct bind_scalar){&Py##T##ArrType_Type, argument, offsetof(Py##T##ScalarObject, obval),     \
-                         sizeof(((Py##T##ScalarObject *) NULL)->obval)}
-#define INTEGER(T)                                                                                 \
-    SCALAR(T, sizeof(((Py##T##ScalarObject *) NULL)->obval) == 1   ? RUNCU_ARG_I8                  \
-              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 2 ? RUNCU_ARG_I16                 \
-              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 4 ? RUNCU_ARG_I32                 \
+#define SCALAR(T, argument)                                                   \
+    (struct bind_scalar)                                                      \
+    {                                                                         \
+        &Py##T##ArrType_Type, argument, offsetof(Py##T##ScalarObject, obval), \
+            sizeof(((Py##T##ScalarObject *) NULL)->obval)                     \
+    }
+#define INTEGER(T)                                                                 \
+    SCALAR(T, sizeof(((Py##T##ScalarObject *) NULL)->obval) == 1   ? RUNCU_ARG_I8  \
+              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 2 ? RUNCU_ARG_I16 \
+              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 4 ? RUNCU_ARG_I32 \
                                                                    : RUNCU_ARG_I64)
-#define UNSIGNED(T)                                                                                \
-    SCALAR(T, sizeof(((Py##T##ScalarObject *) NULL)->obval) == 1   ? RUNCU_ARG_U8                  \
-              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 2 ? RUNCU_ARG_U16                 \
-              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 4 ? RUNCU_ARG_U32                 \
+#define UNSIGNED(T)                                                                \
+    SCALAR(T, sizeof(((Py##T##ScalarObject *) NULL)->obval) == 1   ? RUNCU_ARG_U8  \
+              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 2 ? RUNCU_ARG_U16 \
+              : sizeof(((Py##T##ScalarObject *) NULL)->obval) == 4 ? RUNCU_ARG_U32 \
                                                                    : RUNCU_ARG_U64)
 
 /* The order is that of the search: what programs pass most stands first. */
@@ -125,7 +128,7 @@ static void read_scalar(runcu_arg *arg, const struct bind_scalar *scalar, PyObje
     read_number(arg, scalar->kind, (const char *) value + scalar->offset, scalar->size);
 }
 
-/* --- Python numbers ----------------------------------------------------------------------------------------------------- */
+/* --- Python numbers --- */
 
 static int read_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i)
 {
@@ -139,13 +142,14 @@ static int read_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i)
     arg->value.i = n;
     if (!overflow)
         return 0;
-    arg->kind = RUNCU_ARG_U64; /* which goes to a signed parameter of 8 bytes as well, but this int has no bits that were meant so */
+    arg->kind = RUNCU_ARG_U64; /* which goes to a signed parameter of 8 bytes as well, but this int
+                                  has no bits that were meant so */
     arg->value.u = overflow > 0 ? PyLong_AsUnsignedLongLong(value) : 0;
     bool is_signed = p && p->kind == RUNCU_PARAM_INT && !p->is_sign_unknown;
     if (overflow < 0 || is_signed || PyErr_Occurred()) {
         PyErr_Clear();
-        return bind_raise(PyExc_OverflowError, "parameter #%zd (0-based): %S does not fit %s", i, value,
-                          p && p->type && *p->type ? p->type : "64 bits");
+        return bind_raise(PyExc_OverflowError, "parameter #%zd (0-based): %S does not fit %s", i,
+                          value, p && p->type && *p->type ? p->type : "64 bits");
     }
     return 0;
 }
@@ -171,7 +175,8 @@ static void pack_bfloat16(unsigned char *out, double value)
     memcpy(out, &upper, sizeof upper);
 }
 
-/* __half and __nv_bfloat16 are structs to the compiler, numbers to people. True if the value has been packed as one. */
+/* __half and __nv_bfloat16 are structs to the compiler, numbers to people. True if the value has
+ * been packed as one. */
 static int read_half(struct bind_arguments *call, Py_ssize_t i, double value)
 {
     const runcu_param *p = param_of(call, i);
@@ -221,7 +226,7 @@ static int read_complex(struct bind_arguments *call, Py_ssize_t i, PyObject *val
     return 0;
 }
 
-/* --- host memory -------------------------------------------------------------------------------------------------------- */
+/* --- host memory --- */
 
 struct bind_hold *bind_new_hold(struct bind_arguments *call)
 {
@@ -233,7 +238,8 @@ struct bind_hold *bind_new_hold(struct bind_arguments *call)
 }
 
 /* In, Out, InOut themselves: the library carries the bytes. */
-static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handler *handler, uint8_t kind)
+static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handler *handler,
+                          uint8_t kind)
 {
     struct bind_hold *hold = bind_new_hold(call);
     if (!hold)
@@ -251,7 +257,8 @@ static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handle
     return 0;
 }
 
-/* A handler that somebody derived, or whose device memory somebody has asked for: it is called before and after the launch. */
+/* A handler that somebody derived, or whose device memory somebody has asked for: it is called
+ * before and after the launch. */
 static int read_handler(struct bind_arguments *call, Py_ssize_t i, PyObject *handler)
 {
     bind_state *state = call->function->state;
@@ -272,11 +279,13 @@ static int read_handler(struct bind_arguments *call, Py_ssize_t i, PyObject *han
 
 static int fail_host_array(const runcu_param *p, Py_ssize_t i)
 {
-    return bind_raise(PyExc_TypeError,
-                      "parameter #%zd (0-based) of the kernel is a pointer%s%s%s, the argument a host array: pass it as In(array), "
-                      "Out(array) or InOut(array), or make a device array of it with to_gpu or to_device",
-                      i, p && p->type && *p->type ? " (" : "", p && p->type ? p->type : "",
-                      p && p->type && *p->type ? ")" : "");
+    return bind_raise(
+        PyExc_TypeError,
+        "parameter #%zd (0-based) of the kernel is a pointer%s%s%s, the argument a host array: "
+        "pass it as In(array), "
+        "Out(array) or InOut(array), or make a device array of it with to_gpu or to_device",
+        i, p && p->type && *p->type ? " (" : "", p && p->type ? p->type : "",
+        p && p->type && *p->type ? ")" : "");
 }
 
 static int read_array(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array)
@@ -293,7 +302,8 @@ static int read_array(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *
             return PyErr_Occurred() ? -1 : fail_type((PyObject *) array, i);
         }
         int status = bind_argument(call, i, scalar);
-        if (status == 0 && call->args[i].kind == RUNCU_ARG_BYTES) /* they are in the scalar, which goes */
+        if (status == 0 &&
+            call->args[i].kind == RUNCU_ARG_BYTES) /* they are in the scalar, which goes */
             set_bytes(&call->args[i],
                       memcpy(call->scratch[i].bytes, call->args[i].value.p, call->args[i].size),
                       call->args[i].size);
@@ -325,9 +335,10 @@ static uint8_t kind_of_format(const char *format, Py_ssize_t size)
         return of_size[0][size];
     if (strchr("BHILQNPZ", *format))
         return of_size[1][size];
-    return *format == '?' ? RUNCU_ARG_BOOL : *format == 'f' ? RUNCU_ARG_F32
-           : *format == 'd'                                 ? RUNCU_ARG_F64
-                                                            : 0;
+    return *format == '?'   ? RUNCU_ARG_BOOL
+           : *format == 'f' ? RUNCU_ARG_F32
+           : *format == 'd' ? RUNCU_ARG_F64
+                            : 0;
 }
 
 /* ctypes, bytes and the like go by value; numbers among them as such. */
@@ -350,7 +361,7 @@ static int read_buffer(struct bind_arguments *call, Py_ssize_t i, PyObject *valu
     return 0;
 }
 
-/* --- everything else ---------------------------------------------------------------------------------------------------- */
+/* --- everything else --- */
 
 static int read_cuda_array(runcu_arg *arg, const struct bind_cuda_array *array)
 {

@@ -1,4 +1,5 @@
-/* Context. The driver keeps each thread's stack of contexts; the module keeps alive what lies on one, as PyCUDA does. */
+/* Context. The driver keeps each thread's stack of contexts; the module keeps alive what lies on
+ * one, as PyCUDA does. */
 #include "core.h"
 
 static bind_state *state_of(PyObject *self)
@@ -36,9 +37,10 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
 {
     (void) args;
     (void) kwargs;
-    return PyErr_Format(PyExc_TypeError,
-                        "%s objects come from Device.make_context() and Device.retain_primary_context()",
-                        type->tp_name);
+    return PyErr_Format(
+        PyExc_TypeError,
+        "%s objects come from Device.make_context() and Device.retain_primary_context()",
+        type->tp_name);
 }
 
 static void context_dealloc(PyObject *self)
@@ -97,8 +99,9 @@ static int pop(bind_state *state)
     runcu_context *current = NULL;
     int status = runcu_context_peek(&current);
     if (status == 0 && !current)
-        return bind_raise(state->logic_error,
-                          "context::pop failed: invalid device context - cannot pop non-current context");
+        return bind_raise(
+            state->logic_error,
+            "context::pop failed: invalid device context - cannot pop non-current context");
     if (current)
         runcu_context_retain(current); /* the stack may be its last owner but us */
     if (status == 0)
@@ -133,8 +136,9 @@ static PyObject *context_detach(PyObject *self, PyObject *unused)
     bind_context *c = (bind_context *) self;
     int status;
     if (!runcu_context_is_alive(c->context)) {
-        bind_raise(c->state->logic_error,
-                   "context::detach failed: invalid device context - cannot detach from invalid context");
+        bind_raise(
+            c->state->logic_error,
+            "context::detach failed: invalid device context - cannot detach from invalid context");
         return NULL;
     }
     BIND_UNLOCKED(status, runcu_context_detach(c->context));
@@ -177,7 +181,7 @@ static PyObject *context_device(PyObject *self, void *closure)
     return bind_device_wrap(state_of(self), runcu_context_device(((bind_context *) self)->context));
 }
 
-/* --- functions of the module that are attributes of the class --------------------------------------------------------------- */
+/* --- functions of the module that are attributes of the class --- */
 
 static PyObject *context_pop(PyObject *module, PyObject *unused)
 {
@@ -209,7 +213,8 @@ static PyObject *context_attach(PyObject *module, PyObject *const *args, Py_ssiz
 {
     (void) args;
     if (nargs > 1)
-        return PyErr_Format(PyExc_TypeError, "attach() takes at most 1 argument (%zd given)", nargs);
+        return PyErr_Format(PyExc_TypeError, "attach() takes at most 1 argument (%zd given)",
+                            nargs);
     return current(bind_module_state(module), runcu_context_current);
 }
 
@@ -280,17 +285,21 @@ static PyObject *context_get_cache_config(PyObject *module, PyObject *unused)
 
 PyMethodDef bind_context_statics[] = {
     {"pop", context_pop, METH_NOARGS,
-     "pop()\n--\n\nTakes the current context off this thread's stack; the one beneath becomes current."},
+     "pop()\n--\n\nTakes the current context off this thread's stack; the one beneath becomes "
+     "current."},
     {"attach", (PyCFunction) (void (*)(void)) context_attach, METH_FASTCALL,
      "attach(flags=0, /)\n--\n\nThe current context, made if there is none."},
     {"get_current", context_get_current, METH_NOARGS,
      "get_current()\n--\n\nThe current context of this thread, or None."},
-    {"get_device", context_get_device, METH_NOARGS, "get_device()\n--\n\nThe current context's device."},
+    {"get_device", context_get_device, METH_NOARGS,
+     "get_device()\n--\n\nThe current context's device."},
     {"synchronize", context_synchronize, METH_NOARGS,
-     "synchronize()\n--\n\nWaits for all work of the current context; what kernels did wrong is raised here."},
+     "synchronize()\n--\n\nWaits for all work of the current context; what kernels did wrong is "
+     "raised here."},
     {"set_limit", (PyCFunction) (void (*)(void)) context_set_limit, METH_FASTCALL | METH_KEYWORDS,
      "set_limit(limit, value)\n--\n\nSets one of `limit`: bytes or a count."},
-    {"get_limit", context_get_limit, METH_O, "get_limit(limit, /)\n--\n\nThe value of one of `limit`."},
+    {"get_limit", context_get_limit, METH_O,
+     "get_limit(limit, /)\n--\n\nThe value of one of `limit`."},
     {"set_cache_config", context_set_cache_config, METH_O,
      "set_cache_config(config, /)\n--\n\nPrefers cache or shared memory: one of func_cache."},
     {"get_cache_config", context_get_cache_config, METH_NOARGS,
@@ -302,7 +311,8 @@ static PyMethodDef context_methods[] = {
     {"push", context_push, METH_NOARGS,
      "push($self, /)\n--\n\nMakes it this thread's current context, on top of the earlier one."},
     {"detach", context_detach, METH_NOARGS,
-     "detach($self, /)\n--\n\nDestroys it now (a primary one: gives up our hold), whatever objects of it exist."},
+     "detach($self, /)\n--\n\nDestroys it now (a primary one: gives up our hold), whatever objects "
+     "of it exist."},
     {"get_api_version", context_get_api_version, METH_NOARGS,
      "get_api_version($self, /)\n--\n\nThe version of the driver API that it was made with."},
     {"__enter__", context_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nPushes it."},

@@ -1,9 +1,11 @@
-/* Python values to C: arguments by name, sizes, addresses, block and grid, streams, host buffers, arrays of other GPU libraries. */
+/* Python values to C: arguments by name, sizes, addresses, block and grid, streams, host buffers,
+ * arrays of other GPU libraries. */
 #include "core.h"
 
 #include <string.h>
 
-/* The index of the parameter `name`, or -1. Keyword strings of compiled code are interned, but others need not be. */
+/* The index of the parameter `name`, or -1. Keyword strings of compiled code are interned, but
+ * others need not be. */
 static int find_name(const struct bind_signature *signature, PyObject *name)
 {
     for (int i = 0; signature->names[i]; i++)
@@ -49,7 +51,8 @@ int bind_parse(PyObject **out, const struct bind_signature *signature, PyObject 
     return 0;
 }
 
-/* The value as a Python int; a new reference. Floats are refused, as everywhere in Python where a number of things is meant. */
+/* The value as a Python int; a new reference. Floats are refused, as everywhere in Python where a
+ * number of things is meant. */
 static PyObject *as_index(PyObject *value, const char *what)
 {
     if (PyLong_CheckExact(value)) {
@@ -72,7 +75,8 @@ int bind_size(size_t *out, PyObject *value, const char *what)
     Py_DECREF(index);
     if (*out == (size_t) -1 && PyErr_Occurred()) {
         PyErr_Clear();
-        return bind_raise(PyExc_OverflowError, "%s must be from 0 to 2**64 - 1, not %S", what, value);
+        return bind_raise(PyExc_OverflowError, "%s must be from 0 to 2**64 - 1, not %S", what,
+                          value);
     }
     return 0;
 }
@@ -98,7 +102,8 @@ int bind_unsigned(unsigned *out, PyObject *value, const char *what)
     if (bind_size(&n, value, what) != 0)
         return -1;
     if (n > UINT32_MAX)
-        return bind_raise(PyExc_OverflowError, "%s must be from 0 to 2**32 - 1, not %S", what, value);
+        return bind_raise(PyExc_OverflowError, "%s must be from 0 to 2**32 - 1, not %S", what,
+                          value);
     *out = (unsigned) n;
     return 0;
 }
@@ -111,7 +116,7 @@ PyObject *bind_optional(PyObject *value, PyObject *name)
     return found;
 }
 
-/* --- addresses ---------------------------------------------------------------------------------------------------------- */
+/* --- addresses --- */
 
 static int address_of_int(uint64_t *out, PyObject *value)
 {
@@ -151,7 +156,8 @@ static int address_of_gpudata(uint64_t *out, bind_state *state, PyObject *value)
     if (!gpudata) {
         if (!PyErr_Occurred())
             PyErr_Format(PyExc_TypeError,
-                         "a device address is expected (a DeviceAllocation, an int, an array on the device), not %.200s",
+                         "a device address is expected (a DeviceAllocation, an int, an array on "
+                         "the device), not %.200s",
                          Py_TYPE(value)->tp_name);
     } else if (gpudata == Py_None) { /* an array without elements */
         *out = 0;
@@ -174,7 +180,8 @@ int bind_address(uint64_t *out, bind_state *state, PyObject *value)
         return address_of_holder(out, state, value);
     if (PyArray_Check(value))
         return bind_raise(PyExc_TypeError,
-                          "a device address is expected, not a host array: allocate with mem_alloc or to_device, copy with memcpy_htod");
+                          "a device address is expected, not a host array: allocate with mem_alloc "
+                          "or to_device, copy with memcpy_htod");
     struct bind_cuda_array array;
     int found = bind_cuda_array(&array, state, value);
     if (found) {
@@ -186,7 +193,7 @@ int bind_address(uint64_t *out, bind_state *state, PyObject *value)
     return address_of_gpudata(out, state, value);
 }
 
-/* --- arrays of other libraries ------------------------------------------------------------------------------------------ */
+/* --- arrays of other libraries --- */
 
 static uint8_t kind_of_typestr(char c)
 {
@@ -218,7 +225,8 @@ static void read_typestr(struct bind_cuda_array *out, PyObject *typestr)
     out->element_size = (size_t) atol(text + 2);
 }
 
-/* Another library's stream has to be done before its array may be used. 1 is the legacy default stream, which our work waits for anyway. */
+/* Another library's stream has to be done before its array may be used. 1 is the legacy default
+ * stream, which our work waits for anyway. */
 static int wait_for_stream(bind_state *state, PyObject *stream)
 {
     if (!stream || stream == Py_None)
@@ -241,10 +249,12 @@ static int read_interface(struct bind_cuda_array *out, bind_state *state, PyObje
     if (!PyDict_Check(interface))
         return bind_raise(PyExc_TypeError, "__cuda_array_interface__ must be a dict, not %.200s",
                           Py_TYPE(interface)->tp_name);
-    PyObject *data = PyDict_GetItemWithError(interface, state->name_data); /* borrowed, as the rest */
+    PyObject *data =
+        PyDict_GetItemWithError(interface, state->name_data); /* borrowed, as the rest */
     if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2)
-        return bind_raise(PyExc_ValueError,
-                          "__cuda_array_interface__['data'] must be a pair: address and whether it is read-only");
+        return bind_raise(
+            PyExc_ValueError,
+            "__cuda_array_interface__['data'] must be a pair: address and whether it is read-only");
     PyObject *pointer = PyTuple_GET_ITEM(data, 0);
     *out = (struct bind_cuda_array){0};
     if (pointer != Py_None && address_of_int(&out->address, pointer) != 0)
@@ -263,7 +273,7 @@ int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *va
     return status ? -1 : 1;
 }
 
-/* --- block, grid, stream ------------------------------------------------------------------------------------------------ */
+/* --- block, grid, stream --- */
 
 static int extent(uint32_t *out, PyObject *value, const char *what)
 {
@@ -274,7 +284,8 @@ static int extent(uint32_t *out, PyObject *value, const char *what)
     long n = PyLong_AsLongAndOverflow(index, &overflow);
     Py_DECREF(index);
     if (overflow || n < 0 || n > UINT32_MAX)
-        return bind_raise(PyExc_OverflowError, "%s must be from 1 to 2**32 - 1, not %S", what, value);
+        return bind_raise(PyExc_OverflowError, "%s must be from 1 to 2**32 - 1, not %S", what,
+                          value);
     *out = (uint32_t) n;
     return 0;
 }
@@ -284,13 +295,15 @@ static int extents(runcu_dim3 *out, bind_state *state, PyObject *items, const ch
     uint32_t n[3] = {1, 1, 1};
     Py_ssize_t count = PyTuple_GET_SIZE(items);
     if (count < 1 || count > 3)
-        return bind_raise(state->argument_error, "%s must have one to three extents, not %zd", what, count);
+        return bind_raise(state->argument_error, "%s must have one to three extents, not %zd", what,
+                          count);
     for (Py_ssize_t i = 0; i < count; i++)
         if (extent(&n[i], PyTuple_GET_ITEM(items, i), what) != 0)
             return -1;
     if (!n[0] || !n[1] || !n[2])
-        return bind_raise(state->argument_error, "%s is (%u, %u, %u): every extent must be at least 1",
-                          what, n[0], n[1], n[2]);
+        return bind_raise(state->argument_error,
+                          "%s is (%u, %u, %u): every extent must be at least 1", what, n[0], n[1],
+                          n[2]);
     *out = (runcu_dim3){n[0], n[1], n[2]};
     return 0;
 }
@@ -318,9 +331,10 @@ static int stream_of_other(runcu_stream **out, PyObject **keep, bind_state *stat
     uint64_t handle;
     PyObject *method = bind_optional(value, state->name___cuda_stream__);
     if (!method)
-        return PyErr_Occurred() ? -1
-                                : bind_raise(PyExc_TypeError, "a Stream or None is expected, not %.200s",
-                                             Py_TYPE(value)->tp_name);
+        return PyErr_Occurred()
+                   ? -1
+                   : bind_raise(PyExc_TypeError, "a Stream or None is expected, not %.200s",
+                                Py_TYPE(value)->tp_name);
     PyObject *pair = PyCallable_Check(method) ? PyObject_CallNoArgs(method) : Py_NewRef(method);
     Py_DECREF(method);
     int status = -1;
@@ -356,7 +370,7 @@ int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject
     return 0;
 }
 
-/* --- host buffers ------------------------------------------------------------------------------------------------------- */
+/* --- host buffers --- */
 
 static int array_buffer(struct bind_buffer *out, PyArrayObject *array, bool writable)
 {
@@ -366,7 +380,8 @@ static int array_buffer(struct bind_buffer *out, PyArrayObject *array, bool writ
     if (writable && !PyArray_ISWRITEABLE(array))
         return bind_raise(PyExc_ValueError, "ndarray is not writable");
     if (PyDataType_FLAGCHK(PyArray_DESCR(array), NPY_ITEM_REFCOUNT))
-        return bind_raise(PyExc_TypeError, "an array of Python objects cannot be copied to a device");
+        return bind_raise(PyExc_TypeError,
+                          "an array of Python objects cannot be copied to a device");
     Py_INCREF(array);
     out->owner = (PyObject *) array;
     out->data = PyArray_DATA(array);

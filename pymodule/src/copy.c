@@ -1,7 +1,7 @@
 /* Copies and fills. Host memory of an asynchronous copy is held here until the copy is done. */
 #include "core.h"
 
-/* --- host memory in use by copies --------------------------------------------------------------------------------------- */
+/* --- host memory in use by copies --- */
 
 /* One copy on its way. Freed once its event has happened, at the next call that waits or copies. */
 struct pending {
@@ -81,7 +81,7 @@ int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream
     return 0;
 }
 
-/* --- copies ------------------------------------------------------------------------------------------------------------- */
+/* --- copies --- */
 
 static PyObject *none_or_null(int status)
 {
@@ -188,7 +188,8 @@ static PyObject *memcpy_dtoh_async(PyObject *module, PyObject *const *args, Py_s
 static PyObject *memcpy_dtod(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames)
 {
-    static const struct bind_signature signature = {"memcpy_dtod", 3, {"dest", "src", "size", NULL}};
+    static const struct bind_signature signature = {
+        "memcpy_dtod", 3, {"dest", "src", "size", NULL}};
     bind_state *state = bind_module_state(module);
     PyObject *values[3];
     uint64_t to, from;
@@ -223,7 +224,7 @@ static PyObject *memcpy_dtod_async(PyObject *module, PyObject *const *args, Py_s
     return none_or_null(bind_check(state, status));
 }
 
-/* --- fills -------------------------------------------------------------------------------------------------------------- */
+/* --- fills --- */
 
 static int read_value(runcu_fill *fill, PyObject *value)
 {
@@ -231,12 +232,14 @@ static int read_value(runcu_fill *fill, PyObject *value)
     if (bind_size(&n, value, "data") != 0)
         return -1;
     if (n >> (8 * fill->width - 1) > 1)
-        return bind_raise(PyExc_OverflowError, "%S does not fit %d bits", value, (int) (8 * fill->width));
+        return bind_raise(PyExc_OverflowError, "%S does not fit %d bits", value,
+                          (int) (8 * fill->width));
     fill->value = (uint32_t) n;
     return 0;
 }
 
-/* The arguments of all twelve functions: (dest, data, count) or (dest, pitch, data, width, height), and perhaps a stream. */
+/* The arguments of all twelve functions: (dest, data, count) or (dest, pitch, data, width, height),
+ * and perhaps a stream. */
 static int read_fill(runcu_fill *fill, bind_state *state, PyObject **values, bool is_2d)
 {
     if (bind_address(&fill->to, state, values[0]) != 0 ||
@@ -244,7 +247,8 @@ static int read_fill(runcu_fill *fill, bind_state *state, PyObject **values, boo
         return -1;
     if (!is_2d)
         return bind_size(&fill->count, values[2], "count");
-    return bind_size(&fill->pitch, values[1], "pitch") || bind_size(&fill->count, values[3], "width") ||
+    return bind_size(&fill->pitch, values[1], "pitch") ||
+                   bind_size(&fill->count, values[3], "width") ||
                    bind_size(&fill->rows, values[4], "height")
                ? -1
                : 0;
@@ -280,34 +284,36 @@ static PyObject *fill_call(PyObject *module, const struct bind_signature *signat
 }
 
 /* Name, bytes of an element, how many arguments are required, their names. */
-#define FILLS(X)                                                                                   \
-    X(memset_d8, 1, 3, "dest", "data", "count")                                                    \
-    X(memset_d16, 2, 3, "dest", "data", "count")                                                   \
-    X(memset_d32, 4, 3, "dest", "data", "count")                                                   \
-    X(memset_d2d8, 1, 5, "dest", "pitch", "data", "width", "height")                               \
-    X(memset_d2d16, 2, 5, "dest", "pitch", "data", "width", "height")                              \
-    X(memset_d2d32, 4, 5, "dest", "pitch", "data", "width", "height")                              \
-    X(memset_d8_async, 1, 3, "dest", "data", "count", "stream")                                    \
-    X(memset_d16_async, 2, 3, "dest", "data", "count", "stream")                                   \
-    X(memset_d32_async, 4, 3, "dest", "data", "count", "stream")                                   \
-    X(memset_d2d8_async, 1, 5, "dest", "pitch", "data", "width", "height", "stream")               \
-    X(memset_d2d16_async, 2, 5, "dest", "pitch", "data", "width", "height", "stream")              \
+#define FILLS(X)                                                                      \
+    X(memset_d8, 1, 3, "dest", "data", "count")                                       \
+    X(memset_d16, 2, 3, "dest", "data", "count")                                      \
+    X(memset_d32, 4, 3, "dest", "data", "count")                                      \
+    X(memset_d2d8, 1, 5, "dest", "pitch", "data", "width", "height")                  \
+    X(memset_d2d16, 2, 5, "dest", "pitch", "data", "width", "height")                 \
+    X(memset_d2d32, 4, 5, "dest", "pitch", "data", "width", "height")                 \
+    X(memset_d8_async, 1, 3, "dest", "data", "count", "stream")                       \
+    X(memset_d16_async, 2, 3, "dest", "data", "count", "stream")                      \
+    X(memset_d32_async, 4, 3, "dest", "data", "count", "stream")                      \
+    X(memset_d2d8_async, 1, 5, "dest", "pitch", "data", "width", "height", "stream")  \
+    X(memset_d2d16_async, 2, 5, "dest", "pitch", "data", "width", "height", "stream") \
     X(memset_d2d32_async, 4, 5, "dest", "pitch", "data", "width", "height", "stream")
 
-#define X(name, width, required, ...)                                                              \
-    static PyObject *name(PyObject *module, PyObject *const *args, Py_ssize_t nargs,               \
-                          PyObject *kwnames)                                                       \
-    {                                                                                              \
-        static const struct bind_signature signature = {#name, required, {__VA_ARGS__, NULL}};     \
-        PyObject *values[6];                                                                       \
-        if (bind_parse(values, &signature, args, nargs, kwnames) != 0)                             \
-            return NULL;                                                                           \
-        return fill_call(module, &signature, width, values);                                       \
+#define X(name, width, required, ...)                                                          \
+    static PyObject *name(PyObject *module, PyObject *const *args, Py_ssize_t nargs,           \
+                          PyObject *kwnames)                                                   \
+    {                                                                                          \
+        static const struct bind_signature signature = {#name, required, {__VA_ARGS__, NULL}}; \
+        PyObject *values[6];                                                                   \
+        if (bind_parse(values, &signature, args, nargs, kwnames) != 0)                         \
+            return NULL;                                                                       \
+        return fill_call(module, &signature, width, values);                                   \
     }
 FILLS(X)
 #undef X
 
-#define FILL_DOC "Writes `data` to elements of device memory; rows of a two-dimensional area are `pitch` bytes apart."
+#define FILL_DOC                                                                              \
+    "Writes `data` to elements of device memory; rows of a two-dimensional area are `pitch` " \
+    "bytes apart."
 
 PyMethodDef bind_copy_functions[] = {
     {"memcpy_htod", (PyCFunction) (void (*)(void)) memcpy_htod, METH_FASTCALL | METH_KEYWORDS,
@@ -319,17 +325,19 @@ PyMethodDef bind_copy_functions[] = {
     {"memcpy_htod_async", (PyCFunction) (void (*)(void)) memcpy_htod_async,
      METH_FASTCALL | METH_KEYWORDS,
      "memcpy_htod_async($module, dest, src, stream=None)\n--\n\n"
-     "As memcpy_htod, when the stream gets there. `src` is kept alive until then; it must not be changed."},
+     "As memcpy_htod, when the stream gets there. `src` is kept alive until then; it must not be "
+     "changed."},
     {"memcpy_dtoh_async", (PyCFunction) (void (*)(void)) memcpy_dtoh_async,
      METH_FASTCALL | METH_KEYWORDS,
      "memcpy_dtoh_async($module, dest, src, stream=None)\n--\n\n"
      "As memcpy_dtoh, when the stream gets there. `dest` is kept alive until then."},
     {"memcpy_dtod_async", (PyCFunction) (void (*)(void)) memcpy_dtod_async,
      METH_FASTCALL | METH_KEYWORDS,
-     "memcpy_dtod_async($module, dest, src, size, stream=None)\n--\n\nAs memcpy_dtod, when the stream gets there."},
-#define X(name, width, required, ...)                                                              \
+     "memcpy_dtod_async($module, dest, src, size, stream=None)\n--\n\nAs memcpy_dtod, when the "
+     "stream gets there."},
+#define X(name, width, required, ...) \
     {#name, (PyCFunction) (void (*)(void)) name, METH_FASTCALL | METH_KEYWORDS, FILL_DOC},
     FILLS(X)
 #undef X
-    {NULL, NULL, 0, NULL},
+        {NULL, NULL, 0, NULL},
 };

@@ -1,4 +1,5 @@
-/* What the files of the extension module share. One file a Python type; they call the public C library only (runcu/…). */
+/* What the files of the extension module share. One file a Python type; they call the public C
+ * library only (runcu/…). */
 #ifndef BIND_H
 #define BIND_H
 
@@ -23,59 +24,59 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
 
 /* Types that module.c makes, in this order: a base stands before what derives from it. */
-#define BIND_TYPES(X)                                                                              \
-    X(device, NULL)                                                                                \
-    X(context, NULL)                                                                               \
-    X(stream, NULL)                                                                                \
-    X(event, NULL)                                                                                 \
-    X(allocation, NULL)                                                                            \
-    X(span, NULL)                                                                                  \
-    X(host_allocation, NULL)                                                                       \
-    X(holder, NULL)                                                                                \
-    X(handler, NULL)                                                                               \
-    X(in, handler)                                                                                 \
-    X(out, handler)                                                                                \
-    X(inout, handler)                                                                              \
-    X(module, NULL)                                                                                \
-    X(function, NULL)                                                                              \
-    X(launcher, NULL)                                                                              \
+#define BIND_TYPES(X)        \
+    X(device, NULL)          \
+    X(context, NULL)         \
+    X(stream, NULL)          \
+    X(event, NULL)           \
+    X(allocation, NULL)      \
+    X(span, NULL)            \
+    X(host_allocation, NULL) \
+    X(holder, NULL)          \
+    X(handler, NULL)         \
+    X(in, handler)           \
+    X(out, handler)          \
+    X(inout, handler)        \
+    X(module, NULL)          \
+    X(function, NULL)        \
+    X(launcher, NULL)        \
     X(program, NULL)
 
-/* Classes of runcu/_errors.py and runcu/_enums.py that C code hands out: field and Python's name. */
-#define BIND_CLASSES(X)                                                                            \
-    X(error, "Error")                                                                              \
-    X(memory_error, "MemoryError")                                                                 \
-    X(logic_error, "LogicError")                                                                   \
-    X(launch_error, "LaunchError")                                                                 \
-    X(runtime_error, "RuntimeError")                                                               \
-    X(argument_error, "ArgumentError")                                                             \
-    X(compile_error, "CompileError")                                                               \
+/* Classes of runcu/_errors.py that C code hands out: field and Python's name. */
+#define BIND_CLASSES(X)                \
+    X(error, "Error")                  \
+    X(memory_error, "MemoryError")     \
+    X(logic_error, "LogicError")       \
+    X(launch_error, "LaunchError")     \
+    X(runtime_error, "RuntimeError")   \
+    X(argument_error, "ArgumentError") \
+    X(compile_error, "CompileError")   \
     X(device_warning, "DeviceWarning")
 
 /* Names that are compared or looked up while a program runs. */
-#define BIND_NAMES(X)                                                                              \
-    X(block)                                                                                       \
-    X(grid)                                                                                        \
-    X(stream)                                                                                      \
-    X(shared)                                                                                      \
-    X(time_kernel)                                                                                 \
-    X(texrefs)                                                                                     \
-    X(strict)                                                                                      \
-    X(shared_size)                                                                                 \
-    X(gpudata)                                                                                     \
-    X(get_pointer)                                                                                 \
-    X(get_device_alloc)                                                                            \
-    X(pre_call)                                                                                    \
-    X(post_call)                                                                                   \
-    X(data)                                                                                        \
-    X(typestr)                                                                                     \
-    X(__cuda_array_interface__)                                                                    \
+#define BIND_NAMES(X)           \
+    X(block)                    \
+    X(grid)                     \
+    X(stream)                   \
+    X(shared)                   \
+    X(time_kernel)              \
+    X(texrefs)                  \
+    X(strict)                   \
+    X(shared_size)              \
+    X(gpudata)                  \
+    X(get_pointer)              \
+    X(get_device_alloc)         \
+    X(pre_call)                 \
+    X(post_call)                \
+    X(data)                     \
+    X(typestr)                  \
+    X(__cuda_array_interface__) \
     X(__cuda_stream__)
 
 /* A NumPy scalar type whose values are plain numbers. */
 struct bind_scalar {
     PyTypeObject *type;
-    uint8_t kind; /* enum runcu_arg_kind */
+    uint8_t kind;   /* enum runcu_arg_kind */
     uint8_t offset; /* of the value in the object */
     uint8_t size;
 };
@@ -100,21 +101,24 @@ typedef struct bind_state {
 
 extern struct PyModuleDef bind_module;
 
-/* --- object.c: what all types have in common ---------------------------------------------------------------------------- */
+/* --- object.c: what all types have in common --- */
 
-/* Every object begins so: it takes new attributes and weak references, and finds the module's state. */
-#define BIND_HEAD                                                                                  \
-    PyObject_HEAD                                                                                  \
-    bind_state *state;                                                                             \
+/* Every object begins so: it takes new attributes and weak references, and finds the module's
+ * state. */
+#define BIND_HEAD      \
+    PyObject_HEAD      \
+    bind_state *state; \
     PyObject *dict, *weakrefs;
 
 typedef struct bind_object {
     BIND_HEAD
 } bind_object;
 
-#define BIND_MEMBERS                                                                               \
-    {"__dictoffset__", T_PYSSIZET, offsetof(bind_object, dict), READONLY, NULL},                   \
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(bind_object, weakrefs), READONLY, NULL}
+#define BIND_MEMBERS                                                                      \
+    {"__dictoffset__", T_PYSSIZET, offsetof(bind_object, dict), READONLY, NULL},          \
+    {                                                                                     \
+        "__weaklistoffset__", T_PYSSIZET, offsetof(bind_object, weakrefs), READONLY, NULL \
+    }
 
 #define BIND_FLAGS (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC)
 
@@ -131,18 +135,21 @@ int bind_clear(PyObject *self);
 /* A tp_new for types that only functions make. */
 PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
-/* --- error.c, hooks.c: failures and what the library has to say --------------------------------------------------------- */
+/* --- error.c, hooks.c: failures and what the library has to say --- */
 
 /* Raises this thread's last failure of the library; returns -1. */
 int bind_fail(bind_state *state, int status);
-/* Raises `type` (an exception of runcu/_errors.py) with a text and the attributes of a failure; returns -1. */
+/* Raises `type` (an exception of runcu/_errors.py) with a text and the attributes of a failure;
+ * returns -1. */
 int bind_raise(PyObject *type, const char *format, ...);
 
 /* Messages or output of kernels wait to be passed on; read without a lock. */
 extern atomic_bool bind_has_news;
-/* An exception has told of a kernel that went wrong: later calls in its context fail for the same reason. */
+/* An exception has told of a kernel that went wrong: later calls in its context fail for the same
+ * reason. */
 extern atomic_bool bind_fault_told;
-/* Passes them on: warnings, and kernels' printf to sys.stdout. -1 if a warning was made an exception. Needs the GIL. */
+/* Passes them on: warnings, and kernels' printf to sys.stdout. -1 if a warning was made an
+ * exception. Needs the GIL. */
 int bind_tell_news(bind_state *state);
 
 /* 0, or -1 with an exception: the end of every call of the library. */
@@ -156,15 +163,15 @@ static inline int bind_check(bind_state *state, int status)
 }
 
 /* A call that may wait: other Python threads run meanwhile. */
-#define BIND_UNLOCKED(status, call)                                                                \
-    do {                                                                                           \
-        Py_BEGIN_ALLOW_THREADS                                                                     \
-        (status) = (call);                                                                         \
-        Py_END_ALLOW_THREADS                                                                       \
+#define BIND_UNLOCKED(status, call)    \
+    do {                               \
+        Py_BEGIN_ALLOW_THREADS(status) \
+        = (call);                      \
+        Py_END_ALLOW_THREADS           \
     } while (0)
 
-/* Around the calls of a dealloc, which may wait: no exception gets in or out. An interrupt that arrives meanwhile is put off until the
- * interpreter looks again. */
+/* Around the calls of a dealloc, which may wait: no exception gets in or out. An interrupt that
+ * arrives meanwhile is put off until the interpreter looks again. */
 struct bind_quiet {
     PyObject *type, *value, *traceback;
 };
@@ -176,10 +183,10 @@ int bind_hooks_install(bind_state *state);
 /* At the interpreter's end: from now on kernels print straight to the process's standard output. */
 void bind_hooks_end(bind_state *state);
 
-/* --- convert.c: Python values to C -------------------------------------------------------------------------------------- */
+/* --- convert.c: Python values to C --- */
 
-/* Arguments of a METH_FASTCALL | METH_KEYWORDS function by name: out[i] is the argument called names[i] or NULL; the first `required`
- * must be there. 0, or -1 with a TypeError. */
+/* Arguments of a METH_FASTCALL | METH_KEYWORDS function by name: out[i] is the argument called
+ * names[i] or NULL; the first `required` must be there. 0, or -1 with a TypeError. */
 struct bind_signature {
     const char *function;
     int required;
@@ -188,7 +195,8 @@ struct bind_signature {
 int bind_parse(PyObject **out, const struct bind_signature *signature, PyObject *const *args,
                Py_ssize_t nargs, PyObject *kwnames);
 
-/* A number of bytes or elements: an int or anything with __index__, not negative. `what` names it in the error. */
+/* A number of bytes or elements: an int or anything with __index__, not negative. `what` names it
+ * in the error. */
 int bind_size(size_t *out, PyObject *value, const char *what);
 int bind_int(int *out, PyObject *value, const char *what);
 int bind_unsigned(unsigned *out, PyObject *value, const char *what);
@@ -196,10 +204,12 @@ int bind_unsigned(unsigned *out, PyObject *value, const char *what);
 int bind_address(uint64_t *out, bind_state *state, PyObject *value);
 /* Block or grid: an int, or one to three of them in a tuple, list or the like, each at least 1. */
 int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what);
-/* None, a Stream, or an object with __cuda_stream__. *keep is NULL or a new reference that must outlive the use of *out. */
+/* None, a Stream, or an object with __cuda_stream__. *keep is NULL or a new reference that must
+ * outlive the use of *out. */
 int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value);
 
-/* Host memory of an object for a copy: contiguous in C or Fortran order. bind_buffer_release always follows success. */
+/* Host memory of an object for a copy: contiguous in C or Fortran order. bind_buffer_release always
+ * follows success. */
 struct bind_buffer {
     Py_buffer view; /* view.obj is NULL for a NumPy array, whose memory is taken directly */
     PyObject *owner;
@@ -215,12 +225,14 @@ struct bind_cuda_array {
     size_t element_size;
     uint8_t element_kind; /* enum runcu_param_kind */
 };
-/* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. A stream named there is waited for. */
+/* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. A stream named there is
+ * waited for. */
 int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *value);
-/* The attribute, NULL without an exception if it does not exist, NULL with one if getting it failed. */
+/* The attribute, NULL without an exception if it does not exist, NULL with one if getting it
+ * failed. */
 PyObject *bind_optional(PyObject *value, PyObject *name);
 
-/* --- the types ---------------------------------------------------------------------------------------------------------- */
+/* --- the types --- */
 
 typedef struct bind_device {
     BIND_HEAD
@@ -262,7 +274,7 @@ typedef struct bind_moduleobject {
     runcu_module *module;
 } bind_moduleobject;
 
-/* One code of Function.prepare: a letter of the struct module; `bytes` is the number before an s. */
+/* One code of Function.prepare: a letter of the struct module, and the number before an s. */
 struct bind_code {
     char letter;
     size_t bytes;
@@ -301,7 +313,8 @@ BIND_TYPES(X)
 PyObject *bind_device_wrap(bind_state *state, runcu_device *device);
 /* `context` is taken. */
 PyObject *bind_context_wrap(bind_state *state, runcu_context *context);
-/* A context has become current: somebody's stack holds it. Its counterpart, for the context that is no longer there. */
+/* A context has become current: somebody's stack holds it. Its counterpart, for the context that is
+ * no longer there. */
 int bind_context_hold(bind_state *state, PyObject *context);
 void bind_context_drop(bind_state *state, const runcu_context *context);
 PyObject *bind_allocation_new(bind_state *state, size_t bytes);
@@ -310,21 +323,24 @@ PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
 PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
 int bind_diagnostic_init(bind_state *state);
 
-/* copy.c: host memory that an asynchronous copy uses is held until the copy is done. Takes over `buffer`. */
+/* copy.c: host memory that an asynchronous copy uses is held until the copy is done. Takes over
+ * `buffer`. */
 int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream);
 /* Lets go of what finished copies held. */
 void bind_release_done(void);
 
 /* launch.c */
-PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames);
-PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames);
+PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                             PyObject *kwnames);
+PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                             PyObject *kwnames);
 PyObject *bind_function_subscript(PyObject *self, PyObject *key);
 /* One launch: the arguments `values` converted, by prepare()'s codes if `is_prepared`. */
 int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
                 PyObject *const *values, Py_ssize_t count, bool is_prepared);
 /* Likewise, waited for; *seconds is how long the device took. */
-int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params, PyObject *stream,
-                      PyObject *const *values, Py_ssize_t count);
+int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params,
+                      PyObject *stream, PyObject *const *values, Py_ssize_t count);
 
 /* argument.c: one launch's arguments. */
 void bind_scalars_init(bind_state *state);
@@ -350,21 +366,25 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
 int bind_prepared_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value,
                            struct bind_code code);
 void bind_arguments_release(struct bind_arguments *call);
-/* Makes addresses of allocations: while the launch runs without the GIL, another thread may free them. */
+/* Makes addresses of allocations: while the launch runs without the GIL, another thread may free
+ * them. */
 void bind_arguments_unpin(struct bind_arguments *call);
-/* Room for host memory or a handler that the launch needs; it counts once hold_count is raised. NULL with an exception. */
+/* Room for host memory or a handler that the launch needs; it counts once hold_count is raised.
+ * NULL with an exception. */
 struct bind_hold *bind_new_hold(struct bind_arguments *call);
 void bind_pack_complex(runcu_arg *arg, unsigned char *bytes, Py_complex value, bool is_single);
 int bind_pack_half(unsigned char *out, double value);
 
-/* prepare.c: the codes of a format string, and the format that a list of types stands for (a new reference). */
+/* prepare.c: the codes of a format string, and the format that a list of types stands for (a new
+ * reference). */
 int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *format);
 PyObject *bind_format_of(PyObject *types);
 
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
     bind_module_functions[], bind_function_functions[], bind_program_functions[];
-/* Functions that know the module and are attributes of a class: Context.pop() works on class and instance. */
+/* Functions that know the module and are attributes of a class: Context.pop() works on class and
+ * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];
 
 #endif

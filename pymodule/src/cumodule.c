@@ -68,7 +68,8 @@ static PyObject *module_get_global(PyObject *self, PyObject *value)
 static PyObject *fail_reference(PyObject *self, const char *what, const char *instead)
 {
     bind_raise(((bind_object *) self)->state->logic_error,
-               "no compiler makes %s references since CUDA 12: pass %s objects to the kernel", what, instead);
+               "no compiler makes %s references since CUDA 12: pass %s objects to the kernel", what,
+               instead);
     return NULL;
 }
 
@@ -108,19 +109,24 @@ static PyObject *module_handle(PyObject *self, void *closure)
 static PyMethodDef module_methods[] = {
     {"get_function", module_get_function, METH_O,
      "get_function($self, name, /)\n--\n\n"
-     "The kernel of that C++ name (\"add\", \"ns::add\", \"axpy<float>\") or exact name in the PTX.\n\n"
+     "The kernel of that C++ name (\"add\", \"ns::add\", \"axpy<float>\") or exact name in the "
+     "PTX.\n\n"
      "Raises\n------\nLogicError\n    There is none, or more than one: the text lists the names."},
     {"get_global", module_get_global, METH_O,
-     "get_global($self, name, /)\n--\n\nAddress and bytes of a __device__ or __constant__ variable."},
+     "get_global($self, name, /)\n--\n\nAddress and bytes of a __device__ or __constant__ "
+     "variable."},
     {"get_texref", module_get_texref, METH_O,
-     "get_texref($self, name, /)\n--\n\nRaises LogicError: compilers make no texture references any more."},
+     "get_texref($self, name, /)\n--\n\nRaises LogicError: compilers make no texture references "
+     "any more."},
     {"get_surfref", module_get_surfref, METH_O,
-     "get_surfref($self, name, /)\n--\n\nRaises LogicError: compilers make no surface references any more."},
+     "get_surfref($self, name, /)\n--\n\nRaises LogicError: compilers make no surface references "
+     "any more."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef module_getset[] = {
-    {"kernel_names", module_kernel_names, NULL, "C++ names of the kernels, where the image tells them.", NULL},
+    {"kernel_names", module_kernel_names, NULL,
+     "C++ names of the kernels, where the image tells them.", NULL},
     {"handle", module_handle, NULL, "The CUmodule as an int.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -128,7 +134,8 @@ static PyGetSetDef module_getset[] = {
 static PyMemberDef module_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot module_slots[] = {
-    {Py_tp_doc, (char *) "Code on a device: what module_from_file, module_from_buffer and SourceModule.module give."},
+    {Py_tp_doc, (char *) "Code on a device: what module_from_file, module_from_buffer and "
+                         "SourceModule.module give."},
     {Py_tp_new, bind_no_new},
     {Py_tp_dealloc, module_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -139,9 +146,10 @@ static PyType_Slot module_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_module_spec = {"runcu.driver.Module", sizeof(bind_moduleobject), 0, BIND_FLAGS, module_slots};
+PyType_Spec bind_module_spec = {"runcu.driver.Module", sizeof(bind_moduleobject), 0, BIND_FLAGS,
+                                module_slots};
 
-/* --- functions of the module -------------------------------------------------------------------------------------------- */
+/* --- functions of the module --- */
 
 static PyObject *module_load(PyObject *module, PyObject *value)
 {
@@ -150,7 +158,8 @@ static PyObject *module_load(PyObject *module, PyObject *value)
     runcu_module *loaded;
     int status;
     if (PyUnicode_Check(value))
-        return PyErr_Format(PyExc_TypeError, "the image must be bytes (cubin, PTX or fatbin), not str");
+        return PyErr_Format(PyExc_TypeError,
+                            "the image must be bytes (cubin, PTX or fatbin), not str");
     if (bind_buffer_get(&buffer, value, false) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_module_load(&loaded, buffer.data, buffer.bytes));
@@ -176,8 +185,10 @@ static PyObject *module_from_program(PyObject *module, PyObject *program)
 
 PyMethodDef bind_module_functions[] = {
     {"module_load", module_load, METH_O,
-     "module_load($module, image, /)\n--\n\nLoads cubin, PTX or a fatbin into the current context."},
+     "module_load($module, image, /)\n--\n\nLoads cubin, PTX or a fatbin into the current "
+     "context."},
     {"module_from_program", module_from_program, METH_O,
-     "module_from_program($module, program, /)\n--\n\nLoads a compiled program into the current context."},
+     "module_from_program($module, program, /)\n--\n\nLoads a compiled program into the current "
+     "context."},
     {NULL, NULL, 0, NULL},
 };

@@ -12,7 +12,8 @@ PyObject *bind_device_wrap(bind_state *state, runcu_device *device)
     return (PyObject *) self;
 }
 
-/* The number in "cuda:1", cut off `text`; 0 without one. A PCI bus id, which has colons too, never begins with a driver's name. */
+/* The number in "cuda:1", cut off `text`; 0 without one. A PCI bus id, which has colons too, never
+ * begins with a driver's name. */
 static int split_ordinal(char *text)
 {
     char *colon = strrchr(text, ':');
@@ -35,12 +36,13 @@ static int open_by_text(bind_device *self, PyObject *value)
         return -1;
     int status;
     if (names_driver(given)) {
-        char *name = PyMem_Malloc(strlen(given) + 1);
+        size_t size = strlen(given) + 1;
+        char *name = PyMem_Malloc(size);
         if (!name) {
             PyErr_NoMemory();
             return -1;
         }
-        strcpy(name, given);
+        memcpy(name, given, size);
         int ordinal = split_ordinal(name);
         BIND_UNLOCKED(status, runcu_device_open(&self->device, name, ordinal));
         PyMem_Free(name);
@@ -123,7 +125,8 @@ static int attribute_id(const char *name, bool in_lower_case)
 
 static PyObject *read_attribute(bind_device *self, int id)
 {
-    static const int compute_mode = 20; /* CU_DEVICE_ATTRIBUTE_COMPUTE_MODE: the one that answers with a name */
+    static const int compute_mode =
+        20; /* CU_DEVICE_ATTRIBUTE_COMPUTE_MODE: the one that answers with a name */
     int value;
     if (bind_check(self->state, runcu_device_attribute(&value, self->device, id)) != 0)
         return NULL;
@@ -237,8 +240,8 @@ static PyObject *device_can_access_peer(PyObject *self, PyObject *peer)
     if (!PyObject_TypeCheck(peer, d->state->device_type))
         return PyErr_Format(PyExc_TypeError, "a Device is expected, not %.200s",
                             Py_TYPE(peer)->tp_name);
-    if (bind_check(d->state,
-                   runcu_device_can_access_peer(&can, d->device, ((bind_device *) peer)->device)) != 0)
+    if (bind_check(d->state, runcu_device_can_access_peer(&can, d->device,
+                                                          ((bind_device *) peer)->device)) != 0)
         return NULL;
     return PyBool_FromLong(can);
 }
@@ -259,7 +262,8 @@ static PyObject *device_count(PyObject *module, PyObject *const *args, Py_ssize_
 
 PyMethodDef bind_device_statics[] = {
     {"count", (PyCFunction) (void (*)(void)) device_count, METH_FASTCALL,
-     "count(driver=None, /)\n--\n\nNumber of devices of a driver: \"cuda\", \"cpu\", or None for the default one."},
+     "count(driver=None, /)\n--\n\nNumber of devices of a driver: \"cuda\", \"cpu\", or None for "
+     "the default one."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -285,17 +289,23 @@ static PyMethodDef device_methods[] = {
     {"name", device_name, METH_NOARGS, "name($self, /)\n--\n\nThe device's name."},
     {"pci_bus_id", device_pci_bus_id, METH_NOARGS,
      "pci_bus_id($self, /)\n--\n\nDomain, bus and device: \"0000:3B:00.0\"."},
-    {"total_memory", device_total_memory, METH_NOARGS, "total_memory($self, /)\n--\n\nBytes of memory."},
+    {"total_memory", device_total_memory, METH_NOARGS,
+     "total_memory($self, /)\n--\n\nBytes of memory."},
     {"compute_capability", device_compute_capability, METH_NOARGS,
      "compute_capability($self, /)\n--\n\nMajor and minor number: (9, 0)."},
     {"get_attribute", device_get_attribute, METH_O,
-     "get_attribute($self, attribute, /)\n--\n\nThe value of a device_attribute: an int, or a compute_mode."},
-    {"make_context", (PyCFunction) (void (*)(void)) device_make_context, METH_FASTCALL | METH_KEYWORDS,
-     "make_context($self, flags=0)\n--\n\nA new context, which becomes this thread's current one. `flags`: of ctx_flags."},
+     "get_attribute($self, attribute, /)\n--\n\nThe value of a device_attribute: an int, or a "
+     "compute_mode."},
+    {"make_context", (PyCFunction) (void (*)(void)) device_make_context,
+     METH_FASTCALL | METH_KEYWORDS,
+     "make_context($self, flags=0)\n--\n\nA new context, which becomes this thread's current one. "
+     "`flags`: of ctx_flags."},
     {"retain_primary_context", device_retain_primary_context, METH_NOARGS,
-     "retain_primary_context($self, /)\n--\n\nThe context that the CUDA runtime, torch and CuPy share; it is not made current."},
+     "retain_primary_context($self, /)\n--\n\nThe context that the CUDA runtime, torch and CuPy "
+     "share; it is not made current."},
     {"can_access_peer", device_can_access_peer, METH_O,
-     "can_access_peer($self, peer, /)\n--\n\nWhether kernels here can reach the memory of another device."},
+     "can_access_peer($self, peer, /)\n--\n\nWhether kernels here can reach the memory of another "
+     "device."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -309,14 +319,15 @@ static PyGetSetDef device_getset[] = {
 static PyMemberDef device_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot device_slots[] = {
-    {Py_tp_doc,
-     (char *) "Device(device=None)\n--\n\n"
-     "A device.\n\n"
-     "Parameters\n----------\n"
-     "device : int or str, optional\n"
-     "    Number of a device of the default driver; \"cpu\", \"cuda\" or \"cuda:1\"; or a PCI bus id. By default\n"
-     "    what CUDA_DEVICE or ~/.cuda_device names, else the first one.\n\n"
-     "Attributes of the device are Python attributes too, in lower case: ``dev.warp_size``."},
+    {Py_tp_doc, (char *) "Device(device=None)\n--\n\n"
+                         "A device.\n\n"
+                         "Parameters\n----------\n"
+                         "device : int or str, optional\n"
+                         "    Number of a device of the default driver; \"cpu\", \"cuda\" or "
+                         "\"cuda:1\"; or a PCI bus id. By default\n"
+                         "    what CUDA_DEVICE or ~/.cuda_device names, else the first one.\n\n"
+                         "Attributes of the device are Python attributes too, in lower case: "
+                         "``dev.warp_size``."},
     {Py_tp_new, device_new},
     {Py_tp_dealloc, device_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -331,9 +342,10 @@ static PyType_Slot device_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_device_spec = {"runcu.driver.Device", sizeof(bind_device), 0, BIND_FLAGS, device_slots};
+PyType_Spec bind_device_spec = {"runcu.driver.Device", sizeof(bind_device), 0, BIND_FLAGS,
+                                device_slots};
 
-/* --- functions of the module -------------------------------------------------------------------------------------------- */
+/* --- functions of the module --- */
 
 static PyObject *init(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -427,14 +439,18 @@ static PyObject *set_default_device(PyObject *module, PyObject *device)
 
 PyMethodDef bind_device_functions[] = {
     {"init", (PyCFunction) (void (*)(void)) init, METH_FASTCALL | METH_KEYWORDS,
-     "init($module, flags=0)\n--\n\nChooses and initialises the driver, as the first use of a device does by itself."},
+     "init($module, flags=0)\n--\n\nChooses and initialises the driver, as the first use of a "
+     "device does by itself."},
     {"get_driver_version", get_driver_version, METH_NOARGS,
-     "get_driver_version($module, /)\n--\n\nVersion of CUDA that the driver is of: 13000 for 13.0."},
-    {"version", version, METH_NOARGS, "version($module, /)\n--\n\nVersion of the C library: \"0.1.0\"."},
+     "get_driver_version($module, /)\n--\n\nVersion of CUDA that the driver is of: 13000 for "
+     "13.0."},
+    {"version", version, METH_NOARGS,
+     "version($module, /)\n--\n\nVersion of the C library: \"0.1.0\"."},
     {"device_attribute_rows", device_attribute_rows, METH_NOARGS,
      "device_attribute_rows($module, /)\n--\n\nNames and numbers of all device attributes."},
     {"set_default_device", set_default_device, METH_O,
-     "set_default_device($module, device, /)\n--\n\nThe device of this thread's calls without a context; None: the process's default."},
+     "set_default_device($module, device, /)\n--\n\nThe device of this thread's calls without a "
+     "context; None: the process's default."},
     {"start_profiler", start_profiler, METH_NOARGS,
      "start_profiler($module, /)\n--\n\nStarts what a profiler records of the current context."},
     {"stop_profiler", stop_profiler, METH_NOARGS,

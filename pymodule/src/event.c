@@ -1,4 +1,5 @@
-/* Event. Times are milliseconds. */
+/* Event: a point in a stream's work. Times are milliseconds, as in PyCUDA. A destroyed event does
+ * not wait for what it recorded. */
 #include "core.h"
 
 static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -65,7 +66,8 @@ static PyObject *event_query(PyObject *self, PyObject *unused)
 static PyObject *elapsed(bind_state *state, PyObject *start, PyObject *end)
 {
     float milliseconds;
-    if (!PyObject_TypeCheck(start, state->event_type) || !PyObject_TypeCheck(end, state->event_type))
+    if (!PyObject_TypeCheck(start, state->event_type) ||
+        !PyObject_TypeCheck(end, state->event_type))
         return PyErr_Format(PyExc_TypeError, "an Event is expected");
     if (bind_check(state, runcu_event_elapsed(&milliseconds, ((bind_event *) start)->event,
                                               ((bind_event *) end)->event)) != 0)
@@ -91,7 +93,8 @@ static PyObject *event_handle(PyObject *self, void *closure)
 
 static PyMethodDef event_methods[] = {
     {"record", (PyCFunction) (void (*)(void)) event_record, METH_FASTCALL | METH_KEYWORDS,
-     "record($self, stream=None)\n--\n\nHappens once the stream's work so far is done. Returns itself."},
+     "record($self, stream=None)\n--\n\nHappens once the stream's work so far is done. Returns "
+     "itself."},
     {"synchronize", event_synchronize, METH_NOARGS,
      "synchronize($self, /)\n--\n\nWaits until it has happened. Returns itself."},
     {"query", event_query, METH_NOARGS, "query($self, /)\n--\n\nTrue when it has happened."},
@@ -110,8 +113,8 @@ static PyGetSetDef event_getset[] = {
 static PyMemberDef event_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot event_slots[] = {
-    {Py_tp_doc,
-     (char *) "Event(flags=0)\n--\n\nA point in a stream's work. `flags`: of event_flags; 0 measures time."},
+    {Py_tp_doc, (char *) "Event(flags=0)\n--\n\nA point in a stream's work. `flags`: of "
+                         "event_flags; 0 measures time."},
     {Py_tp_new, event_new},
     {Py_tp_dealloc, event_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -122,4 +125,5 @@ static PyType_Slot event_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_event_spec = {"runcu.driver.Event", sizeof(bind_event), 0, BIND_FLAGS, event_slots};
+PyType_Spec bind_event_spec = {"runcu.driver.Event", sizeof(bind_event), 0, BIND_FLAGS,
+                               event_slots};

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* CUfunction_attribute by PyCUDA's names, in order. In lower case they are attributes of the object: kernel.num_regs. */
+/* CUfunction_attribute by PyCUDA's names, in order. In lower case they are attributes of the
+ * object: kernel.num_regs. */
 static const struct {
     int id;
     const char *name;
@@ -134,12 +135,14 @@ static PyObject *function_get_attribute(PyObject *self, PyObject *attribute)
 static PyObject *function_set_attribute(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                         PyObject *kwnames)
 {
-    static const struct bind_signature signature = {"set_attribute", 2, {"attribute", "value", NULL}};
+    static const struct bind_signature signature = {
+        "set_attribute", 2, {"attribute", "value", NULL}};
     bind_function *f = (bind_function *) self;
     PyObject *values[2];
     int id, value;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        bind_int(&id, values[0], "a function attribute") != 0 || bind_int(&value, values[1], "value") != 0 ||
+        bind_int(&id, values[0], "a function attribute") != 0 ||
+        bind_int(&value, values[1], "value") != 0 ||
         bind_check(f->state, runcu_function_set_attribute(f->function, id, value)) != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -158,7 +161,8 @@ static PyObject *function_set_cache_config(PyObject *self, PyObject *value)
 static PyObject *function_max_active_blocks(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                             PyObject *kwnames)
 {
-    static const struct bind_signature signature = {"max_active_blocks", 1, {"block_size", "shared", NULL}};
+    static const struct bind_signature signature = {
+        "max_active_blocks", 1, {"block_size", "shared", NULL}};
     bind_function *f = (bind_function *) self;
     PyObject *values[2];
     size_t shared = 0;
@@ -172,7 +176,7 @@ static PyObject *function_max_active_blocks(PyObject *self, PyObject *const *arg
     return PyLong_FromLong(blocks);
 }
 
-/* --- prepared calls ----------------------------------------------------------------------------------------------------- */
+/* --- prepared calls --- */
 
 static PyObject *function_prepare(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                   PyObject *kwnames)
@@ -185,9 +189,10 @@ static PyObject *function_prepare(PyObject *self, PyObject *const *args, Py_ssiz
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
         return NULL;
     if (values[1] && values[1] != Py_None && PyObject_IsTrue(values[1]) != 0)
-        return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_TypeError,
-                                               "texrefs: no compiler makes kernels with texture references since CUDA 12");
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyErr_Format(PyExc_TypeError, "texrefs: no compiler makes kernels with "
+                                                   "texture references since CUDA 12");
     PyObject *format = bind_format_of(values[0]);
     const char *text = format ? PyUnicode_AsUTF8(format) : NULL;
     if (!text || bind_codes_parse(&codes, &count, text) != 0) {
@@ -233,8 +238,8 @@ static int read_shape(runcu_launch_params *params, PyObject **keep, bind_functio
     return stream_count ? bind_stream(&params->stream, keep, f->state, args[2]) : 0;
 }
 
-static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                          int stream_count)
+static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames, int stream_count)
 {
     bind_function *f = (bind_function *) self;
     runcu_launch_params params;
@@ -257,13 +262,14 @@ static PyObject *function_prepared_call(PyObject *self, PyObject *const *args, P
     return prepared(self, args, nargs, kwnames, 0);
 }
 
-static PyObject *function_prepared_async_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                              PyObject *kwnames)
+static PyObject *function_prepared_async_call(PyObject *self, PyObject *const *args,
+                                              Py_ssize_t nargs, PyObject *kwnames)
 {
     return prepared(self, args, nargs, kwnames, 1);
 }
 
-/* What prepared_timed_call returns: waits for the second of its two events, and gives the seconds between them. */
+/* What prepared_timed_call returns: waits for the second of its two events, and gives the seconds
+ * between them. */
 static PyObject *timer_call(PyObject *events, PyObject *unused)
 {
     (void) unused;
@@ -288,14 +294,13 @@ static int record(PyObject *event)
     return bind_check(e->state, runcu_event_record(e->event, NULL));
 }
 
-static PyObject *function_prepared_timed_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                              PyObject *kwnames)
+static PyObject *function_prepared_timed_call(PyObject *self, PyObject *const *args,
+                                              Py_ssize_t nargs, PyObject *kwnames)
 {
     PyObject *type = (PyObject *) ((bind_function *) self)->state->event_type;
     PyObject *start = PyObject_CallNoArgs(type), *end = start ? PyObject_CallNoArgs(type) : NULL;
     PyObject *out = NULL, *events = NULL;
-    PyObject *done =
-        end && record(start) == 0 ? prepared(self, args, nargs, kwnames, 0) : NULL;
+    PyObject *done = end && record(start) == 0 ? prepared(self, args, nargs, kwnames, 0) : NULL;
     if (done && record(end) == 0)
         events = PyTuple_Pack(2, start, end);
     if (events)
@@ -307,7 +312,7 @@ static PyObject *function_prepared_timed_call(PyObject *self, PyObject *const *a
     return out;
 }
 
-/* --- the type ----------------------------------------------------------------------------------------------------------- */
+/* --- the type --- */
 
 static PyObject *function_name(PyObject *self, void *closure)
 {
@@ -336,27 +341,35 @@ static PyObject *function_handle(PyObject *self, void *closure)
 static PyMethodDef function_methods[] = {
     {"get_attribute", function_get_attribute, METH_O,
      "get_attribute($self, attribute, /)\n--\n\nThe value of one of function_attribute."},
-    {"set_attribute", (PyCFunction) (void (*)(void)) function_set_attribute, METH_FASTCALL | METH_KEYWORDS,
-     "set_attribute($self, attribute, value)\n--\n\nSets one of function_attribute that can be set."},
+    {"set_attribute", (PyCFunction) (void (*)(void)) function_set_attribute,
+     METH_FASTCALL | METH_KEYWORDS,
+     "set_attribute($self, attribute, value)\n--\n\nSets one of function_attribute that can be "
+     "set."},
     {"set_cache_config", function_set_cache_config, METH_O,
-     "set_cache_config($self, config, /)\n--\n\nPrefers cache or shared memory: one of func_cache."},
+     "set_cache_config($self, config, /)\n--\n\nPrefers cache or shared memory: one of "
+     "func_cache."},
     {"max_active_blocks", (PyCFunction) (void (*)(void)) function_max_active_blocks,
      METH_FASTCALL | METH_KEYWORDS,
      "max_active_blocks($self, block_size, shared=0)\n--\n\n"
-     "Blocks of that many threads, with `shared` bytes of dynamic shared memory, that one multiprocessor holds at once."},
+     "Blocks of that many threads, with `shared` bytes of dynamic shared memory, that one "
+     "multiprocessor holds at once."},
     {"prepare", (PyCFunction) (void (*)(void)) function_prepare, METH_FASTCALL | METH_KEYWORDS,
      "prepare($self, arg_types, texrefs=None)\n--\n\n"
      "Fixes the arguments' types for prepared calls.\n\n"
      "Parameters\n----------\n"
      "arg_types : str or iterable\n"
-     "    Letters of the struct module (\"PPi\"; \"12s\" is a struct of 12 bytes, F and D are complex), or NumPy types and dtypes; "
+     "    Letters of the struct module (\"PPi\"; \"12s\" is a struct of 12 bytes, F and D are "
+     "complex), or NumPy types and dtypes; "
      "anything else in a list is a pointer.\n\n"
      "Returns\n-------\nFunction\n    Itself."},
-    {"prepared_call", (PyCFunction) (void (*)(void)) function_prepared_call, METH_FASTCALL | METH_KEYWORDS,
-     "prepared_call($self, grid, block, /, *args, shared_size=0)\n--\n\nLaunches with prepared arguments."},
+    {"prepared_call", (PyCFunction) (void (*)(void)) function_prepared_call,
+     METH_FASTCALL | METH_KEYWORDS,
+     "prepared_call($self, grid, block, /, *args, shared_size=0)\n--\n\nLaunches with prepared "
+     "arguments."},
     {"prepared_async_call", (PyCFunction) (void (*)(void)) function_prepared_async_call,
      METH_FASTCALL | METH_KEYWORDS,
-     "prepared_async_call($self, grid, block, stream, /, *args, shared_size=0)\n--\n\nLaunches on a stream."},
+     "prepared_async_call($self, grid, block, stream, /, *args, shared_size=0)\n--\n\nLaunches on "
+     "a stream."},
     {"prepared_timed_call", (PyCFunction) (void (*)(void)) function_prepared_timed_call,
      METH_FASTCALL | METH_KEYWORDS,
      "prepared_timed_call($self, grid, block, /, *args, shared_size=0)\n--\n\n"
@@ -367,7 +380,8 @@ static PyMethodDef function_methods[] = {
 static PyGetSetDef function_getset[] = {
     {"name", function_name, NULL, "C++ name without parameters.", NULL},
     {"symbol", function_symbol, NULL, "Name in the PTX.", NULL},
-    {"signature", function_signature, NULL, "C++ name with the parameters' types, where they are known.", NULL},
+    {"signature", function_signature, NULL,
+     "C++ name with the parameters' types, where they are known.", NULL},
     {"handle", function_handle, NULL, "The CUfunction as an int.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -375,22 +389,30 @@ static PyGetSetDef function_getset[] = {
 static PyMemberDef function_members[] = {
     BIND_MEMBERS,
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(bind_function, vectorcall), READONLY, NULL},
-    {"arg_format", T_OBJECT, offsetof(bind_function, arg_format), READONLY, "The letters prepare() came to, or None."},
-    {"texrefs", T_OBJECT, offsetof(bind_function, texrefs), 0, "None: texture references are no more."},
+    {"arg_format", T_OBJECT, offsetof(bind_function, arg_format), READONLY,
+     "The letters prepare() came to, or None."},
+    {"texrefs", T_OBJECT, offsetof(bind_function, texrefs), 0,
+     "None: texture references are no more."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot function_slots[] = {
-    {Py_tp_doc,
-     (char *) "A kernel.\n\n"
-              "``kernel(*args, block=(256, 1, 1), grid=(1, 1), stream=None, shared=0, time_kernel=False, strict=False)`` launches it: "
-              "`block` threads in each of `grid` blocks, with `shared` bytes of dynamic shared memory. With time_kernel it waits and "
-              "returns seconds. With strict an array of another element type than the pointer's is an error, not a warning.\n\n"
-              "``kernel[n](*args)`` launches at least n threads, ``kernel[grid, block, stream, shared](*args)`` is the long form.\n\n"
-              "Arguments are device allocations, device arrays, In, Out and InOut of host arrays, NumPy scalars, Python numbers (of the "
-              "width of the parameter they meet), structs as NumPy values or ctypes, and None for a null pointer.\n\n"
-              "Raises\n------\n"
-              "TypeError, ArgumentError\n    Number, kind or size of the arguments do not fit the kernel."},
+    {Py_tp_doc, (char *) "A kernel.\n\n"
+                         "``kernel(*args, block=(256, 1, 1), grid=(1, 1), stream=None, shared=0, "
+                         "time_kernel=False, strict=False)`` launches it: "
+                         "`block` threads in each of `grid` blocks, with `shared` bytes of dynamic "
+                         "shared memory. With time_kernel it waits and "
+                         "returns seconds. With strict an array of another element type than the "
+                         "pointer's is an error, not a warning.\n\n"
+                         "``kernel[n](*args)`` launches at least n threads, ``kernel[grid, block, "
+                         "stream, shared](*args)`` is the long form.\n\n"
+                         "Arguments are device allocations, device arrays, In, Out and InOut of "
+                         "host arrays, NumPy scalars, Python numbers (of the "
+                         "width of the parameter they meet), structs as NumPy values or ctypes, "
+                         "and None for a null pointer.\n\n"
+                         "Raises\n------\n"
+                         "TypeError, ArgumentError\n    Number, kind or size of the arguments do "
+                         "not fit the kernel."},
     {Py_tp_new, bind_no_new},
     {Py_tp_dealloc, function_dealloc},
     {Py_tp_traverse, function_traverse},

@@ -1,5 +1,6 @@
-/* In, Out, InOut: host arrays that travel with a launch. A launch carries them by itself; get_device_alloc() and the two calls around a
- * launch serve programs that do it by hand, and classes derived from ArgumentHandler. */
+/* In, Out, InOut: host arrays that travel with a launch. A launch carries them by itself;
+ * get_device_alloc() and the two calls around a launch serve programs that do it by hand, and
+ * classes derived from ArgumentHandler. */
 #include "core.h"
 
 static PyObject *handler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -78,9 +79,8 @@ static int travel(bind_handler *self, PyObject *stream_value, bool to_device)
         bind_stream(&stream, &keep, self->state, stream_value) == 0) {
         if (array_of(&buffer, self, !to_device) == 0) {
             Py_BEGIN_ALLOW_THREADS
-            status = to_device
-                         ? runcu_copy_htod_async(address, buffer.data, buffer.bytes, stream)
-                         : runcu_copy_dtoh_async(buffer.data, address, buffer.bytes, stream);
+            status = to_device ? runcu_copy_htod_async(address, buffer.data, buffer.bytes, stream)
+                               : runcu_copy_dtoh_async(buffer.data, address, buffer.bytes, stream);
             if (status == 0)
                 status = runcu_stream_synchronize(stream);
             Py_END_ALLOW_THREADS
@@ -119,7 +119,8 @@ static PyObject *handler_post_call(PyObject *self, PyObject *stream)
 
 static PyMethodDef handler_methods[] = {
     {"get_device_alloc", handler_get_device_alloc, METH_NOARGS,
-     "get_device_alloc($self, /)\n--\n\nDevice memory of the array's size, made when first asked for."},
+     "get_device_alloc($self, /)\n--\n\nDevice memory of the array's size, made when first asked "
+     "for."},
     {"pre_call", handler_pre_call, METH_O,
      "pre_call($self, stream, /)\n--\n\nCopies to the device, if the class does that."},
     {"post_call", handler_post_call, METH_O,
@@ -147,22 +148,25 @@ static PyType_Slot handler_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_handler_spec = {"runcu.driver.ArgumentHandler", sizeof(bind_handler), 0, BIND_FLAGS,
-                                 handler_slots};
+PyType_Spec bind_handler_spec = {"runcu.driver.ArgumentHandler", sizeof(bind_handler), 0,
+                                 BIND_FLAGS, handler_slots};
 
 /* Garbage collection is the base's, as are memory and members. */
 #define DERIVED (Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE)
 
 static PyType_Slot in_slots[] = {
-    {Py_tp_doc, (char *) "In(array)\n--\n\nA kernel argument: the array is copied to the device before the launch."},
+    {Py_tp_doc, (char *) "In(array)\n--\n\nA kernel argument: the array is copied to the device "
+                         "before the launch."},
     {0, NULL},
 };
 static PyType_Slot out_slots[] = {
-    {Py_tp_doc, (char *) "Out(array)\n--\n\nA kernel argument: the array is filled from the device after the launch."},
+    {Py_tp_doc, (char *) "Out(array)\n--\n\nA kernel argument: the array is filled from the device "
+                         "after the launch."},
     {0, NULL},
 };
 static PyType_Slot inout_slots[] = {
-    {Py_tp_doc, (char *) "InOut(array)\n--\n\nA kernel argument: copied to the device before the launch, and back after it."},
+    {Py_tp_doc, (char *) "InOut(array)\n--\n\nA kernel argument: copied to the device before the "
+                         "launch, and back after it."},
     {0, NULL},
 };
 

@@ -1,5 +1,6 @@
-/* The library's callbacks. Messages and kernels' output may come on any thread, one without Python too, and while a thread that holds the
- * GIL waits for that very thread: so they are only put in a queue here, and passed on when a call of the library has returned. */
+/* The library's callbacks. Messages and kernels' output may come on any thread, one without Python
+ * too, and while a thread that holds the GIL waits for that very thread: so they are only put in a
+ * queue here, and passed on when a call of the library has returned. */
 #include "core.h"
 
 #include <pthread.h>
@@ -13,7 +14,8 @@ struct message {
     char text[];
 };
 
-/* Output beyond this goes straight to the process's standard output: nothing is lost, memory is not filled. */
+/* Output beyond this goes straight to the process's standard output: nothing is lost, memory is not
+ * filled. */
 enum { MOST_OUTPUT = 64 << 20 };
 
 static struct {
@@ -131,7 +133,8 @@ static PyObject *take_output(void)
 static const char *file_of(PyFrameObject *frame)
 {
     PyCodeObject *code = PyFrame_GetCode(frame);
-    const char *file = PyUnicode_Check(code->co_filename) ? PyUnicode_AsUTF8(code->co_filename) : NULL;
+    const char *file =
+        PyUnicode_Check(code->co_filename) ? PyUnicode_AsUTF8(code->co_filename) : NULL;
     PyErr_Clear(); /* a name that is no UTF-8 */
     Py_DECREF(code);
     return file ? file : ""; /* the frame keeps its code, the code the text */
@@ -143,7 +146,8 @@ static bool is_import_system(const char *file)
     return strstr(file, "importlib") && strstr(file, "_bootstrap");
 }
 
-/* How far up the user's line is: neither this package's own Python nor what imports it is what a warning is about. */
+/* How far up the user's line is: neither this package's own Python nor what imports it is what a
+ * warning is about. */
 static int warning_level(bind_state *state)
 {
     int level = 1;

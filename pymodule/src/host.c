@@ -1,4 +1,5 @@
-/* HostAllocation: page-locked host memory, which NumPy arrays are made of (driver.pagelocked_empty). */
+/* HostAllocation: page-locked host memory, which NumPy arrays are made of
+ * (driver.pagelocked_empty). */
 #include "core.h"
 
 typedef struct bind_host_allocation {
@@ -116,9 +117,9 @@ static PyMethodDef host_methods[] = {
 static PyMemberDef host_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot host_slots[] = {
-    {Py_tp_doc,
-     (char *) "HostAllocation(bytes, flags=0)\n--\n\n"
-              "Page-locked host memory: copies of it are fast and may be asynchronous. `flags`: of host_alloc_flags."},
+    {Py_tp_doc, (char *) "HostAllocation(bytes, flags=0)\n--\n\n"
+                         "Page-locked host memory: copies of it are fast and may be asynchronous. "
+                         "`flags`: of host_alloc_flags."},
     {Py_tp_new, host_new},
     {Py_tp_dealloc, host_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -129,5 +130,5 @@ static PyType_Slot host_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_host_allocation_spec = {"runcu.driver.HostAllocation", sizeof(bind_host_allocation), 0,
-                                         BIND_FLAGS, host_slots};
+PyType_Spec bind_host_allocation_spec = {"runcu.driver.HostAllocation",
+                                         sizeof(bind_host_allocation), 0, BIND_FLAGS, host_slots};

@@ -1,5 +1,5 @@
-/* Launches: the call of a Function, function[...](...), and what the prepared calls share with them. The GIL is held throughout, but while
- * results are waited for. */
+/* Launches: the call of a Function, function[...](...), and what the prepared calls share with
+ * them. The GIL is held throughout, but while results are waited for. */
 #include "core.h"
 
 enum { ON_STACK = 24 };
@@ -61,7 +61,8 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
 {
     runcu_arg args[ON_STACK];
     struct bind_scratch scratch[ON_STACK];
-    struct bind_arguments call = {.function = self, .args = args, .scratch = scratch, .count = count};
+    struct bind_arguments call = {
+        .function = self, .args = args, .scratch = scratch, .count = count};
     int status = -1;
     if (count > ON_STACK) {
         call.args = PyMem_Calloc((size_t) count, sizeof *args);
@@ -80,8 +81,8 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
     return status;
 }
 
-int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params, PyObject *stream,
-                      PyObject *const *values, Py_ssize_t count)
+int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params,
+                      PyObject *stream, PyObject *const *values, Py_ssize_t count)
 {
     runcu_event *start = NULL, *end = NULL;
     float milliseconds = 0;
@@ -104,7 +105,7 @@ int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_p
     return status;
 }
 
-/* --- function(*args, block=, grid=, …) ---------------------------------------------------------------------------------- */
+/* --- function(*args, block=, grid=, …) --- */
 
 struct options {
     runcu_launch_params params;
@@ -130,8 +131,8 @@ static int set_flag(bool *out, PyObject *value)
 static int set_texrefs(PyObject *value)
 {
     if (value != Py_None && PyObject_IsTrue(value))
-        return bind_raise(PyExc_TypeError,
-                          "texrefs: no compiler makes kernels with texture references since CUDA 12; pass texture objects");
+        return bind_raise(PyExc_TypeError, "texrefs: no compiler makes kernels with texture "
+                                           "references since CUDA 12; pass texture objects");
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -163,8 +164,8 @@ static int set_option(struct options *o, bind_state *state, PyObject *name, PyOb
 /* Keywords of compiled code are interned, those of a dict built at run time need not be. */
 static PyObject *interned(bind_state *state, PyObject *name)
 {
-#define X(text)                                                                                    \
-    if (PyUnicode_Compare(name, state->name_##text) == 0)                                          \
+#define X(text)                                           \
+    if (PyUnicode_Compare(name, state->name_##text) == 0) \
         return state->name_##text;
     BIND_NAMES(X)
 #undef X
@@ -211,9 +212,8 @@ static PyObject *call_function(bind_function *self, struct options *o, PyObject 
                                Py_ssize_t nargs)
 {
     double seconds;
-    int status = o->is_timed
-                     ? bind_launch_timed(&seconds, self, &o->params, o->stream, args, nargs)
-                     : bind_launch(self, &o->params, o->stream, args, nargs, false);
+    int status = o->is_timed ? bind_launch_timed(&seconds, self, &o->params, o->stream, args, nargs)
+                             : bind_launch(self, &o->params, o->stream, args, nargs, false);
     if (status != 0)
         return NULL;
     if (o->is_timed)
@@ -221,7 +221,8 @@ static PyObject *call_function(bind_function *self, struct options *o, PyObject 
     Py_RETURN_NONE;
 }
 
-PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                             PyObject *kwnames)
 {
     bind_function *f = (bind_function *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
@@ -237,9 +238,10 @@ PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargs
     return out;
 }
 
-/* --- function[threads](*args), function[grid, block, stream, shared](*args) ---------------------------------------------- */
+/* --- function[threads](*args), function[grid, block, stream, shared](*args) --- */
 
-PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                             PyObject *kwnames)
 {
     bind_launcher *l = (bind_launcher *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
@@ -262,7 +264,8 @@ static int set_shape(bind_launcher *self, PyObject *key)
     PyObject *keep = NULL;
     if (count < 2 || count > 4)
         return bind_raise(PyExc_TypeError,
-                          "kernel[threads], kernel[grid, block] or kernel[grid, block, stream, shared], not %zd items",
+                          "kernel[threads], kernel[grid, block] or kernel[grid, block, stream, "
+                          "shared], not %zd items",
                           count);
     if (bind_dim3(&self->params.grid, state, PyTuple_GET_ITEM(key, 0), "grid") != 0 ||
         bind_dim3(&self->params.block, state, PyTuple_GET_ITEM(key, 1), "block") != 0)
@@ -317,7 +320,8 @@ static PyMemberDef launcher_members[] = {
 };
 
 static PyType_Slot launcher_slots[] = {
-    {Py_tp_doc, (char *) "A kernel with grid, block, stream and shared memory chosen: what kernel[...] gives. Call it."},
+    {Py_tp_doc, (char *) "A kernel with grid, block, stream and shared memory chosen: what "
+                         "kernel[...] gives. Call it."},
     {Py_tp_new, bind_no_new},
     {Py_tp_dealloc, launcher_dealloc},
     {Py_tp_traverse, launcher_traverse},

@@ -1,7 +1,7 @@
 /* DeviceAllocation, page-locked host memory, PointerHolderBase; allocating, asking, filling. */
 #include "core.h"
 
-/* --- device memory ------------------------------------------------------------------------------------------------------ */
+/* --- device memory --- */
 
 /* Allocates; when the device is full, what unreachable Python objects hold is given back first. */
 static int allocate(runcu_mem **out, size_t bytes)
@@ -59,7 +59,8 @@ static PyObject *allocation_free(PyObject *self, PyObject *unused)
         return PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists");
     runcu_mem *mem = atomic_exchange(&a->mem, NULL);
     if (!mem) {
-        bind_raise(a->state->logic_error, "device_allocation::free failed: invalid resource handle");
+        bind_raise(a->state->logic_error,
+                   "device_allocation::free failed: invalid resource handle");
         return NULL;
     }
     BIND_UNLOCKED(status, runcu_mem_free(&mem));
@@ -81,8 +82,8 @@ static PyObject *allocation_repr(PyObject *self)
                                 atomic_load(&a->mem) ? "" : ", freed");
 }
 
-/* What as_buffer's memoryview is of: it keeps the allocation, which must not have the buffer protocol itself, or NumPy would take it for
- * an array where programs mean its address. */
+/* What as_buffer's memoryview is of: it keeps the allocation, which must not have the buffer
+ * protocol itself, or NumPy would take it for an array where programs mean its address. */
 typedef struct bind_span {
     BIND_HEAD
     bind_allocation *allocation; /* NULL: memory that a PointerHolderBase points to */
@@ -173,8 +174,8 @@ static PyObject *allocation_as_buffer(PyObject *self, PyObject *const *args, Py_
     }
     if (offset > a->bytes || size > a->bytes - offset)
         return PyErr_Format(PyExc_ValueError,
-                            "%zu bytes from byte %zu on leave the allocation, which has %zu", size, offset,
-                            a->bytes);
+                            "%zu bytes from byte %zu on leave the allocation, which has %zu", size,
+                            offset, a->bytes);
     return span_view(a->state, self, a->address + offset, size);
 }
 
@@ -185,11 +186,15 @@ static PyObject *allocation_size(PyObject *self, void *closure)
 }
 
 static PyMethodDef allocation_methods[] = {
-    {"free", allocation_free, METH_NOARGS, "free($self, /)\n--\n\nFrees the memory now. A second time is an error."},
-    {"as_buffer", (PyCFunction) (void (*)(void)) allocation_as_buffer, METH_FASTCALL | METH_KEYWORDS,
+    {"free", allocation_free, METH_NOARGS,
+     "free($self, /)\n--\n\nFrees the memory now. A second time is an error."},
+    {"as_buffer", (PyCFunction) (void (*)(void)) allocation_as_buffer,
+     METH_FASTCALL | METH_KEYWORDS,
      "as_buffer($self, size, offset=0)\n--\n\n"
-     "A memoryview of the device memory, for libraries that understand device addresses (MPI) and for devices whose memory the host "
-     "can reach. On other devices reading it ends the process, as reading any device address does."},
+     "A memoryview of the device memory, for libraries that understand device addresses (MPI) and "
+     "for devices whose memory the host "
+     "can reach. On other devices reading it ends the process, as reading any device address "
+     "does."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -201,7 +206,8 @@ static PyGetSetDef allocation_getset[] = {
 static PyMemberDef allocation_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot allocation_slots[] = {
-    {Py_tp_doc, (char *) "Device memory, freed with its last reference. int() of it is its address."},
+    {Py_tp_doc,
+     (char *) "Device memory, freed with its last reference. int() of it is its address."},
     {Py_tp_new, bind_no_new},
     {Py_tp_dealloc, allocation_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -215,10 +221,10 @@ static PyType_Slot allocation_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_allocation_spec = {"runcu.driver.DeviceAllocation", sizeof(bind_allocation), 0, BIND_FLAGS,
-                                    allocation_slots};
+PyType_Spec bind_allocation_spec = {"runcu.driver.DeviceAllocation", sizeof(bind_allocation), 0,
+                                    BIND_FLAGS, allocation_slots};
 
-/* --- PointerHolderBase -------------------------------------------------------------------------------------------------- */
+/* --- PointerHolderBase --- */
 
 static PyObject *holder_get_pointer(PyObject *self, PyObject *unused)
 {
@@ -264,14 +270,16 @@ static PyMethodDef holder_methods[] = {
     {"get_pointer", holder_get_pointer, METH_NOARGS,
      "get_pointer($self, /)\n--\n\nThe device address as an int; to be defined by the subclass."},
     {"as_buffer", (PyCFunction) (void (*)(void)) holder_as_buffer, METH_FASTCALL | METH_KEYWORDS,
-     "as_buffer($self, size, offset=0)\n--\n\nA memoryview of the memory there; as DeviceAllocation.as_buffer."},
+     "as_buffer($self, size, offset=0)\n--\n\nA memoryview of the memory there; as "
+     "DeviceAllocation.as_buffer."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef holder_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot holder_slots[] = {
-    {Py_tp_doc, (char *) "Base of classes that stand for device memory of others: override get_pointer()."},
+    {Py_tp_doc,
+     (char *) "Base of classes that stand for device memory of others: override get_pointer()."},
     {Py_tp_new, holder_new},
     {Py_tp_dealloc, holder_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -283,10 +291,10 @@ static PyType_Slot holder_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec bind_holder_spec = {"runcu.driver.PointerHolderBase", sizeof(bind_object), 0, BIND_FLAGS,
-                                holder_slots};
+PyType_Spec bind_holder_spec = {"runcu.driver.PointerHolderBase", sizeof(bind_object), 0,
+                                BIND_FLAGS, holder_slots};
 
-/* --- functions of the module -------------------------------------------------------------------------------------------- */
+/* --- functions of the module --- */
 
 static PyObject *mem_alloc(PyObject *module, PyObject *value)
 {
@@ -326,6 +334,7 @@ PyMethodDef bind_memory_functions[] = {
     {"mem_get_info", mem_get_info, METH_NOARGS,
      "mem_get_info($module, /)\n--\n\nBytes free and in all on the current context's device."},
     {"mem_get_address_range", mem_get_address_range, METH_O,
-     "mem_get_address_range($module, pointer, /)\n--\n\nStart and bytes of the allocation that holds an address."},
+     "mem_get_address_range($module, pointer, /)\n--\n\nStart and bytes of the allocation that "
+     "holds an address."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,14 +1,15 @@
-/* The extension module runcu._core: makes the types, finds the classes written in Python, adds the functions of the other files. */
+/* The extension module runcu._core: makes the types, finds the classes written in Python, adds the
+ * functions of the other files. */
 #define BIND_IMPORTS_ARRAY
 #include "core.h"
 
-/* --- module state ------------------------------------------------------------------------------------------------------- */
+/* --- module state --- */
 
 /* Every object in the state, for the garbage collector. */
-#define STATE_OBJECTS(DO)                                                                          \
-    BIND_TYPES(DO##_TYPE)                                                                          \
-    BIND_CLASSES(DO##_CLASS)                                                                       \
-    BIND_NAMES(DO##_NAME)                                                                          \
+#define STATE_OBJECTS(DO)    \
+    BIND_TYPES(DO##_TYPE)    \
+    BIND_CLASSES(DO##_CLASS) \
+    BIND_NAMES(DO##_NAME)    \
     DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(package)
 
 #define VISIT(field) Py_VISIT(state->field);
@@ -40,7 +41,7 @@ static void free_module(void *module)
     clear(module);
 }
 
-/* --- types -------------------------------------------------------------------------------------------------------------- */
+/* --- types --- */
 
 static int add_type(PyTypeObject **out, PyObject *module, PyType_Spec *spec, PyTypeObject *base)
 {
@@ -54,8 +55,8 @@ static int add_type(PyTypeObject **out, PyObject *module, PyType_Spec *spec, PyT
 static int add_types(PyObject *module, bind_state *state)
 {
     PyTypeObject *NULL_type = NULL; /* the base of types without one */
-#define X(name, base)                                                                              \
-    if (add_type(&state->name##_type, module, &bind_##name##_spec, BASE_##base) != 0)              \
+#define X(name, base)                                                                 \
+    if (add_type(&state->name##_type, module, &bind_##name##_spec, BASE_##base) != 0) \
         return -1;
 #define BASE_NULL NULL_type
 #define BASE_handler state->handler_type
@@ -64,12 +65,14 @@ static int add_types(PyObject *module, bind_state *state)
     return 0;
 }
 
-/* Functions bound to the module as attributes of a class: they are no methods, so an instance gives the same function. */
+/* Functions bound to the module as attributes of a class: they are no methods, so an instance gives
+ * the same function. */
 static int add_statics(PyTypeObject *type, PyMethodDef *functions, PyObject *module)
 {
     for (PyMethodDef *f = functions; f->ml_name; f++) {
         PyObject *function = PyCFunction_NewEx(f, module, NULL);
-        int status = function ? PyObject_SetAttrString((PyObject *) type, f->ml_name, function) : -1;
+        int status =
+            function ? PyObject_SetAttrString((PyObject *) type, f->ml_name, function) : -1;
         Py_XDECREF(function);
         if (status != 0)
             return -1;
@@ -77,7 +80,7 @@ static int add_statics(PyTypeObject *type, PyMethodDef *functions, PyObject *mod
     return 0;
 }
 
-/* --- classes written in Python ------------------------------------------------------------------------------------------ */
+/* --- classes written in Python --- */
 
 static int import_class(PyObject **out, PyObject *from, const char *name)
 {
@@ -89,8 +92,8 @@ static int import_errors(bind_state *state)
 {
     PyObject *errors = PyImport_ImportModule("runcu._errors");
     int status = errors ? 0 : -1;
-#define X(field, name)                                                                             \
-    if (status == 0)                                                                               \
+#define X(field, name) \
+    if (status == 0)   \
         status = import_class(&state->field, errors, name);
     BIND_CLASSES(X)
 #undef X
@@ -122,19 +125,19 @@ static int find_package(bind_state *state)
 
 static int make_names(bind_state *state)
 {
-#define X(text)                                                                                    \
-    if (!(state->name_##text = PyUnicode_InternFromString(#text)))                                 \
+#define X(text)                                                    \
+    if (!(state->name_##text = PyUnicode_InternFromString(#text))) \
         return -1;
     BIND_NAMES(X)
 #undef X
     return 0;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------------ */
+/* --- the end --- */
 
-/* Called by atexit while Python still works: what kernels have printed goes where Python prints, what they print from now on straight to
- * standard output. The library itself waits for the work of other contexts when the process ends. A kernel's fault that no call has told
- * of is told now. */
+/* Called by atexit while Python still works: what kernels have printed goes where Python prints,
+ * what they print from now on straight to standard output. The library itself waits for the work of
+ * other contexts when the process ends. A kernel's fault that no call has told of is told now. */
 static PyObject *at_exit(PyObject *module, PyObject *unused)
 {
     (void) unused;
@@ -214,14 +217,10 @@ static PyModuleDef_Slot slots[] = {
 };
 
 struct PyModuleDef bind_module = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "runcu._core",
-    .m_doc = "The C part of runcu.",
-    .m_size = sizeof(bind_state),
-    .m_methods = module_functions,
-    .m_slots = slots,
-    .m_traverse = traverse,
-    .m_clear = clear,
+    PyModuleDef_HEAD_INIT,           .m_name = "runcu._core",
+    .m_doc = "The C part of runcu.", .m_size = sizeof(bind_state),
+    .m_methods = module_functions,   .m_slots = slots,
+    .m_traverse = traverse,          .m_clear = clear,
     .m_free = free_module,
 };
 

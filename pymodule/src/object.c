@@ -1,4 +1,5 @@
-/* What all types have in common: finding the module's state, attributes and weak references of instances, the steps of a dealloc. */
+/* What all types have in common: finding the module's state, attributes and weak references of
+ * instances, the steps of a dealloc. */
 #include "core.h"
 
 bind_state *bind_module_state(PyObject *module)

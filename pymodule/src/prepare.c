@@ -1,4 +1,5 @@
-/* Function.prepare's codes: letters of the struct module, NumPy types, and arguments made to fit them. */
+/* Function.prepare's codes: letters of the struct module, NumPy types, and arguments made to fit
+ * them. */
 #include "core.h"
 
 #include <string.h>
@@ -20,8 +21,8 @@ int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *form
         bool is_known = *c && strchr("cbB?hHiIlLqQnNPefdFDs", *c);
         if (!is_known || (repeat != 1 && *c != 's')) {
             PyMem_Free(codes);
-            return bind_raise(PyExc_ValueError, "bad char in struct format: '%s' at byte %zd", format,
-                              (Py_ssize_t) (c - format));
+            return bind_raise(PyExc_ValueError, "bad char in struct format: '%s' at byte %zd",
+                              format, (Py_ssize_t) (c - format));
         }
         codes[n++] = (struct bind_code){*c, repeat};
     }
@@ -44,8 +45,8 @@ static PyObject *letter_of(PyObject *item)
     PyArray_Descr *dtype = NULL;
     if (PyUnicode_Check(item))
         return Py_NewRef(item);
-    bool is_scalar_type = PyType_Check(item) &&
-                          PyType_IsSubtype((PyTypeObject *) item, &PyGenericArrType_Type);
+    bool is_scalar_type =
+        PyType_Check(item) && PyType_IsSubtype((PyTypeObject *) item, &PyGenericArrType_Type);
     if (!is_scalar_type && !PyArray_DescrCheck(item))
         return PyUnicode_FromString("P");
     if (!PyArray_DescrConverter(item, &dtype))
@@ -72,7 +73,7 @@ PyObject *bind_format_of(PyObject *types)
     return format;
 }
 
-/* --- arguments ---------------------------------------------------------------------------------------------------------- */
+/* --- arguments --- */
 
 static size_t width_of(char letter)
 {
@@ -94,14 +95,18 @@ static size_t width_of(char letter)
 
 static uint8_t signed_kind(size_t width)
 {
-    return width == 1 ? RUNCU_ARG_I8 : width == 2 ? RUNCU_ARG_I16 : width == 4 ? RUNCU_ARG_I32 : RUNCU_ARG_I64;
+    return width == 1   ? RUNCU_ARG_I8
+           : width == 2 ? RUNCU_ARG_I16
+           : width == 4 ? RUNCU_ARG_I32
+                        : RUNCU_ARG_I64;
 }
 
 static int fail_range(PyObject *value, Py_ssize_t i, char letter)
 {
     PyErr_Clear();
-    return bind_raise(PyExc_OverflowError, "parameter #%zd (0-based): %R does not fit the prepared code '%c'",
-                      i, value, letter);
+    return bind_raise(PyExc_OverflowError,
+                      "parameter #%zd (0-based): %R does not fit the prepared code '%c'", i, value,
+                      letter);
 }
 
 static int signed_argument(runcu_arg *arg, Py_ssize_t i, PyObject *value, char letter)
@@ -144,7 +149,8 @@ static int pointer_argument(struct bind_arguments *call, Py_ssize_t i, PyObject 
         if (bind_argument(call, i, value) != 0)
             return -1;
         if (arg->kind == RUNCU_ARG_F32 || arg->kind == RUNCU_ARG_F64 || arg->kind == RUNCU_ARG_REAL)
-            return bind_raise(PyExc_TypeError, "parameter #%zd (0-based) was prepared as a pointer, not %.200s", i,
+            return bind_raise(PyExc_TypeError,
+                              "parameter #%zd (0-based) was prepared as a pointer, not %.200s", i,
                               Py_TYPE(value)->tp_name);
         return 0;
     }
@@ -197,7 +203,8 @@ static int bytes_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *v
         return -1;
     call->hold_count++;
     if (hold->buffer.bytes != bytes)
-        return bind_raise(PyExc_ValueError, "parameter #%zd (0-based) has %zu bytes where %zu were prepared", i,
+        return bind_raise(PyExc_ValueError,
+                          "parameter #%zd (0-based) has %zu bytes where %zu were prepared", i,
                           hold->buffer.bytes, bytes);
     call->args[i].kind = RUNCU_ARG_BYTES;
     call->args[i].size = bytes;

@@ -27,9 +27,10 @@ static int texts_get(struct texts *out, PyObject *values, const char *what)
         Py_ssize_t len;
         const char *text = PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, &len) : NULL;
         if (!text)
-            return PyErr_Occurred() ? -1
-                                    : bind_raise(PyExc_TypeError, "%s must be a list of str, not of %.200s",
-                                                 what, Py_TYPE(item)->tp_name);
+            return PyErr_Occurred()
+                       ? -1
+                       : bind_raise(PyExc_TypeError, "%s must be a list of str, not of %.200s",
+                                    what, Py_TYPE(item)->tp_name);
         if (strlen(text) != (size_t) len)
             return bind_raise(PyExc_ValueError, "%s: a NUL character in %R", what, item);
         out->at[i] = text;
@@ -52,7 +53,8 @@ static int text_get(const char **out, PyObject *value, const char *what)
     if (!value || value == Py_None)
         return 0;
     if (!PyUnicode_Check(value))
-        return bind_raise(PyExc_TypeError, "%s must be a str, not %.200s", what, Py_TYPE(value)->tp_name);
+        return bind_raise(PyExc_TypeError, "%s must be a str, not %.200s", what,
+                          Py_TYPE(value)->tp_name);
     *out = PyUnicode_AsUTF8AndSize(value, &len);
     if (*out && strlen(*out) != (size_t) len)
         return bind_raise(PyExc_ValueError, "%s contains a NUL character", what);
@@ -69,7 +71,8 @@ static int compile_into(bind_program *self, const struct request *r, const struc
 {
     bind_state *state = self->state;
     const char *source;
-    runcu_program_params params = {.size = sizeof params, .no_cache = r->no_cache, .extern_c = r->extern_c};
+    runcu_program_params params = {
+        .size = sizeof params, .no_cache = r->no_cache, .extern_c = r->extern_c};
     int status;
     if (text_get(&source, r->source, "source") || text_get(&params.name, r->name, "name") ||
         text_get(&params.arch_text, r->arch, "arch") ||
@@ -95,15 +98,22 @@ static int compile_into(bind_program *self, const struct request *r, const struc
 
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {(char *) "source",    (char *) "options",  (char *) "include_dirs",
-                            (char *) "name",      (char *) "arch",     (char *) "cache_dir",
-                            (char *) "keep_dir",  (char *) "device",   (char *) "no_cache",
-                            (char *) "extern_c",  NULL};
+    static char *names[] = {(char *) "source",
+                            (char *) "options",
+                            (char *) "include_dirs",
+                            (char *) "name",
+                            (char *) "arch",
+                            (char *) "cache_dir",
+                            (char *) "keep_dir",
+                            (char *) "device",
+                            (char *) "no_cache",
+                            (char *) "extern_c",
+                            NULL};
     struct request r = {0};
     struct texts options = {0}, include_dirs = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpp:Program", names, &r.source, &r.options,
-                                     &r.include_dirs, &r.name, &r.arch, &r.cache_dir, &r.keep_dir,
-                                     &r.device, &r.no_cache, &r.extern_c))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpp:Program", names, &r.source,
+                                     &r.options, &r.include_dirs, &r.name, &r.arch, &r.cache_dir,
+                                     &r.keep_dir, &r.device, &r.no_cache, &r.extern_c))
         return NULL;
     bind_program *self = bind_new(type);
     int status = self && texts_get(&options, r.options, "options") == 0 &&
@@ -171,7 +181,8 @@ struct text_getter {
     const char *(*get)(const runcu_program *program);
 };
 static const struct text_getter get_log = {runcu_program_log}, get_report = {runcu_program_report},
-                                get_options = {runcu_program_options}, get_arch = {runcu_program_arch};
+                                get_options = {runcu_program_options},
+                                get_arch = {runcu_program_arch};
 
 static PyObject *program_text(PyObject *self, void *closure)
 {
@@ -179,7 +190,7 @@ static PyObject *program_text(PyObject *self, void *closure)
     return text_of(text ? text : "");
 }
 
-/* --- diagnostics -------------------------------------------------------------------------------------------------------- */
+/* --- diagnostics --- */
 
 static PyStructSequence_Field diagnostic_fields[] = {
     {"severity", "\"error\", \"warning\", \"remark\" or \"note\"."},
@@ -192,8 +203,8 @@ static PyStructSequence_Field diagnostic_fields[] = {
     {NULL, NULL},
 };
 
-static PyStructSequence_Desc diagnostic_desc = {"runcu.compiler.Diagnostic", "One message of the compiler.",
-                                                diagnostic_fields, 7};
+static PyStructSequence_Desc diagnostic_desc = {
+    "runcu.compiler.Diagnostic", "One message of the compiler.", diagnostic_fields, 7};
 
 int bind_diagnostic_init(bind_state *state)
 {
@@ -249,21 +260,25 @@ static PyGetSetDef program_getset[] = {
     {"cubin", program_cubin, NULL, "Machine code as bytes, or None.", NULL},
     {"ptx", program_ptx, NULL, "PTX as bytes, or None.", NULL},
     {"log", program_text, NULL, "NVRTC's log as it stands.", (void *) &get_log},
-    {"report", program_text, NULL, "The diagnostics with their source lines, for a terminal.", (void *) &get_report},
-    {"options", program_text, NULL, "The options that NVRTC was given, one a line.", (void *) &get_options},
+    {"report", program_text, NULL, "The diagnostics with their source lines, for a terminal.",
+     (void *) &get_report},
+    {"options", program_text, NULL, "The options that NVRTC was given, one a line.",
+     (void *) &get_options},
     {"arch", program_text, NULL, "\"sm_90\", \"compute_75\".", (void *) &get_arch},
     {"was_cached", program_was_cached, NULL, "True if it came from the cache.", NULL},
-    {"diagnostics", program_diagnostics, NULL, "The compiler's messages: a tuple of Diagnostic.", NULL},
+    {"diagnostics", program_diagnostics, NULL, "The compiler's messages: a tuple of Diagnostic.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef program_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot program_slots[] = {
-    {Py_tp_doc,
-     (char *) "Program(source, *, options=None, include_dirs=None, name=None, arch=None, cache_dir=None, keep_dir=None, device=None, "
-              "no_cache=False, extern_c=False)\n--\n\n"
-              "Compiles CUDA C++. A source that does not compile makes an object too: see `succeeded`."},
+    {Py_tp_doc, (char *) "Program(source, *, options=None, include_dirs=None, name=None, "
+                         "arch=None, cache_dir=None, keep_dir=None, device=None, "
+                         "no_cache=False, extern_c=False)\n--\n\n"
+                         "Compiles CUDA C++. A source that does not compile makes an object too: "
+                         "see `succeeded`."},
     {Py_tp_new, program_new},
     {Py_tp_dealloc, program_dealloc},
     {Py_tp_traverse, bind_traverse},
@@ -276,7 +291,7 @@ static PyType_Slot program_slots[] = {
 PyType_Spec bind_program_spec = {"runcu.compiler.Program", sizeof(bind_program), 0, BIND_FLAGS,
                                  program_slots};
 
-/* --- functions of the module -------------------------------------------------------------------------------------------- */
+/* --- functions of the module --- */
 
 static PyObject *nvrtc_search(PyObject *module, PyObject *folders)
 {
@@ -312,7 +327,8 @@ PyMethodDef bind_program_functions[] = {
     {"nvrtc_search", nvrtc_search, METH_O,
      "nvrtc_search($module, folders, /)\n--\n\nFolders in which NVRTC is sought first."},
     {"nvrtc_version", nvrtc_version, METH_NOARGS,
-     "nvrtc_version($module, /)\n--\n\nMajor and minor version and path of NVRTC, which is loaded for it."},
+     "nvrtc_version($module, /)\n--\n\nMajor and minor version and path of NVRTC, which is loaded "
+     "for it."},
     {"nvrtc_is_loaded", nvrtc_is_loaded, METH_NOARGS,
      "nvrtc_is_loaded($module, /)\n--\n\nWhether NVRTC has been loaded."},
     {NULL, NULL, 0, NULL},

@@ -1,4 +1,5 @@
-/* Stream. */
+/* Stream: a queue of work, ours or one wrapped for another library. Work and waiting are elsewhere:
+ * launch.c, copy.c. */
 #include "core.h"
 
 static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -73,7 +74,8 @@ static PyObject *stream_wait_for_event(PyObject *self, PyObject *event)
     if (!PyObject_TypeCheck(event, s->state->event_type))
         return PyErr_Format(PyExc_TypeError, "an Event is expected, not %.200s",
                             Py_TYPE(event)->tp_name);
-    if (bind_check(s->state, runcu_stream_wait_event(s->stream, ((bind_event *) event)->event)) != 0)
+    if (bind_check(s->state, runcu_stream_wait_event(s->stream, ((bind_event *) event)->event)) !=
+        0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -81,8 +83,8 @@ static PyObject *stream_wait_for_event(PyObject *self, PyObject *event)
 static PyObject *stream_cuda_stream(PyObject *self, PyObject *unused)
 {
     (void) unused;
-    return Py_BuildValue("(iK)", 0,
-                         (unsigned long long) runcu_stream_handle(((bind_streamobject *) self)->stream));
+    return Py_BuildValue(
+        "(iK)", 0, (unsigned long long) runcu_stream_handle(((bind_streamobject *) self)->stream));
 }
 
 static PyObject *stream_handle(PyObject *self, void *closure)
@@ -99,9 +101,11 @@ static PyMethodDef stream_methods[] = {
     {"wait_for_event", stream_wait_for_event, METH_O,
      "wait_for_event($self, event, /)\n--\n\nLater work of the stream waits for the event."},
     {"from_handle", stream_from_handle, METH_O | METH_CLASS,
-     "from_handle($type, handle, /)\n--\n\nA stream of another library (a CUstream); it is never destroyed through this object."},
+     "from_handle($type, handle, /)\n--\n\nA stream of another library (a CUstream); it is never "
+     "destroyed through this object."},
     {"__cuda_stream__", stream_cuda_stream, METH_NOARGS,
-     "__cuda_stream__($self, /)\n--\n\nVersion of the protocol and the handle, for other libraries."},
+     "__cuda_stream__($self, /)\n--\n\nVersion of the protocol and the handle, for other "
+     "libraries."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -9,7 +9,6 @@ import sys
 import textwrap
 
 import pytest
-
 import runcu
 from runcu import driver
 

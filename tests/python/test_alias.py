@@ -156,7 +156,9 @@ def test_module_and_package(tmp_path):
     assert done.stdout == f"['{tmp_path}/mod.py', 'a'] '{tmp_path}' __main__ {tmp_path}/mod.py\n"
     done = runcu('run', '-m', 'pkg', cwd=tmp_path)
     assert f"['{package}/__main__.py']" in done.stdout
-    assert 'no module named absent' in runcu('run', '-m', 'absent', cwd=tmp_path, check=False).stderr
+    assert (
+        'no module named absent' in runcu('run', '-m', 'absent', cwd=tmp_path, check=False).stderr
+    )
 
 
 def test_command_and_standard_input(tmp_path):
@@ -230,7 +232,14 @@ def test_interrupt_ends_as_under_python(tmp_path):
     import signal
 
     process = subprocess.Popen(
-        [sys.executable, '-m', 'runcu', 'run', '-c', 'import time; print(1, flush=True); time.sleep(30)'],
+        [
+            sys.executable,
+            '-m',
+            'runcu',
+            'run',
+            '-c',
+            'import time; print(1, flush=True); time.sleep(30)',
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

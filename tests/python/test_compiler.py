@@ -4,7 +4,6 @@ import os
 
 import numpy as np
 import pytest
-
 import runcu
 from runcu import Out, compiler, driver
 from runcu.compiler import CompileError, SourceModule
@@ -141,7 +140,9 @@ def test_objects_that_write_source(device):
 def test_options_define_and_include(device, tmp_path):
     (tmp_path / 'mine.h').write_text('#define FROM_HEADER 40\n')
     source = '#include "mine.h"\n__global__ void f(int *x) { *x = FROM_HEADER + MORE; }'
-    mod = SourceModule(source, options=['-DMORE=2', '-O3', '--use_fast_math'], include_dirs=[tmp_path])
+    mod = SourceModule(
+        source, options=['-DMORE=2', '-O3', '--use_fast_math'], include_dirs=[tmp_path]
+    )
     assert run(mod.f) == 42
     with pytest.raises(CompileError, match='mine.h'):
         SourceModule(source, options=['-DMORE=2'])
@@ -266,8 +267,6 @@ def test_an_architecture_beyond_the_device_warns(device):
 def test_no_nvrtc_says_where_it_was_sought_and_what_to_install(python, tmp_path):
     done = python(
         """
-        import sys
-        sys.path = [p for p in sys.path if 'site-packages' not in p] + [p for p in sys.path if 'site-packages' in p]
         import runcu
         from runcu import compiler
         compiler._searched = True

@@ -5,7 +5,6 @@ import threading
 import weakref
 
 import pytest
-
 from runcu import driver
 from runcu.driver import Context, Device
 
@@ -57,9 +56,7 @@ def test_pop_without_a_context_is_a_logic_error():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert said == [
-        'context::pop failed: invalid device context - cannot pop non-current context'
-    ]
+    assert said == ['context::pop failed: invalid device context - cannot pop non-current context']
 
 
 def test_objects_keep_a_popped_context(device):

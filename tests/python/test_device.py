@@ -1,7 +1,6 @@
 """Devices: choosing, asking, comparing."""
 
 import pytest
-
 import runcu
 from runcu import driver
 from runcu.driver import Device, device_attribute

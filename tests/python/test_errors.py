@@ -3,7 +3,6 @@
 import pickle
 
 import pytest
-
 from runcu import driver
 from runcu.driver import ArgumentError, CompileError, Error, LogicError
 

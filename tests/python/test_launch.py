@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-
 import runcu
 from runcu import In, InOut, Out, driver
 from runcu.driver import ArgumentError, Stream
@@ -58,8 +57,8 @@ __global__ void reverse(int *x)
 }
 
 __global__ void many(int *to, int a, int b, int c, int d, int e, int f, int g, int h, int i, int j,
-    int k, int l, int m, int n, int o, int p, int q, int r, int s, int t, int u, int v, int w, int x,
-    int y, int z)
+    int k, int l, int m, int n, int o, int p, int q, int r, int s, int t, int u, int v, int w,
+    int x, int y, int z)
 {
     *to = a + b + c + d + e + f + g + h + i + j + k + l + m + n + o + p + q + r + s + t + u + v + w
         + x + y + z;

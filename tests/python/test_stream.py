@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from runcu import driver
 from runcu.driver import Event, Stream
 

@@ -5,7 +5,6 @@ import importlib.resources
 import inspect
 
 import pytest
-
 from runcu import _core
 
 #: Given to every class by the interpreter, or how a class works inside.
