@@ -328,7 +328,8 @@ void core_fail_fault(const struct core_driver *driver)
     if (!driver->cu.runcuFaultText || driver->cu.runcuFaultText(&fault) != CUDA_SUCCESS || !fault)
         return;
     struct str text = {0};
-    for (; (folder = strstr(fault, CORE_VIRTUAL_FOLDER)); fault = folder + strlen(CORE_VIRTUAL_FOLDER))
+    for (; (folder = strstr(fault, CORE_VIRTUAL_FOLDER));
+         fault = folder + strlen(CORE_VIRTUAL_FOLDER))
         str_addn(&text, fault, (size_t) (folder - fault));
     str_add(&text, fault);
     if (text.len)
