@@ -62,17 +62,17 @@ SCENARIOS = {
     'launch with keywords made at run time': "f(memory, 4, pair, **{'blo' + 'ck': [64, 1, 1]})",
     'launch on new streams': 'f(memory, 4, pair, block=64, stream=cuda.Stream())',
     'launch prepared': (
-        "f.prepare(['P', np.int32, pair.dtype]); f.prepared_call((1, 1), (1, 1, 1), memory, 4, pair);"
+        "f.prepare(['P', np.int32, pair.dtype]); f.prepared_call(1, 1, memory, 4, pair);"
         ' f.prepared_timed_call((1, 1), (1, 1, 1), memory, 4, pair)()'
     ),
     'launch that fails': (
-        'fails(f, block=1); fails(f, x, 4, pair, block=1); fails(f, memory, 1 << 90, pair, block=1);'
+        'fails(f, block=1); fails(f, x, 4, pair, block=1); fails(f, None, 1 << 90, pair, block=1);'
         ' fails(f, InOut(x), [], pair, block=1); fails(f, memory, 4, pair, block=1, other=2);'
         ' fails(f, memory, 4, pair, block=(0, 1)); fails(f, memory, 4, pair, block=9999)'
     ),
     'prepared call that fails': (
         "f.prepare('Pi8s'); fails(f.prepared_call, 1, 1, memory, 4, b'abc');"
-        " fails(f.prepared_call, 1, 1, memory, 'x', pair); fails(f.prepare, 'zz'); fails(f.prepare, 1)"
+        " fails(f.prepared_call, 1, 1, memory, 'x', pair); fails(f.prepare, 'zz')"
     ),
     'brackets that fail': 'fails(f.__getitem__, (1,)); fails(f.__getitem__, (1, 2, 3, 4)); f[0]()',
     'allocations': 'cuda.mem_alloc(1000 + k); cuda.to_device(x); cuda.HostAllocation(4096)',
@@ -81,8 +81,8 @@ SCENARIOS = {
     'views of allocations': 'cuda.mem_alloc(64).as_buffer(32)',
     'page-locked arrays': 'cuda.pagelocked_zeros((4, 5), np.float32).T[1:].sum()',
     'copies': (
-        'cuda.memcpy_htod(memory, x); cuda.memcpy_dtoh(x, memory); cuda.memcpy_dtod(memory, memory, 0);'
-        ' cuda.memcpy_htod(memory, x.tobytes()); cuda.memset_d32(memory, 0, 64)'
+        'cuda.memcpy_htod(memory, x); cuda.memcpy_dtoh(x, memory);'
+        ' cuda.memcpy_dtod(memory, memory, 0); cuda.memcpy_htod(memory, x.tobytes()); cuda.memset_d32(memory, 0, 64)'
     ),
     'copies with streams': (
         's = cuda.Stream(); cuda.memcpy_htod_async(memory, x.copy(), s);'
@@ -107,8 +107,8 @@ SCENARIOS = {
         ' fails(getattr, d, "nothing"); fails(cuda.Device, 99); fails(cuda.Device, "cpu:9")'
     ),
     'kernels of a module': (
-        'g = mod.module.get_function("f"); g.num_regs; repr(g); g.signature; mod.get_global("value");'
-        ' fails(mod.get_function, "g"); mod.module.kernel_names; dir(mod)'
+        'g = mod.module.get_function("f"); g.num_regs; repr(g); g.signature;'
+        ' mod.get_global("value"); fails(mod.get_function, "g"); mod.module.kernel_names; dir(mod)'
     ),
     'modules': 'runcu.SourceModule("__global__ void g(int *x) {}").g',
     'modules that do not compile': 'fails(runcu.SourceModule, "__global__ void g() { wrong; }")',
