@@ -21,6 +21,7 @@ static void convert(struct fs_info *out, const struct stat *st)
 int fs_stat(struct fs_info *out, const char *path)
 {
     struct stat st;
+    *out = (struct fs_info){0};
     if (stat(path, &st) != 0)
         return errno;
     convert(out, &st);

@@ -96,29 +96,31 @@ static void add_request(struct sha256 *hash, const struct request *r)
         sha256_add_text(hash, getenv(variables[i]));
 }
 
-int cache_prepare(struct request *r)
+static bool make_key(struct request *r)
 {
     struct sha256 hash;
+    sha256_init(&hash);
+    if (!nvrtc_identify(&hash))
+        return false;
+    add_request(&hash, r);
+    sha256_end(&hash, r->key);
+    return true;
+}
+
+int cache_prepare(struct request *r)
+{
     int status = choose_folder(r);
     if (status)
         return status;
     if (r->params.no_cache || r->options.has_side_effects || is_set("RUNCU_NO_CACHE") ||
         !read_cap())
         r->no_cache = true;
-    if (r->no_cache || !r->cache_folder.len)
+    if (r->no_cache || !r->cache_folder.len || make_key(r))
         return 0;
-    sha256_init(&hash);
-    if (!nvrtc_identify(&hash)) {
-        /* Only the dynamic loader knows where it is: asked to load it, it tells. */
-        status = nvrtc_get(&r->nvrtc);
-        if (status || !nvrtc_identify(&hash)) {
-            r->no_cache = true;
-            return status;
-        }
-    }
-    add_request(&hash, r);
-    sha256_end(&hash, r->key);
-    return 0;
+    /* Only the dynamic loader knows where NVRTC is: asked to load it, it tells. */
+    status = nvrtc_get(&r->nvrtc);
+    r->no_cache = status || !make_key(r);
+    return status;
 }
 
 static bool has_cache(const struct request *r)
@@ -248,8 +250,9 @@ void cache_store(const runcu_program *program, struct request *r)
 {
     struct str path = {0}, bytes = {0};
     uint64_t cap = read_cap();
-    if (!has_cache(r) || r->scan.is_opaque || !is_unchanged(&r->scan) || !entry_path(&path, r) ||
-        !entry_write(&bytes, program, r) || bytes.len > cap) {
+    /* The key is made again: another NVRTC than the first in line may have been the one to load. */
+    if (!has_cache(r) || r->scan.is_opaque || !is_unchanged(&r->scan) || !make_key(r) ||
+        !entry_path(&path, r) || !entry_write(&bytes, program, r) || bytes.len > cap) {
         str_fini(&path);
         str_fini(&bytes);
         return;

@@ -170,8 +170,9 @@ static bool check_file(struct cursor *c)
 static bool check_absent(struct cursor *c)
 {
     size_t len;
+    struct fs_info info;
     const char *path = get_text(c, &len);
-    return path && !fs_is_file(path);
+    return path && fs_stat(&info, path) != 0;
 }
 
 static bool check_depends(struct cursor *c)

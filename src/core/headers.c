@@ -247,15 +247,11 @@ static bool take_folders(struct request *r, const struct text_list *folders)
     return dirs->len == before || scan_missing_again(&r->scan);
 }
 
-int headers_find(struct request *r)
+static bool find_all(struct request *r)
 {
-    if (!r->scan.missing.len)
-        return 0;
-    try_bundle(r);
-    if (!r->scan.missing.len)
-        return 0;
     struct text_list folders = {0};
-    bool ok = list_folders(r, &folders) && take_folders(r, &folders);
+    try_bundle(r);
+    bool ok = !r->scan.missing.len || (list_folders(r, &folders) && take_folders(r, &folders));
     /* What those headers include in turn may lie in the bundle, or in another of the folders. */
     if (ok && r->scan.missing.len && folders.len) {
         if (!r->bundle.len)
@@ -263,7 +259,26 @@ int headers_find(struct request *r)
         ok = take_folders(r, &folders);
     }
     vec_fini(&folders);
-    return ok ? 0 : runcu_fail_memory();
+    return ok;
+}
+
+static bool find_shadows(struct request *r)
+{
+    struct str below = {0};
+    if (!r->bundle.len)
+        return true;
+    str_addf(&below, "%s/cccl", r->bundle.at);
+    bool ok =
+        !below.failed && scan_shadows(&r->scan, r->bundle.at) && scan_shadows(&r->scan, below.at);
+    str_fini(&below);
+    return ok;
+}
+
+int headers_find(struct request *r)
+{
+    if (!r->scan.missing.len)
+        return 0;
+    return find_all(r) && find_shadows(r) ? 0 : runcu_fail_memory();
 }
 
 const char *headers_advice(const char *name)

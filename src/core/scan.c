@@ -1,7 +1,8 @@
 /* Reads source text as far as includes and the prelude's names go: which files take part, which
  * names are used, which the source defines itself. It skips comments and texts and takes both sides
  * of every #if: too many files only mean that the cache looks at more of them. What only a
- * preprocessor can tell, it says it cannot. */
+ * preprocessor can tell, it says it cannot. NVRTC would tell which files it read
+ * (-fdevice-time-trace), but where the disk is full or the folder has gone it ends the process. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -524,6 +525,62 @@ void scan_define(struct scan *s, const char *name)
     int i = find_name(name, strlen(name));
     if (i >= 0)
         s->names[i] |= NAME_DEFINED;
+}
+
+/* A folder of the toolkit's, and the one of the user's that comes before it. */
+struct shadow {
+    struct scan *scan;
+    const char *toolkit, *own;
+    bool failed;
+};
+
+static bool look_for_shadow(void *user, const char *name);
+
+static void compare_folders(struct shadow *outer, const char *own, const char *name)
+{
+    struct str toolkit = {0};
+    struct fs_info info;
+    str_addf(&toolkit, "%s/%s", outer->toolkit, name);
+    if (!toolkit.failed && fs_stat(&info, toolkit.at) == 0 && info.is_folder) {
+        struct shadow inner = {outer->scan, toolkit.at, own, false};
+        fs_list(toolkit.at, look_for_shadow, &inner);
+        outer->failed |= inner.failed;
+    }
+    outer->failed |= toolkit.failed;
+    str_fini(&toolkit);
+}
+
+/* The toolkit has `name`. Does the user have it too? */
+static bool look_for_shadow(void *user, const char *name)
+{
+    struct shadow *shadow = user;
+    struct scan *s = shadow->scan;
+    struct fs_info info;
+    struct str path = {0};
+    str_addf(&path, "%s/%s", shadow->own, name);
+    if (path.failed) {
+        shadow->failed = true;
+    } else if (fs_stat(&info, path.at) != 0) {
+        const char *copy = keep(s, path.at, path.len);
+        shadow->failed |= !copy || !vec_push(&s->absent, copy);
+    } else if (info.is_folder) {
+        compare_folders(shadow, path.at, name);
+    } else {
+        shadow->failed |= !read_file(s, path.at);
+    }
+    str_fini(&path);
+    return shadow->failed;
+}
+
+bool scan_shadows(struct scan *s, const char *toolkit)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->dirs.len && ok; i++) {
+        struct shadow shadow = {s, toolkit, s->dirs.at[i], false};
+        fs_list(toolkit, look_for_shadow, &shadow);
+        ok = !shadow.failed;
+    }
+    return ok;
 }
 
 bool scan_missing_again(struct scan *s)

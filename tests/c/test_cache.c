@@ -148,6 +148,28 @@ static void includes_by_macro_are_not_kept(void)
     REQUIRE_INT(rig_was_cached(source, &p), ==, 0);
 }
 
+/* CUDA's headers may include the user's, where those are called like theirs and come first. */
+static void headers_that_cuda_includes(void)
+{
+    runcu_program *program;
+    const char *dir = rig_path("before");
+    runcu_program_params p = {.include_dirs = &dir, .include_dir_count = 1};
+    const char *source = "#include <cooperative_groups.h>\n" KERNEL("x[0] = n;");
+    int major, minor;
+    REQUIRE_OK(runcu_nvrtc_version(&major, &minor, NULL));
+    if (major < 13 || (major == 13 && minor < 3))
+        return;
+    mkdir(dir, 0700);
+    mkdir(rig_path("before/cooperative_groups"), 0700);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, 0);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, 1);
+    rig_write("before/unrelated.h", "#error never\n");
+    REQUIRE_INT(rig_was_cached(source, &p), ==, 1);
+    rig_write("before/nv/target", "#error mine\n");
+    REQUIRE_FAILS(rig_compile(&program, source, &p), RUNCU_ERROR_COMPILE, "mine");
+    runcu_program_destroy(&program);
+}
+
 /* --- files --------------------------------------------------------------- */
 
 static char entry[8192]; /* path of the only one there is */
@@ -411,6 +433,7 @@ int main(void)
     RUN(headers_that_change);
     RUN(headers_that_come_to_be);
     RUN(includes_by_macro_are_not_kept);
+    RUN(headers_that_cuda_includes);
     RUN(damage_is_a_miss);
     RUN(folders_that_cannot_be_written);
     RUN(the_folder_is_private);
