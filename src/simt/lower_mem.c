@@ -364,6 +364,8 @@ static bool cvta(struct lower *l)
     if (address(l, &in->operands[0], &in->operands[1], bits))
         return true;
     uint32_t a = lower_src(l, &in->operands[1], bits), d = lower_dst(l, &in->operands[0], bits);
+    if (a == d)
+        return true;
     struct simt_insn *x = lower_emit(l, bits == 64 ? SIMT_OP_MOV_64 : SIMT_OP_MOV_32);
     x->d = d;
     x->a = a;

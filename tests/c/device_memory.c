@@ -174,7 +174,7 @@ void sets_are_checked(void)
     FAILS(cu.cuMemsetD32(p + 2, 0, 1), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD2D8(p, 4, 0, 8, 2), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD32(64, 0, 1), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemsetD32(p, 0, (size_t) 1 << 62), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuMemsetD32(p, 0, (size_t) 1 << 40), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuCtxSynchronize());
 }
 
