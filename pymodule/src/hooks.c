@@ -10,7 +10,7 @@
 
 struct message {
     struct message *next;
-    bool is_about_device;
+    bool is_about_device, is_cleanup;
     char text[];
 };
 
@@ -33,13 +33,12 @@ static void on_log(void *user, int level, const char *category, const char *text
 {
     (void) user;
     size_t len = strlen(text);
-    if (atomic_load(&bind_fault_told) && strcmp(category, "cleanup") == 0)
-        return; /* what a kernel's fault leaves behind is no news */
     struct message *m = level == RUNCU_LOG_WARNING ? malloc(sizeof *m + len + 1) : NULL;
     if (!m)
         return;
     m->next = NULL;
     m->is_about_device = strcmp(category, "device") == 0;
+    m->is_cleanup = strcmp(category, "cleanup") == 0;
     memcpy(m->text, text, len + 1);
     pthread_mutex_lock(&queue.lock);
     *queue.last = m;
@@ -101,6 +100,8 @@ static int on_wait(void *user)
         stop = bind_tell_news(user) != 0; /* a warning made an exception, or sys.stdout refused */
     if (!stop)
         stop = PyErr_CheckSignals() != 0;
+    if (stop) /* the call looks for the exception even if the wait should end well */
+        atomic_store(&bind_has_news, true);
     PyGILState_Release(gil);
     return stop;
 }
@@ -177,7 +178,9 @@ static int tell_messages(bind_state *state)
     for (struct message *m = take_messages(); m; m = next) {
         next = m->next;
         PyObject *category = m->is_about_device ? state->device_warning : PyExc_UserWarning;
-        if (status == 0)
+        /* What a kernel's fault leaves behind is no news once the fault is known. */
+        bool is_old = m->is_cleanup && atomic_load(&bind_fault_told);
+        if (status == 0 && !is_old)
             status = PyErr_WarnEx(category, m->text, warning_level(state));
         free(m);
     }
@@ -187,6 +190,8 @@ static int tell_messages(bind_state *state)
 int bind_tell_news(bind_state *state)
 {
     atomic_store(&bind_has_news, false);
+    if (PyErr_Occurred())
+        return -1;
     PyObject *text = take_output();
     if (!text && PyErr_Occurred())
         return -1;

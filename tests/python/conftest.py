@@ -40,17 +40,6 @@ def device_name(request):
 
 
 @pytest.fixture
-def own_context(device_name):
-    """A context of its own, for tests whose kernels go wrong: nobody else loses theirs."""
-    context = driver.Device(device_name).make_context()
-    yield context
-    if driver.Context.get_current() == context:
-        driver.Context.pop()
-    if context.is_alive:
-        context.detach()
-
-
-@pytest.fixture
 def python(tmp_path):
     """Runs a program in a process of its own: python(source, *args, device='cpu')."""
 

@@ -219,13 +219,13 @@ def test_compile_gives_bytes_to_load(device):
 
 
 def test_modules_from_files_and_buffers(device, tmp_path):
-    ptx = compiler.compile('__global__ void f(int *x) { *x = 11; }', target='ptx')
-    (tmp_path / 'f.ptx').write_bytes(ptx)
+    image = compiler.compile('__global__ void f(int *x) { *x = 11; }')
+    (tmp_path / 'f').write_bytes(image)
     said = []
     modules = [
-        driver.module_from_file(str(tmp_path / 'f.ptx')),
+        driver.module_from_file(str(tmp_path / 'f')),
         driver.module_from_buffer(
-            bytearray(ptx),
+            bytearray(image),
             options=[(driver.jit_option.ERROR_LOG_BUFFER_SIZE_BYTES, 1024)],
             message_handler=lambda *args: said.append(args),
         ),
@@ -235,7 +235,7 @@ def test_modules_from_files_and_buffers(device, tmp_path):
         assert module.handle
     assert said == [(True, '', '')]
     with pytest.warns(UserWarning, match='MAX_REGISTERS'):
-        driver.module_from_buffer(ptx, options=[(driver.jit_option.MAX_REGISTERS, 32)])
+        driver.module_from_buffer(image, options=[(driver.jit_option.MAX_REGISTERS, 32)])
 
 
 def test_images_that_are_none(device):

@@ -1,5 +1,7 @@
 """Devices: choosing, asking, comparing."""
 
+import warnings
+
 import pytest
 import runcu
 from runcu import driver
@@ -39,13 +41,18 @@ def test_unknown_devices_are_refused_with_their_number():
 
 
 def test_every_attribute_answers(device):
-    answers = device.get_attributes()
+    with warnings.catch_warnings():
+        if not device.is_cpu:  # a driver older than the table does not know the last ones
+            warnings.simplefilter('ignore')
+        answers = device.get_attributes()
     assert len(answers) >= 100
     assert answers[device_attribute.WARP_SIZE] == 32 == device.warp_size
     assert device.get_attribute(device_attribute.MAX_THREADS_PER_BLOCK) == 1024
     assert device.max_threads_per_block == 1024
-    for attribute in device_attribute.values.values():
+    for attribute in answers:
         assert isinstance(device.get_attribute(attribute), int)
+    if device.is_cpu:
+        assert set(answers) == set(device_attribute.values.values())
 
 
 def test_compute_mode_has_a_name(device):

@@ -82,7 +82,8 @@ SCENARIOS = {
     'page-locked arrays': 'cuda.pagelocked_zeros((4, 5), np.float32).T[1:].sum()',
     'copies': (
         'cuda.memcpy_htod(memory, x); cuda.memcpy_dtoh(x, memory);'
-        ' cuda.memcpy_dtod(memory, memory, 0); cuda.memcpy_htod(memory, x.tobytes()); cuda.memset_d32(memory, 0, 64)'
+        ' cuda.memcpy_dtod(memory, memory, 0); cuda.memcpy_htod(memory, x.tobytes());'
+        ' cuda.memset_d32(memory, 0, 64)'
     ),
     'copies with streams': (
         's = cuda.Stream(); cuda.memcpy_htod_async(memory, x.copy(), s);'
