@@ -186,20 +186,21 @@ static ALWAYS_INLINE float fp_fma32(float a, float b, float c)
 /* The product of two floats is exact in double. The sum is made odd where it is not exact (Boldo
  * and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to
  * odd"): then rounding it to float is the only rounding, in whichever mode the processor is,
- * because the error below is found with operations that are exact in every mode. */
+ * because the error is found with operations that are exact in every mode. Bits do what comparisons
+ * would: before AVX2 there is no vector of 64-bit comparisons. */
 static ALWAYS_INLINE float fp_fma32(float a, float b, float c)
 {
     const double p = (double) a * b, q = c;
-    const double big = fp_abs64(p) >= fp_abs64(q) ? p : q,
-                 small = fp_abs64(p) >= fp_abs64(q) ? q : p;
-    const double s = big + small;
-    const double error = small - (s - big);
-    const uint64_t u = fp_bits64(s);
-    /* The error points away from zero or towards it; an even sum moves one step that way, an odd
-     * one is odd already. */
-    const uint64_t outwards = (fp_bits64(error) ^ u) >> 63 ? ~UINT64_C(0) : 1;
-    const uint64_t odd = error != 0 && !(u & 1) ? u + outwards : u;
-    return (float) (error == error ? fp_double(odd) : s);
+    const uint64_t swap = 0 - (fp_bits64(fp_abs64(p) - fp_abs64(q)) >> 63);
+    const uint64_t both = (fp_bits64(p) ^ fp_bits64(q)) & swap;
+    const double big = fp_double(fp_bits64(p) ^ both), small = fp_double(fp_bits64(q) ^ both);
+    const double s = big + small, error = small - (s - big);
+    const uint64_t u = fp_bits64(s), e = fp_bits64(error), magnitude = e << 1;
+    const uint64_t special = ((u >> 52 & 0x7ff) + 1) >> 11; /* infinite, or not a number */
+    const uint64_t inexact = ((magnitude | (0 - magnitude)) >> 63) & ~special;
+    /* The sum cut off towards zero, and a last bit that tells whether anything was lost. */
+    const uint64_t inwards = ((u ^ e) >> 63) & inexact;
+    return (float) fp_double((u - inwards) | inexact);
 }
 #endif
 
