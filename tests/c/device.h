@@ -91,6 +91,7 @@
     X(interrupt_stops_what_is_queued)            \
     X(printed_text_goes_to_the_callback)         \
     X(host_function_may_not_call_back)           \
+    X(memory_is_short_at_any_allocation)                                                           \
     X(child_goes_on_after_fork)                  \
     X(child_finishes_what_was_queued)            \
     X(exit_with_work_in_flight)                  \

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "device.h"
 
 static const char *text(void)
@@ -228,6 +229,58 @@ void host_function_may_not_call_back(void)
     OK(cu.cuLaunchHostFunc(NULL, calls_back, &code));
     OK(cu.cuCtxSynchronize());
     REQUIRE_INT(code, ==, CUDA_ERROR_NOT_PERMITTED);
+}
+
+/* ---- memory of the host ---- */
+
+/* Everything once, as far as it goes. True when nothing failed. */
+static bool uses_everything(void)
+{
+    CUcontext c = NULL;
+    CUstream s = NULL;
+    CUevent e = NULL;
+    CUmodule m = NULL;
+    CUfunction f = NULL, p = NULL;
+    CUdeviceptr a = 0;
+    void *host = NULL;
+    unsigned w = 0;
+    bool ok = cu.cuCtxCreate(&c, 0, 0) == CUDA_SUCCESS;
+    ok = ok && !cu.cuStreamCreate(&s, CU_STREAM_NON_BLOCKING) && !cu.cuEventCreate(&e, 0);
+    ok = ok && !cu.cuMemAlloc(&a, 4000) && !cu.cuMemHostAlloc(&host, 4000, 0);
+    ok = ok && !cu.cuModuleLoadData(&m, ptx_text) && !cu.cuModuleGetFunction(&f, m, "slow");
+    ok = ok && !cu.cuModuleGetFunction(&p, m, "print");
+    ok = ok && !cu.cuMemsetD8(a, 0, 4000) && !launch(f, 3, 32, s, ARGS(a, 10000, 1));
+    ok = ok && !cu.cuEventRecord(e, s) && !cu.cuStreamWaitEvent(NULL, e, 0);
+    ok = ok && !cu.cuMemcpyDtoHAsync(host, a, 4000, s) && !launch(p, 2, 32, NULL, ARGS(a));
+    ok = ok && !cu.cuStreamSynchronize(s) && !cu.cuMemcpyDtoH(&w, a, 4) && !cu.cuCtxSynchronize();
+    REQUIRE(!ok || w > 0);
+    if (c)
+        OK(cu.cuCtxDestroy(c));
+    return ok;
+}
+
+static void ignore(void *user, const char *t, size_t len)
+{
+    (void) user;
+    (void) t;
+    (void) len;
+}
+
+void memory_is_short_at_any_allocation(void)
+{
+    if (cu.cuInit != cpu_table.cuInit)
+        return; /* the library has an allocator of its own */
+    OK(cu.cuInit(0));
+    OK(cu.runcuSetPrint(ignore, NULL));
+    for (size_t n = 1;; n++) {
+        alloc_fail_at(n);
+        bool ok = uses_everything();
+        alloc_fail_at(0);
+        if (ok)
+            break;
+        REQUIRE_INT(n, <, 100000);
+    }
+    REQUIRE(uses_everything());
 }
 
 /* ---- processes ---- */
