@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* 128 bits. */
+__extension__ typedef __int128 wide;
+__extension__ typedef unsigned __int128 uwide;
+
 static uint64_t bits_of(double x, unsigned bits)
 {
     const float f = (float) x;
@@ -28,9 +32,9 @@ static float flushed(float x)
     return fpclassify(x) == FP_SUBNORMAL ? copysignf(0, x) : x;
 }
 
-static __int128 clamped(__int128 x, unsigned bits)
+static wide clamped(wide x, unsigned bits)
 {
-    const __int128 top = (__int128) 1 << (bits - 1);
+    const wide top = (wide) 1 << (bits - 1);
     return x >= top ? top - 1 : x < -top ? -top : x;
 }
 
