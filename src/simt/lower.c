@@ -162,7 +162,7 @@ uint32_t lower_dst(struct lower *l, const struct ptx_operand *o, unsigned bits)
 
 struct simt_insn *lower_emit(struct lower *l, enum simt_op op)
 {
-    const struct simt_insn x = {.fn = simt_ops()->fn[op], .op = (uint16_t) op};
+    const struct simt_insn x = {.fn = l->ops->fn[op], .op = (uint16_t) op};
     if (vec_room(&l->where) && vec_push(&l->code, x)) {
         l->where.at[l->where.len++] = l->in;
         return &l->code.at[l->code.len - 1];
@@ -313,7 +313,11 @@ static void lower_all(struct lower *l, struct simt_kernel *k)
 
 int simt_lower(struct simt_kernel *k, struct str *message)
 {
-    struct lower l = {.module = k->module, .kernel = k, .arena = &k->arena, .message = message};
+    struct lower l = {.module = k->module,
+                      .ops = simt_ops(),
+                      .kernel = k,
+                      .arena = &k->arena,
+                      .message = message};
     lower_all(&l, k);
     vec_fini(&l.code);
     vec_fini(&l.where);

@@ -20,6 +20,7 @@ struct simt_place {
 struct lower {
     struct simt_module *module;
     const struct simt_kernel *kernel;
+    const struct simt_ops *ops;    /* the build that it will run on */
     struct arena *arena;           /* of the kernel */
     const struct ptx_func *func;   /* being lowered */
     const struct ptx_insn *in;     /* being lowered */
