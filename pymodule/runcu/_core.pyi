@@ -279,6 +279,54 @@ class Function:
     @property
     def arg_format(self) -> str | None:
         """The letters prepare() came to."""
+    @property
+    def max_threads_per_block(self) -> int:
+        """Threads that a block may have at most."""
+    @property
+    def shared_size_bytes(self) -> int:
+        """Bytes of static shared memory a block."""
+    @property
+    def const_size_bytes(self) -> int:
+        """Bytes of constant memory."""
+    @property
+    def local_size_bytes(self) -> int:
+        """Bytes of local memory a thread."""
+    @property
+    def num_regs(self) -> int:
+        """Registers a thread."""
+    @property
+    def ptx_version(self) -> int:
+        """Version of PTX it was compiled from: 75 for 7.5."""
+    @property
+    def binary_version(self) -> int:
+        """Architecture it was compiled for: 90 for 9.0."""
+    @property
+    def cache_mode_ca(self) -> int:
+        """Whether global loads go through the first-level cache."""
+    @property
+    def max_dynamic_shared_size_bytes(self) -> int:
+        """Bytes of dynamic shared memory that it may ask for."""
+    @property
+    def preferred_shared_memory_carveout(self) -> int:
+        """Percent of the cache that is preferred as shared memory; -1: any."""
+    @property
+    def cluster_size_must_be_set(self) -> int:
+        """Whether it needs a cluster size."""
+    @property
+    def required_cluster_width(self) -> int:
+        """Cluster width that it needs; 0: any."""
+    @property
+    def required_cluster_height(self) -> int:
+        """Cluster height that it needs; 0: any."""
+    @property
+    def required_cluster_depth(self) -> int:
+        """Cluster depth that it needs; 0: any."""
+    @property
+    def non_portable_cluster_size_allowed(self) -> int:
+        """Whether a cluster size may be used that not every device has."""
+    @property
+    def cluster_scheduling_policy_preference(self) -> int:
+        """How blocks of a cluster are spread: a CUclusterSchedulingPolicy."""
     def __call__(
         self,
         *args: Any,
@@ -311,7 +359,6 @@ class Function:
         """
     def __getitem__(self, key: Any, /) -> Launcher:
         """``kernel[threads]``, ``kernel[grid, block]``, ``kernel[grid, block, stream, shared]``."""
-    def __getattribute__(self, name: str, /) -> Any: ...
     def __repr__(self) -> str: ...
     def get_attribute(self, attribute: SupportsIndex, /) -> int:
         """The value of one of function_attribute."""

@@ -173,8 +173,15 @@ static inline int bind_check(bind_state *state, int status)
 /* Around the calls of a dealloc, which may wait: no exception gets in or out. An interrupt that
  * arrives meanwhile is put off until the interpreter looks again. */
 struct bind_quiet {
+#if PY_VERSION_HEX >= 0x030c0000
+    PyObject *raised;
+#else
     PyObject *type, *value, *traceback;
+#endif
 };
+/* Puts a raised exception, or none, aside and raises it again. */
+void bind_put_aside(struct bind_quiet *out);
+void bind_put_back(struct bind_quiet *quiet);
 void bind_quiet_begin(struct bind_quiet *quiet);
 void bind_quiet_end(struct bind_quiet *quiet);
 

@@ -100,11 +100,11 @@ int bind_fail(bind_state *state, int status)
         Py_XDECREF(string);
     }
     if (atomic_load(&bind_has_news)) { /* the failure counts, whatever becomes of the rest */
-        PyObject *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
+        struct bind_quiet failure;
+        bind_put_aside(&failure);
         if (bind_tell_news(state) != 0)
             PyErr_Clear();
-        PyErr_Restore(type, value, traceback);
+        bind_put_back(&failure);
     }
     return -1;
 }

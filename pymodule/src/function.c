@@ -2,30 +2,38 @@
 #include "core.h"
 
 #include <string.h>
-#include <strings.h>
 
-/* CUfunction_attribute by PyCUDA's names, in order. In lower case they are attributes of the
- * object: kernel.num_regs. */
-static const struct {
+/* CUfunction_attribute by PyCUDA's names; in lower case they are attributes of the object. */
+#define ATTRIBUTES(X)                                                                             \
+    X(0, MAX_THREADS_PER_BLOCK, max_threads_per_block, "Threads that a block may have at most.")  \
+    X(1, SHARED_SIZE_BYTES, shared_size_bytes, "Bytes of static shared memory a block.")          \
+    X(2, CONST_SIZE_BYTES, const_size_bytes, "Bytes of constant memory.")                         \
+    X(3, LOCAL_SIZE_BYTES, local_size_bytes, "Bytes of local memory a thread.")                   \
+    X(4, NUM_REGS, num_regs, "Registers a thread.")                                               \
+    X(5, PTX_VERSION, ptx_version, "Version of PTX it was compiled from: 75 for 7.5.")            \
+    X(6, BINARY_VERSION, binary_version, "Architecture it was compiled for: 90 for 9.0.")         \
+    X(7, CACHE_MODE_CA, cache_mode_ca, "Whether global loads go through the first-level cache.")  \
+    X(8, MAX_DYNAMIC_SHARED_SIZE_BYTES, max_dynamic_shared_size_bytes,                            \
+      "Bytes of dynamic shared memory that it may ask for.")                                      \
+    X(9, PREFERRED_SHARED_MEMORY_CARVEOUT, preferred_shared_memory_carveout,                      \
+      "Percent of the cache that is preferred as shared memory; -1: any.")                        \
+    X(10, CLUSTER_SIZE_MUST_BE_SET, cluster_size_must_be_set, "Whether it needs a cluster size.") \
+    X(11, REQUIRED_CLUSTER_WIDTH, required_cluster_width, "Cluster width that it needs; 0: any.") \
+    X(12, REQUIRED_CLUSTER_HEIGHT, required_cluster_height,                                       \
+      "Cluster height that it needs; 0: any.")                                                    \
+    X(13, REQUIRED_CLUSTER_DEPTH, required_cluster_depth, "Cluster depth that it needs; 0: any.") \
+    X(14, NON_PORTABLE_CLUSTER_SIZE_ALLOWED, non_portable_cluster_size_allowed,                   \
+      "Whether a cluster size may be used that not every device has.")                            \
+    X(15, CLUSTER_SCHEDULING_POLICY_PREFERENCE, cluster_scheduling_policy_preference,             \
+      "How blocks of a cluster are spread: a CUclusterSchedulingPolicy.")
+
+static const struct attribute {
     int id;
     const char *name;
 } attributes[] = {
-    {0, "MAX_THREADS_PER_BLOCK"},
-    {1, "SHARED_SIZE_BYTES"},
-    {2, "CONST_SIZE_BYTES"},
-    {3, "LOCAL_SIZE_BYTES"},
-    {4, "NUM_REGS"},
-    {5, "PTX_VERSION"},
-    {6, "BINARY_VERSION"},
-    {7, "CACHE_MODE_CA"},
-    {8, "MAX_DYNAMIC_SHARED_SIZE_BYTES"},
-    {9, "PREFERRED_SHARED_MEMORY_CARVEOUT"},
-    {10, "CLUSTER_SIZE_MUST_BE_SET"},
-    {11, "REQUIRED_CLUSTER_WIDTH"},
-    {12, "REQUIRED_CLUSTER_HEIGHT"},
-    {13, "REQUIRED_CLUSTER_DEPTH"},
-    {14, "NON_PORTABLE_CLUSTER_SIZE_ALLOWED"},
-    {15, "CLUSTER_SCHEDULING_POLICY_PREFERENCE"},
+#define X(id, name, lower, doc) {id, #name},
+    ATTRIBUTES(X)
+#undef X
 };
 
 static PyObject *attribute_rows(PyObject *module, PyObject *unused)
@@ -110,18 +118,9 @@ static PyObject *read_attribute(bind_function *self, int id)
     return PyLong_FromLong(value);
 }
 
-static PyObject *function_getattro(PyObject *self, PyObject *name)
+static PyObject *function_attribute(PyObject *self, void *closure)
 {
-    PyObject *found = PyObject_GenericGetAttr(self, name);
-    if (found || !PyErr_ExceptionMatches(PyExc_AttributeError))
-        return found;
-    const char *text = PyUnicode_AsUTF8(name);
-    for (size_t i = 0; text && i < ARRAY_LEN(attributes); i++)
-        if (Py_ISLOWER(text[0]) && strcasecmp(text, attributes[i].name) == 0) {
-            PyErr_Clear();
-            return read_attribute((bind_function *) self, attributes[i].id);
-        }
-    return NULL;
+    return read_attribute((bind_function *) self, ((const struct attribute *) closure)->id);
 }
 
 static PyObject *function_get_attribute(PyObject *self, PyObject *attribute)
@@ -383,7 +382,10 @@ static PyGetSetDef function_getset[] = {
     {"signature", function_signature, NULL,
      "C++ name with the parameters' types, where they are known.", NULL},
     {"handle", function_handle, NULL, "The CUfunction as an int.", NULL},
-    {NULL, NULL, NULL, NULL, NULL},
+#define X(id, name, lower, doc) {#lower, function_attribute, NULL, doc, (void *) &attributes[id]},
+    ATTRIBUTES(X)
+#undef X
+        {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef function_members[] = {
@@ -418,7 +420,6 @@ static PyType_Slot function_slots[] = {
     {Py_tp_traverse, function_traverse},
     {Py_tp_clear, function_clear},
     {Py_tp_repr, function_repr},
-    {Py_tp_getattro, function_getattro},
     {Py_tp_call, PyVectorcall_Call},
     {Py_mp_subscript, bind_function_subscript},
     {Py_tp_methods, function_methods},

@@ -211,9 +211,27 @@ int bind_tell_news(bind_state *state)
     return tell_messages(state);
 }
 
+void bind_put_aside(struct bind_quiet *out)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    out->raised = PyErr_GetRaisedException();
+#else
+    PyErr_Fetch(&out->type, &out->value, &out->traceback);
+#endif
+}
+
+void bind_put_back(struct bind_quiet *quiet)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    PyErr_SetRaisedException(quiet->raised);
+#else
+    PyErr_Restore(quiet->type, quiet->value, quiet->traceback);
+#endif
+}
+
 void bind_quiet_begin(struct bind_quiet *quiet)
 {
-    PyErr_Fetch(&quiet->type, &quiet->value, &quiet->traceback);
+    bind_put_aside(quiet);
 }
 
 void bind_quiet_end(struct bind_quiet *quiet)
@@ -224,7 +242,7 @@ void bind_quiet_end(struct bind_quiet *quiet)
         if (is_interrupt)
             PyErr_SetInterrupt();
     }
-    PyErr_Restore(quiet->type, quiet->value, quiet->traceback);
+    bind_put_back(quiet);
 }
 
 static void before_fork(void)
