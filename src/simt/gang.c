@@ -1,6 +1,8 @@
 /* The step loop of a gang and its groups: lanes at the same place run together, the deepest call and the lowest pc first,
  * which brings diverged lanes together again without any analysis of the code. A group gives its turn away in loops that may
  * wait for another. Not here: rendezvous (meet.c), blocks and threads (block.c, grid.c). */
+#include "simt/gang.h"
+
 #include <string.h>
 #include <time.h>
 

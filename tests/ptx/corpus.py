@@ -5,7 +5,7 @@ Use: corpus.py --checker build/tests/ptx/ptxcheck [--tenth]
 Every kernel is compiled for each target from the lowest it is written for, with and without
 -lineinfo. All must compile; of the PTX every file must parse, every instruction match a form of
 insn.def, and every print have the tokens of the file.
-Exits 77 where there is no NVRTC.
+Exits 77 where there is no NVRTC that carries its headers (13.3 and newer do).
 """
 
 from __future__ import annotations
@@ -35,12 +35,17 @@ def find_nvrtc() -> Path | None:
 
 
 class Nvrtc:
-    """The five functions of NVRTC that compiling to PTX takes."""
+    """The functions of NVRTC that compiling to PTX takes."""
 
     def __init__(self, path: Path) -> None:
         for builtins in path.parent.glob('libnvrtc-builtins.so.*'):
             ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
         self.lib = ctypes.CDLL(str(path))
+
+    def version(self) -> tuple[int, int]:
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        self.lib.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+        return major.value, minor.value
 
     def text(self, what: str, program: ctypes.c_void_p) -> bytes:
         size = ctypes.c_size_t()
@@ -167,6 +172,9 @@ def main() -> int:
     nvrtc = find_nvrtc()
     if not nvrtc:
         print('there is no NVRTC in the Python path: install nvidia-cuda-nvrtc')
+        return SKIPPED
+    if Nvrtc(nvrtc).version() < (13, 3):
+        print(f'{nvrtc} does not carry its headers: that takes nvidia-cuda-nvrtc>=13.3')
         return SKIPPED
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
