@@ -222,13 +222,13 @@ static size_t count_errors(const runcu_program *program, const runcu_diagnostic 
 }
 
 /* "cannot open source file "x.h"": who has it? */
-static void add_advice(const runcu_diagnostic *d, const struct request *r)
+static void advise_header(const char *text, const struct request *r)
 {
     static const char *const phrases[] = {"cannot open source file \"",
                                           "could not open source file \""};
     const char *start = NULL;
     for (size_t i = 0; i < ARRAY_LEN(phrases) && !start; i++)
-        if ((start = strstr(d->text, phrases[i])))
+        if ((start = strstr(text, phrases[i])))
             start += strlen(phrases[i]);
     const char *end = start ? strchr(start, '"') : NULL;
     if (!end)
@@ -239,14 +239,33 @@ static void add_advice(const runcu_diagnostic *d, const struct request *r)
         str_addf(&dirs, "%s%s", i ? ", " : "", r->scan.dirs.at[i]);
     if (r->bundle.len)
         str_addf(&dirs, "%s%s", dirs.len ? ", " : "", r->bundle.at);
-    runcu_fail_detail("%s was looked for in: %s.", str_text(&name),
-                      dirs.len ? str_text(&dirs)
-                               : "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
+    if (!dirs.len)
+        str_add(&dirs, "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
+    runcu_fail_detail("%s was looked for in: %s.", str_text(&name), str_text(&dirs));
     const char *advice = headers_advice(str_text(&name));
     if (advice)
         runcu_fail_detail("%s", advice);
     str_fini(&name);
     str_fini(&dirs);
+}
+
+static void advise(const char *text, const struct request *r)
+{
+    static const struct {
+        const char *part, *advice;
+    } rows[] = {
+#define HEADER(start, advice)
+#define MESSAGE(part, advice) {part, advice},
+#include "core/advice.def"
+#undef HEADER
+#undef MESSAGE
+    };
+    advise_header(text, r);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (strstr(text, rows[i].part)) {
+            runcu_fail_detail("%s", rows[i].advice);
+            return;
+        }
 }
 
 static int fail_compile(const runcu_program *program, const struct attempt *a)
@@ -271,7 +290,7 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
     }
     runcu_fail_detail("%s", program->report);
     if (first)
-        add_advice(first, r);
+        advise(first->text, r);
     runcu_fail_code(a->code, reason, "nvrtcCompileProgram");
     return status;
 }

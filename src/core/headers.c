@@ -287,8 +287,10 @@ const char *headers_advice(const char *name)
         const char *start, *advice;
     } rows[] = {
 #define HEADER(start, advice) {start, advice},
-#include "core/header.def"
+#define MESSAGE(part, advice)
+#include "core/advice.def"
 #undef HEADER
+#undef MESSAGE
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strncmp(name, rows[i].start, strlen(rows[i].start)) == 0)

@@ -259,6 +259,25 @@ static void headers_that_are_not_there(void)
     runcu_program_destroy(&program);
 }
 
+static void errors_that_say_too_little(void)
+{
+    static const struct {
+        const char *source, *advice;
+    } cases[] = {
+        {"texture<float, 2> t;\n", "texture objects"},
+        {"__global__ void k() { k<<<1, 1>>>(); }\n", "-rdc=true"},
+        {"#include <pycuda-helpers.hpp>\n", "texture references"},
+        {KERNEL("x[0] = __shfl(x[0], 0);"), "__shfl_sync"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        runcu_program *program;
+        REQUIRE_FAILS(
+            rig_compile(&program, cases[i].source, &(runcu_program_params){.no_cache = 1}),
+            RUNCU_ERROR_COMPILE, cases[i].advice);
+        runcu_program_destroy(&program);
+    }
+}
+
 static int has_bundle(void)
 {
     int major, minor;
@@ -518,6 +537,7 @@ int main(void)
     RUN(code_does_not_depend_on_the_current_folder);
     RUN(headers_of_the_user);
     RUN(headers_that_are_not_there);
+    RUN(errors_that_say_too_little);
     RUN(headers_of_cuda);
     RUN(includes_of_the_toolkit_and_64_bits);
     RUN(lean_first_then_whole);
