@@ -133,11 +133,6 @@ static bool one_row(struct lower *l, const struct simt_form *form)
 
 /* ---- mov ---- */
 
-static bool is_constant(const struct ptx_operand *o)
-{
-    return o->kind == PTX_INT || o->kind == PTX_F32IMM || o->kind == PTX_F64IMM;
-}
-
 /* A constant in a register needs no column of its own. */
 static void fill(struct lower *l, uint32_t d, uint64_t value, unsigned bits)
 {
@@ -149,21 +144,31 @@ static void fill(struct lower *l, uint32_t d, uint64_t value, unsigned bits)
     x->imm = (int64_t) value;
 }
 
-/* Copies one element. */
+/* Is it a constant whose value is its bits in that width? */
+static bool is_bits(const struct ptx_operand *o, unsigned bits)
+{
+    return o->kind == PTX_INT || (o->kind == PTX_F32IMM && bits == 32) ||
+           (o->kind == PTX_F64IMM && bits == 64);
+}
+
+/* Copies one element; nothing, where the source's column has become the result's. */
 static void copy(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
                  unsigned bits)
 {
     if (d->kind == PTX_SINK)
         return;
     const uint32_t to = lower_dst(l, d, bits);
-    if (is_constant(s) && s->kind == PTX_INT)
+    if (is_bits(s, bits)) {
         fill(l, to, s->value, bits);
-    else
+        return;
+    }
+    const uint32_t from = lower_src(l, s, bits);
+    if (from != to)
         emit1(l,
               bits == 1    ? SIMT_OP_MOV_PRED
               : bits == 64 ? SIMT_OP_MOV_64
                            : SIMT_OP_MOV_32,
-              to, lower_src(l, s, bits));
+              to, from);
 }
 
 static void copy_all(struct lower *l, const struct ptx_operand *d, const struct ptx_operand *s,
