@@ -12,7 +12,8 @@
 enum {
     STACK = 64 << 10,       /* bytes of local memory and of registers a lane where calls may recurse */
     MALLOC_HEAP = 8 << 20,
-    RESIDENT = 64,          /* blocks begun and not ended at a time, of an ordinary grid */
+    RESIDENT = 64,          /* blocks begun and not ended at a time, and two a thread, of a grid with more than MANY */
+    MANY = 1024,            /* fewer may all wait for each other: kernels that stay, with as many blocks as occupancy says */
     COOPERATIVE = 4096,     /* of a cooperative one */
     REGISTERS = 48 << 10,   /* bytes of registers a gang should stay under: the first-level cache */
     GANG_MIN = 64,
@@ -277,13 +278,18 @@ static void put_idle(struct simt_grid *g, struct simt_block *b)
     g->idle = b;
 }
 
+static bool room_for_more(const struct simt_grid *g)
+{
+    return g->blocks <= MANY || g->states < RESIDENT + 2 * g->inside;
+}
+
 /* A new block in a state of its own; NULL: there is none, or there may be no more states. */
 static struct simt_block *begin_more(struct simt_grid *g)
 {
     struct simt_block *b = exhausted(g) ? NULL : g->idle;
     if (b)
         g->idle = b->next;
-    else if (!exhausted(g) && g->states < RESIDENT && (b = simt_block_create(g)))
+    else if (!exhausted(g) && room_for_more(g) && (b = simt_block_create(g)))
         g->states++;
     if (b && !begin(g, b)) {
         put_idle(g, b);

@@ -14,7 +14,7 @@ import sys
 from common import HERE, ROOT
 
 SHARED = {'common.py', 'count.py', 'run.py'}
-LIBRARIES = {'floor.c'}
+LIBRARIES = {'cpu_native.c', 'floor.c'}
 
 
 def python(path):
