@@ -58,6 +58,8 @@ static void negate(struct constant *c)
 
 /* ---- expressions ---- */
 
+enum { LEVEL_AND = 2, LEVEL_EQUAL = 6, LEVEL_LESS = 7 };
+
 struct operator
 {
     uint16_t punct;
@@ -66,16 +68,16 @@ struct operator
 
 static const struct operator operators[] = {
     {PUNCT2('|', '|'), 1},
-    {PUNCT2('&', '&'), 2},
+    {PUNCT2('&', '&'), LEVEL_AND},
     {'|', 3},
     {'^', 4},
     {'&', 5},
-    {PUNCT2('=', '='), 6},
-    {PUNCT2('!', '='), 6},
-    {'<', 7},
-    {'>', 7},
-    {PUNCT2('<', '='), 7},
-    {PUNCT2('>', '='), 7},
+    {PUNCT2('=', '='), LEVEL_EQUAL},
+    {PUNCT2('!', '='), LEVEL_EQUAL},
+    {'<', LEVEL_LESS},
+    {'>', LEVEL_LESS},
+    {PUNCT2('<', '='), LEVEL_LESS},
+    {PUNCT2('>', '='), LEVEL_LESS},
     {PUNCT2('<', '<'), 8},
     {PUNCT2('>', '>'), 8},
     {'+', 9},
@@ -122,76 +124,70 @@ static uint64_t divide(struct parser *p, const struct constant *a, const struct 
     return (uint64_t) (rest ? x % y : x / y);
 }
 
+static bool compare(uint16_t op, uint64_t a, uint64_t b, bool is_unsigned)
+{
+    bool less = is_unsigned ? a < b : (int64_t) a < (int64_t) b;
+    switch (op) {
+    case PUNCT2('=', '='):
+        return a == b;
+    case PUNCT2('!', '='):
+        return a != b;
+    case '<':
+        return less;
+    case '>':
+        return !less && a != b;
+    case PUNCT2('<', '='):
+        return less || a == b;
+    default: /* >= */
+        return !less;
+    }
+}
+
+static uint64_t combine(struct parser *p, uint16_t op, const struct constant *l,
+                        const struct constant *r)
+{
+    uint64_t a = l->value, b = r->value;
+    switch (op) {
+    case PUNCT2('|', '|'):
+        return a || b;
+    case PUNCT2('&', '&'):
+        return a && b;
+    case '|':
+        return a | b;
+    case '^':
+        return a ^ b;
+    case '&':
+        return a & b;
+    case PUNCT2('<', '<'):
+        return shift(a, b, true, false);
+    case PUNCT2('>', '>'):
+        return shift(a, b, false, l->is_unsigned);
+    case '+':
+        return a + b;
+    case '-':
+        return a - b;
+    case '*':
+        return a * b;
+    default: /* / and % */
+        return divide(p, l, r, l->is_unsigned || r->is_unsigned, op == '%');
+    }
+}
+
 static struct constant apply(struct parser *p, const struct token *op, const struct constant *l,
                              const struct constant *r)
 {
     want_int(p, l, op);
     want_int(p, r, op);
-    uint64_t a = l->value, b = r->value;
-    bool u = l->is_unsigned || r->is_unsigned;
-    bool less = u ? a < b : (int64_t) a < (int64_t) b;
-    struct constant out = {.kind = PTX_INT, .is_unsigned = u};
-    bool is_bool = operator_level(op) <= 2 || (operator_level(op) >= 6 && operator_level(op) <= 7);
-    switch (op->punct) {
-    case PUNCT2('|', '|'):
-        out.value = a || b;
-        break;
-    case PUNCT2('&', '&'):
-        out.value = a && b;
-        break;
-    case '|':
-        out.value = a | b;
-        break;
-    case '^':
-        out.value = a ^ b;
-        break;
-    case '&':
-        out.value = a & b;
-        break;
-    case PUNCT2('=', '='):
-        out.value = a == b;
-        break;
-    case PUNCT2('!', '='):
-        out.value = a != b;
-        break;
-    case '<':
-        out.value = less;
-        break;
-    case '>':
-        out.value = !less && a != b;
-        break;
-    case PUNCT2('<', '='):
-        out.value = less || a == b;
-        break;
-    case PUNCT2('>', '='):
-        out.value = !less;
-        break;
-    case PUNCT2('<', '<'):
-        out.value = shift(a, b, true, u);
-        break;
-    case PUNCT2('>', '>'):
-        out.value = shift(a, b, false, l->is_unsigned);
-        break;
-    case '+':
-        out.value = a + b;
-        break;
-    case '-':
-        out.value = a - b;
-        break;
-    case '*':
-        out.value = a * b;
-        break;
-    case '/':
-        out.value = divide(p, l, r, u, false);
-        break;
-    case '%':
-        out.value = divide(p, l, r, u, true);
-        break;
-    default:
-        break;
-    }
-    out.is_unsigned = !is_bool && u;
-    return out;
+    int level = operator_level(op);
+    bool is_comparison = level == LEVEL_EQUAL || level == LEVEL_LESS;
+    bool is_bool = is_comparison || level <= LEVEL_AND;
+    bool is_unsigned = l->is_unsigned || r->is_unsigned;
+    return (struct constant){
+        .kind = PTX_INT,
+        .is_unsigned = !is_bool && is_unsigned,
+        .value = is_comparison ? compare(op->punct, l->value, r->value, is_unsigned)
+                               : combine(p, op->punct, l, r),
+    };
 }
 
 static struct constant parenthesis(struct parser *p)

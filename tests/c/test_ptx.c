@@ -366,6 +366,44 @@ static void operands_have_their_kinds(void)
     ptx_destroy(&m);
 }
 
+/* C's precedence, 64 bits, signed unless an operand is unsigned. */
+static void constant_expressions_are_evaluated(void)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } cases[] = {
+        {"1+2*3-4/2 % 3", 5},
+        {"1|2^3&6", 1},
+        {"1<<4>>2", 4},
+        {"-8>>1", UINT64_C(0xfffffffffffffffc)},
+        {"(.u64)-8>>1", UINT64_C(0x7ffffffffffffffc)},
+        {"1<<64", 0},
+        {"-7/2", (uint64_t) -3},
+        {"-7 % 2", (uint64_t) -1},
+        {"(.s64)0x8000000000000000/-1", UINT64_C(1) << 63},
+        {"0xffffffffffffffff/2", UINT64_C(0x7fffffffffffffff)},
+        {"-1<1", 1},
+        {"-1<1U", 0},
+        {"2>=2&&3!=3||1<=0", 0},
+        {"!5+~0", UINT64_MAX},
+        {"1==1?2?3:4:5", 3},
+        {"0?1:0?2:WARP_SZ", 32},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct str text = {0};
+        str_addf(&text, HEAD ".global .u64 x = %s;", cases[i].text);
+        struct ptx_module *m = parsed(str_text(&text));
+        uint64_t value;
+        memcpy(&value, ptx_find_var(m, "x")->init, sizeof value);
+        if (value != cases[i].value)
+            fprintf(stderr, "%s\n", cases[i].text);
+        REQUIRE(value == cases[i].value);
+        ptx_destroy(&m);
+        str_fini(&text);
+    }
+}
+
 static void addresses_have_their_kinds(void)
 {
     struct ptx_module *m = parsed(
@@ -521,6 +559,7 @@ int main(void)
     RUN(what_no_form_knows_is_kept);
     RUN(what_the_target_lacks_is_said);
     RUN(operands_have_their_kinds);
+    RUN(constant_expressions_are_evaluated);
     RUN(addresses_have_their_kinds);
     RUN(braces_around_one_register_do_not_matter);
     RUN(parts_of_video_operands);
