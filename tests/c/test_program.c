@@ -351,6 +351,39 @@ static void lean_first_then_whole(void)
     REQUIRE_IN("-default-device\n", "-default-device\n");
 }
 
+static void the_cpu_device_gets_ptx_with_lines(void)
+{
+    runcu_device *cpu;
+    runcu_program *program;
+    const char *const debug = "-G";
+    const char *const archs[] = {"-gencode", "arch=compute_75,code=sm_75",
+                                 "-gencode=arch=compute_90,code=sm_90"};
+    if (runcu_device_open(&cpu, "cpu", 0) == RUNCU_ERROR_NO_DRIVER)
+        return; /* built without it */
+    runcu_program_params p = {.device = cpu, .options = &debug, .option_count = 1, .no_cache = 1};
+    REQUIRE_OK(rig_compile(&program, plain, &p));
+    REQUIRE_STR(runcu_program_arch(program), "compute_75");
+    REQUIRE(!runcu_program_cubin(program, NULL));
+    REQUIRE_IN("\t.loc\t", runcu_program_ptx(program, NULL));
+    REQUIRE_NOT_IN("debug", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    p.options = archs;
+    p.option_count = 3;
+    REQUIRE_OK(rig_compile(&program, plain, &p));
+    REQUIRE_STR(runcu_program_arch(program), "compute_75");
+    runcu_program_destroy(&program);
+    p.option_count = 0;
+    p.arch = 80;
+    REQUIRE_OK(rig_compile(&program, plain, &p));
+    REQUIRE_STR(runcu_program_arch(program), "compute_80");
+    runcu_program_destroy(&program);
+    /* More shared memory than the assembler allows is the device's to refuse. */
+    REQUIRE_OK(rig_compile(
+        &program, KERNEL("__shared__ double z[6200]; z[n] = 1; __syncthreads(); x[0] = z[0];"),
+        &p));
+    runcu_program_destroy(&program);
+}
+
 static void wrong_calls(void)
 {
     runcu_program *program;
@@ -541,6 +574,7 @@ int main(void)
     RUN(headers_of_cuda);
     RUN(includes_of_the_toolkit_and_64_bits);
     RUN(lean_first_then_whole);
+    RUN(the_cpu_device_gets_ptx_with_lines);
     RUN(wrong_calls);
     RUN(older_and_newer_params);
     RUN(a_large_source);
