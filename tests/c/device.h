@@ -91,7 +91,7 @@
     X(interrupt_stops_what_is_queued)            \
     X(printed_text_goes_to_the_callback)         \
     X(host_function_may_not_call_back)           \
-    X(memory_is_short_at_any_allocation)                                                           \
+    X(memory_is_short_at_any_allocation)         \
     X(child_goes_on_after_fork)                  \
     X(child_finishes_what_was_queued)            \
     X(exit_with_work_in_flight)                  \
@@ -117,6 +117,9 @@ CUfunction kernel_of(CUmodule *out, const char *ptx, const char *name);
 
 /* One-dimensional, with up to three 8-byte arguments. */
 CUresult launch(CUfunction f, unsigned grid, unsigned block, CUstream stream, const uint64_t *args);
+/* Launches it once and waits: a driver that loads kernels when they are first launched may wait for
+ * running ones then. */
+void warm_up(CUfunction f, const uint64_t *args);
 #define ARGS(...) ((const uint64_t[3]){__VA_ARGS__})
 
 CUdeviceptr words(size_t count, unsigned value); /* device memory, each word set */

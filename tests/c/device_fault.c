@@ -3,7 +3,7 @@
 #include "device.h"
 
 /* Everything that follows in the context fails alike. */
-static void sticks(CUresult code)
+static void sticks(CUresult code, CUdeviceptr at)
 {
     CUdeviceptr p;
     CUstream s;
@@ -15,16 +15,16 @@ static void sticks(CUresult code)
     FAILS(cu.cuStreamCreate(&s, 0), code);
     FAILS(cu.cuStreamQuery(NULL), code);
     FAILS(cu.cuModuleLoadData(&m, ptx_text), code);
-    FAILS(cu.cuMemcpyDtoH(&w, 4096, 4), code);
+    FAILS(cu.cuMemcpyDtoH(&w, at, 4), code);
 }
 
 void illegal_address_sticks(void)
 {
     begin();
     CUfunction f = kernel("store_at");
-    OK(cu.cuCtxSynchronize());
+    CUdeviceptr p = words(1, 0);
     OK(launch(f, 1, 1, NULL, ARGS(64, 0)));
-    sticks(CUDA_ERROR_ILLEGAL_ADDRESS);
+    sticks(CUDA_ERROR_ILLEGAL_ADDRESS, p);
     FAILS(launch(f, 1, 1, NULL, ARGS(64, 0)), CUDA_ERROR_ILLEGAL_ADDRESS);
 }
 
@@ -34,23 +34,25 @@ void misaligned_address_sticks(void)
     CUfunction f = kernel("store_at");
     CUdeviceptr p = words(4, 0);
     OK(launch(f, 1, 1, NULL, ARGS(p + 2, 0)));
-    sticks(CUDA_ERROR_MISALIGNED_ADDRESS);
+    sticks(CUDA_ERROR_MISALIGNED_ADDRESS, p);
 }
 
 void trap_sticks(void)
 {
     begin();
+    CUdeviceptr p = words(1, 0);
     OK(launch(kernel("fail_trap"), 1, 1, NULL, ARGS(0)));
     CUresult code = cu.cuCtxSynchronize();
     REQUIRE(code == CUDA_ERROR_LAUNCH_FAILED || code == CUDA_ERROR_ILLEGAL_INSTRUCTION);
-    sticks(code);
+    sticks(code, p);
 }
 
 void assert_sticks(void)
 {
     begin();
+    CUdeviceptr p = words(1, 0);
     OK(launch(kernel("fail_assert"), 1, 1, NULL, ARGS(0)));
-    sticks(CUDA_ERROR_ASSERT);
+    sticks(CUDA_ERROR_ASSERT, p);
 }
 
 /* ---- the CPU device ---- */

@@ -54,7 +54,8 @@ void copies_beyond_an_allocation_write_nothing(void)
     FAILS(cu.cuMemcpyDtoD(p, p, MANY), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD8(p, 9, MANY), CUDA_ERROR_INVALID_VALUE);
     REQUIRE_INT(word(p), ==, 0x11111111);
-    FAILS(cu.cuMemcpyHtoD(64, big, 4), CUDA_ERROR_INVALID_VALUE);
+    if (cu.runcuFaultText) /* some GPUs may read any host memory */
+        FAILS(cu.cuMemcpyHtoD(64, big, 4), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemcpyHtoD(p, NULL, 4), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemcpyDtoH(NULL, p, 4), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuCtxSynchronize());
@@ -173,7 +174,8 @@ void sets_are_checked(void)
     FAILS(cu.cuMemsetD16(p + 1, 0, 1), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD32(p + 2, 0, 1), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD2D8(p, 4, 0, 8, 2), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemsetD32(64, 0, 1), CUDA_ERROR_INVALID_VALUE);
+    if (cu.runcuFaultText)
+        FAILS(cu.cuMemsetD32(64, 0, 1), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemsetD32(p, 0, (size_t) 1 << 40), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuCtxSynchronize());
 }

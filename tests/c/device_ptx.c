@@ -11,20 +11,20 @@
     " mov.u32 %r1, %tid.x; mov.u32 %r2, %ctaid.x; mov.u32 %r3, %ntid.x;\n"          \
     " mad.lo.u32 %r0, %r2, %r3, %r1;\n" __VA_ARGS__ " ret;\n}\n"
 
-const char
-    ptx_text[] = HEADER ".visible .global .align 4 .u32 counter = 5;\n"
-                        ".visible .const .align 4 .u32 table[4] = {10, 20, 30, 40};\n"
-                        ".extern .shared .align 16 .b8 dynamic[];\n"
-                        ".global .align 1 .b8 format[16] = {104, 105, 32, 37, 100, 32, 37, 46, 50, "
-                        "102, 10};\n"                                            /* "hi
-                                                                                    %d
-                                                                                    %.2f\n"
-                                                                                  */
-                        ".global .align 1 .b8 words[8] = {115, 97, 105, 100};\n" /* "said" */
-                        ".extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);\n"
-                        ".extern .func __assertfail (.param .b64 a, .param .b64 b, .param .b32 c, "
-                        ".param .b64 d, "
-                        ".param .b64 e);\n"
+const char ptx_text[] =
+    HEADER ".visible .global .align 4 .u32 counter = 5;\n"
+           ".visible .const .align 4 .u32 table[4] = {10, 20, 30, 40};\n"
+           ".extern .shared .align 16 .b8 dynamic[];\n"
+           ".global .align 1 .b8 format[16] = {104, 105, 32, 37, 100, 32, 37, 46, 50, "
+           "102, 10};\n"                                            /* "hi
+                                                                       %d
+                                                                       %.2f\n"
+                                                                     */
+           ".global .align 1 .b8 words[8] = {115, 97, 105, 100};\n" /* "said" */
+           ".extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);\n"
+           ".extern .func __assertfail (.param .b64 a, .param .b64 b, .param .b32 c, "
+           ".param .b64 d, "
+           ".param .b64 e);\n"
     /* p0[i] += p1, for i < p2 */
     KERNEL(add_words, " cvt.u64.u32 %rd3, %r0; setp.ge.u64 %p0, %rd3, %rd2; @%p0 ret;\n"
                       " shl.b64 %rd4, %rd3, 2; add.s64 %rd5, %rd0, %rd4;\n"

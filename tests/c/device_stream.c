@@ -85,7 +85,7 @@ void non_blocking_stream_runs_beside(void)
 
 struct stream_user {
     CUcontext context;
-    CUdeviceptr device;
+    CUdeviceptr words;
 };
 
 static void *uses_own_stream(void *arg)
@@ -94,9 +94,7 @@ static void *uses_own_stream(void *arg)
     OK(cu.cuCtxSetCurrent(u->context));
     OK(cu.cuStreamQuery(CU_STREAM_PER_THREAD));
     OK(cu.cuStreamSynchronize(CU_STREAM_PER_THREAD));
-    CUdeviceptr p;
-    OK(cu.cuMemAlloc(&p, 4));
-    OK(cu.cuMemsetD32Async(p, 3, 1, CU_STREAM_PER_THREAD));
+    OK(cu.cuMemsetD32Async(u->words + 4, 3, 1, CU_STREAM_PER_THREAD));
     OK(cu.cuStreamSynchronize(CU_STREAM_PER_THREAD));
     return NULL;
 }
@@ -107,10 +105,10 @@ void per_thread_streams_are_distinct(void)
     pthread_t t;
     u.context = begin();
     CUfunction wait = kernel("wait_flag");
-    volatile unsigned *go = flag(&u.device);
-    CUdeviceptr p = words(1, 0);
+    CUdeviceptr device, p = u.words = words(2, 0);
+    volatile unsigned *go = flag(&device);
     OK(cu.cuCtxSynchronize());
-    OK(launch(wait, 1, 1, CU_STREAM_PER_THREAD, ARGS(u.device, p, 5)));
+    OK(launch(wait, 1, 1, CU_STREAM_PER_THREAD, ARGS(device, p, 5)));
     FAILS(cu.cuStreamQuery(CU_STREAM_PER_THREAD), CUDA_ERROR_NOT_READY);
     REQUIRE(pthread_create(&t, NULL, uses_own_stream, &u) == 0);
     pthread_join(t, NULL);
@@ -163,7 +161,7 @@ void kernel_waits_for_another_kernel(void)
     CUdeviceptr p = words(2, 0);
     OK(cu.cuStreamCreate(&a, CU_STREAM_NON_BLOCKING));
     OK(cu.cuStreamCreate(&b, CU_STREAM_NON_BLOCKING));
-    OK(cu.cuCtxSynchronize());
+    warm_up(set, ARGS(p + 4, 0));
     OK(launch(wait, 1, 32, a, ARGS(p, p + 4, 8)));
     OK(launch(set, 1, 1, b, ARGS(p, 1)));
     OK(cu.cuStreamSynchronize(a));
@@ -352,7 +350,7 @@ void event_waits_for_what_it_recorded_last(void)
     OK(cu.cuStreamCreate(&a, CU_STREAM_NON_BLOCKING));
     OK(cu.cuStreamCreate(&b, CU_STREAM_NON_BLOCKING));
     OK(cu.cuEventCreate(&e, CU_EVENT_DISABLE_TIMING));
-    OK(cu.cuCtxSynchronize());
+    warm_up(f, ARGS(p + 4, 0, 1));
     OK(cu.cuEventRecord(e, a));
     OK(cu.cuEventSynchronize(e));
     OK(cu.cuStreamWaitEvent(b, e, 0)); /* of what has happened already */

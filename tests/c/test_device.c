@@ -56,6 +56,12 @@ CUresult launch(CUfunction f, unsigned grid, unsigned block, CUstream stream, co
     return cu.cuLaunchKernel(f, grid, 1, 1, block, 1, 1, 0, stream, params, NULL);
 }
 
+void warm_up(CUfunction f, const uint64_t *args)
+{
+    OK(launch(f, 1, 1, NULL, args));
+    OK(cu.cuCtxSynchronize());
+}
+
 CUdeviceptr words(size_t count, unsigned value)
 {
     CUdeviceptr p;
