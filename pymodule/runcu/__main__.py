@@ -1,7 +1,12 @@
 """The command `runcu`, the same as ``python -m runcu``."""
 
+from __future__ import annotations
+
 import os
 import sys
+from collections.abc import Sequence
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
 USAGE = """\
 usage: runcu run [--device DEVICE] SCRIPT [ARGS...]
@@ -28,7 +33,7 @@ class UsageError(Exception):
 # --- runcu run ------------------------------------------------------------------------------------
 
 
-def _new_main(**attributes):
+def _new_main(**attributes: Any) -> ModuleType:
     """A fresh `__main__` in which the program runs; ours stays alive under its own name."""
     import builtins
     import types
@@ -39,13 +44,13 @@ def _new_main(**attributes):
     return main
 
 
-def _set_path(first):
+def _set_path(first: str) -> None:
     """Puts what Python would into sys.path[0]; ours, which `-m` or the command put there, goes."""
     if not getattr(sys.flags, 'safe_path', False):
         sys.path[0] = first
 
 
-def _strip(traceback):
+def _strip(traceback: TracebackType | None) -> TracebackType | None:
     """The part of a traceback that is the program's."""
     ours = {__file__, _new_main.__code__.co_filename}
     while traceback is not None and traceback.tb_frame.f_code.co_filename in ours:
@@ -53,7 +58,7 @@ def _strip(traceback):
     return traceback
 
 
-def _run(code, main):
+def _run(code: CodeType, main: ModuleType) -> None:
     """Runs code as the main program; failures look as under `python`."""
     try:
         exec(code, main.__dict__)
@@ -66,13 +71,13 @@ def _run(code, main):
         raise SystemExit(1) from None
 
 
-def _report(exception):
+def _report(exception: BaseException) -> None:
     """As an uncaught exception, without the frames that are ours."""
     exception.__traceback__ = _strip(exception.__traceback__)
     sys.excepthook(type(exception), exception, exception.__traceback__)
 
 
-def _end_by_interrupt():
+def _end_by_interrupt() -> None:
     """Ends as Python does after Ctrl-C: by the signal itself, so that the shell knows."""
     import atexit
     import signal
@@ -84,7 +89,7 @@ def _end_by_interrupt():
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def _compile(source, filename):
+def _compile(source: str | bytes, filename: str) -> CodeType:
     try:
         return compile(source, filename, 'exec')
     except (SyntaxError, ValueError) as e:
@@ -93,31 +98,29 @@ def _compile(source, filename):
         raise SystemExit(1) from None
 
 
-def _run_found(spec, **attributes):
+def _run_found(spec: Any) -> None:
     """Runs a module that the import system has found."""
     code = spec.loader.get_code(spec.name)
-    main = _new_main(**attributes)
+    sys.argv[0] = spec.origin
+    main = _new_main(__file__=spec.origin, __cached__=spec.cached, __package__=spec.parent)
     main.__spec__ = spec
     main.__loader__ = spec.loader
-    main.__package__ = spec.parent
-    main.__file__ = sys.argv[0] = spec.origin
-    main.__cached__ = spec.cached
     _run(code, main)
 
 
-def _run_command(command):
+def _run_command(command: str) -> None:
     sys.argv[0] = '-c'
     _set_path('')
     _run(_compile(command, '<string>'), _new_main())
 
 
-def _run_stdin():
+def _run_stdin() -> None:
     sys.argv[0] = '-'
     _set_path('')
     _run(_compile(sys.stdin.buffer.read(), '<stdin>'), _new_main())
 
 
-def _run_module(name):
+def _run_module(name: str) -> None:
     from importlib.util import find_spec
 
     sys.argv[0] = '-m'
@@ -133,9 +136,10 @@ def _run_module(name):
     _run_found(spec)
 
 
-def _run_script(path):
+def _run_script(path: str) -> None:
     if os.path.isdir(path) or _is_zip(path):
-        return _run_folder(path)
+        _run_folder(path)
+        return
     try:
         with open(path, 'rb') as file:
             source = file.read()
@@ -146,13 +150,13 @@ def _run_script(path):
     _run(_compile(source, path), _new_main(__file__=path, __cached__=None))
 
 
-def _is_zip(path):
+def _is_zip(path: str) -> bool:
     import zipfile
 
     return os.path.isfile(path) and zipfile.is_zipfile(path)
 
 
-def _run_folder(path):
+def _run_folder(path: str) -> None:
     from importlib.machinery import PathFinder
 
     spec = PathFinder.find_spec('__main__', [path])
@@ -160,17 +164,16 @@ def _run_folder(path):
         raise UsageError(f"can't find '__main__' module in {path!r}")
     sys.path[0] = path
     _run_found(spec)
-    return None
 
 
-def _choose_device(name):
+def _choose_device(name: str) -> None:
     known = name in ('cpu', 'cuda') or '/' in name
     if not known:
         raise UsageError(f'--device {name}: cpu, cuda or the path of a library')
     os.environ['RUNCU_DEVICE'] = name  # for the program's own children too
 
 
-def run(args):
+def run(args: Sequence[str]) -> int:
     """``runcu run``: `args` is what follows the word."""
     from runcu import install_as_pycuda
 
@@ -206,7 +209,7 @@ def run(args):
 # --- runcu doctor ---------------------------------------------------------------------------------
 
 
-def doctor():
+def doctor() -> int:
     """Says what is found, and where; 0 if kernels can be compiled and launched."""
     import runcu
     from runcu import _core, compiler
@@ -234,7 +237,7 @@ def doctor():
     return status
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """The command. `argv` is what follows its name; the exit status is returned or raised."""
     args = sys.argv[1:] if argv is None else list(argv)
     try:

@@ -1,8 +1,12 @@
 """Makes ``import pycuda`` mean this package: every `pycuda.X` is `runcu.X`, one module object."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.machinery
 import sys
+from types import ModuleType
+from typing import Any
 
 __all__ = ['install_as_pycuda']
 
@@ -17,7 +21,7 @@ _REFUSED = {
 }
 
 
-def _is_absent(name):
+def _is_absent(name: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(name) is None
@@ -26,15 +30,15 @@ def _is_absent(name):
 class _Loader:
     """Gives a module that is there already, as it is."""
 
-    def __init__(self, name):
+    def __init__(self, name: str):
         self._name = name
 
-    def create_module(self, spec):
+    def create_module(self, spec: Any) -> ModuleType:
         module = importlib.import_module(self._name)
         self._spec = module.__spec__  # the import system is about to overwrite it
         return module
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec
 
 
@@ -42,7 +46,7 @@ class _Finder:
     """Answers for `pycuda` and everything below it."""
 
     @staticmethod
-    def find_spec(fullname, path=None, target=None):
+    def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:
         top, _, rest = fullname.partition('.')
         if top != 'pycuda':
             return None
@@ -53,10 +57,14 @@ class _Finder:
         if name not in sys.modules and _is_absent(name):
             raise ModuleNotFoundError(f'runcu has no {rest!r} (for {fullname})', name=fullname)
         is_package = hasattr(sys.modules.get(name), '__path__')
-        return importlib.machinery.ModuleSpec(fullname, _Loader(name), is_package=is_package)
+        return importlib.machinery.ModuleSpec(
+            fullname,
+            _Loader(name),  # type: ignore[arg-type]
+            is_package=is_package,
+        )
 
 
-def install_as_pycuda():
+def install_as_pycuda() -> None:
     """Makes ``import pycuda`` and everything below it mean runcu in this process.
 
     Raises

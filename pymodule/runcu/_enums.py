@@ -5,6 +5,11 @@ classes have the dicts `names` and `values`. Device and function attributes are 
 from the C library's table.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 
 class Enum(int):
     """Base of the enumerations.
@@ -17,32 +22,32 @@ class Enum(int):
         Members by number; where two have the same, the first.
     """
 
-    names: dict = {}
-    values: dict = {}
+    names: dict[str, Enum] = {}
+    values: dict[int, Enum] = {}
     name: str
 
-    def __new__(cls, value):
+    def __new__(cls, value: int) -> Any:
         try:
             return cls.values[int(value)]
         except KeyError:
             raise ValueError(f'{int(value)} is no {cls.__name__}') from None
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f'{type(self).__module__}.{type(self).__name__}.{self.name}'
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return type(self), (int(self),)
 
 
-def make(name, members, doc):
+def make(name: str, members: Iterable[tuple[str, int]], doc: str) -> Any:
     """A new enumeration of `members`, pairs of a name and a number."""
-    cls = type(name, (Enum,), {'__doc__': doc, '__module__': 'runcu.driver'})
+    cls: Any = type(name, (Enum,), {'__doc__': doc, '__module__': 'runcu.driver'})
     cls.names, cls.values = {}, {}
     for member_name, number in members:
-        member = int.__new__(cls, number)
+        member: Any = int.__new__(cls, number)
         member.name = member_name
         cls.names[member_name] = member
         cls.values.setdefault(number, member)
@@ -50,7 +55,7 @@ def make(name, members, doc):
     return cls
 
 
-def _make(name, doc, **members):
+def _make(name: str, doc: str, **members: int) -> Any:
     return make(name, members.items(), doc)
 
 

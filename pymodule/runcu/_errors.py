@@ -3,7 +3,11 @@
 They are public as attributes of `runcu.driver`, which is the module that they claim to be from.
 """
 
+from __future__ import annotations
+
 import builtins
+from collections.abc import Sequence
+from typing import Any
 
 __all__ = [
     'ArgumentError',
@@ -70,7 +74,15 @@ class CompileError(Error):
         The compiler's messages one by one: severity, file, line, column, text, source line.
     """
 
-    def __init__(self, msg, command_line=(), stdout=None, stderr=None, diagnostics=(), report=None):
+    def __init__(
+        self,
+        msg: str,
+        command_line: Sequence[str] = (),
+        stdout: str | None = None,
+        stderr: str | None = None,
+        diagnostics: Sequence[Any] = (),
+        report: str | None = None,
+    ):
         super().__init__(msg, command_line)
         self.msg = msg
         self.command_line = command_line
@@ -79,7 +91,7 @@ class CompileError(Error):
         self.diagnostics = diagnostics
         self.report = report
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = self.msg
         if self.report:
             text += f'\n{self.report.rstrip()}'

@@ -8,6 +8,8 @@ device : runcu.driver.Device
 context : runcu.driver.Context
 """
 
+from __future__ import annotations
+
 import atexit
 
 from . import driver
@@ -16,7 +18,7 @@ from .tools import clear_context_caches, make_default_context
 driver.init()
 
 
-def _primary(device):
+def _primary(device: driver.Device) -> driver.Context:
     made = device.retain_primary_context()
     made.push()
     return made
@@ -26,7 +28,7 @@ context = make_default_context(_primary)
 device = context.device
 
 
-def _finish():
+def _finish() -> None:
     """Waits for the context's work, so that what kernels print appears, and pops it."""
     if context.is_alive:
         if driver.Context.get_current() == context:

@@ -3,9 +3,13 @@
 Its shape is that of `pycuda.compiler`.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 import warnings
+from collections.abc import Iterable
+from typing import Any
 
 from . import _core
 from ._core import Diagnostic, Program
@@ -23,7 +27,7 @@ __all__ = [
 ]
 
 
-def _default_flags():
+def _default_flags() -> list[str]:
     for name in ('RUNCU_DEFAULT_NVCC_FLAGS', 'PYCUDA_DEFAULT_NVCC_FLAGS'):
         if name in os.environ:
             return os.environ[name].split()
@@ -36,7 +40,7 @@ DEFAULT_NVCC_FLAGS = _default_flags()
 _searched = False
 
 
-def _search():
+def _search() -> None:
     """Tells the library, once, in which of Python's folders NVRTC may have been installed."""
     global _searched
     if not _searched:
@@ -51,7 +55,7 @@ kernels are CUDA C++ source text, not Python functions. In place of {name}:
         /* one element here: if (i < n) ... */ }}'''); mod.{name}[n](...)"""
 
 
-def _explain_function(function):
+def _explain_function(function: Any) -> TypeError:
     code = function.__code__
     names = code.co_varnames[: code.co_argcount] or ('x', 'n')
     parameters = ', '.join(f'int {n}' if n == 'n' else f'float *{n}' for n in names)
@@ -59,7 +63,7 @@ def _explain_function(function):
     return TypeError(_TEMPLATE.format(name=name, parameters=parameters))
 
 
-def _text_of(source):
+def _text_of(source: Any) -> str:
     if isinstance(source, str):
         return source
     if isinstance(source, (bytes, bytearray)):
@@ -73,7 +77,7 @@ def _text_of(source):
     return str(source)  # a generator of code, such as those of cgen
 
 
-def _cache_options(cache_dir):
+def _cache_options(cache_dir: Any) -> dict[str, Any]:
     env = os.environ
     if cache_dir is False or 'RUNCU_DISABLE_CACHE' in env or 'PYCUDA_DISABLE_CACHE' in env:
         return {'no_cache': True}
@@ -82,7 +86,7 @@ def _cache_options(cache_dir):
     return {'cache_dir': None if cache_dir is None else os.fspath(cache_dir)}
 
 
-def _level():
+def _level() -> int:
     """How far up the first frame outside this file is, for the place of warnings."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
@@ -90,7 +94,7 @@ def _level():
     return level
 
 
-def _fail(program, name):
+def _fail(program: Program, name: str) -> CompileError:
     command = ['nvrtc', *program.options.splitlines()]
     error = CompileError(
         f'NVRTC compilation of {name} failed',
@@ -102,7 +106,16 @@ def _fail(program, name):
     return error
 
 
-def _compile(source, options, keep, arch, code, cache_dir, include_dirs, **more):
+def _compile(
+    source: Any,
+    options: Iterable[str] | None,
+    keep: bool,
+    arch: str | None,
+    code: str | None,
+    cache_dir: Any,
+    include_dirs: Iterable[Any] | None,
+    **more: Any,
+) -> Program:
     text = _text_of(source)
     if isinstance(options, str):
         raise TypeError('options must be a list of str, not a str')
@@ -135,11 +148,11 @@ def _compile(source, options, keep, arch, code, cache_dir, include_dirs, **more)
     return program
 
 
-def _digits(arch):
+def _digits(arch: str) -> int:
     return int(''.join(c for c in arch.partition('_')[2] if c.isdigit()) or 0)
 
 
-def _check_arch(arch):
+def _check_arch(arch: str | None) -> None:
     """Warns if code for `arch` cannot run on the current device."""
     if arch is None:
         return
@@ -152,17 +165,17 @@ def _check_arch(arch):
 
 
 def compile(
-    source,
-    nvcc='nvcc',
-    options=None,
-    keep=False,
-    no_extern_c=False,
-    arch=None,
-    code=None,
-    cache_dir=None,
-    include_dirs=None,
-    target='cubin',
-):
+    source: Any,
+    nvcc: str = 'nvcc',
+    options: Iterable[str] | None = None,
+    keep: bool = False,
+    no_extern_c: bool = False,
+    arch: str | None = None,
+    code: str | None = None,
+    cache_dir: Any = None,
+    include_dirs: Iterable[Any] | None = None,
+    target: str = 'cubin',
+) -> bytes:
     """Compiles to bytes for `module_from_buffer`, or for others to load.
 
     Unlike `SourceModule` it wraps the source in ``extern "C" { ... }`` unless `no_extern_c` is
@@ -189,10 +202,17 @@ def compile(
     program = _compile(
         source, options, keep, arch, code, cache_dir, include_dirs, extern_c=not no_extern_c
     )
-    return (program.cubin if target == 'cubin' else None) or program.ptx
+    return (program.cubin if target == 'cubin' else None) or program.ptx or b''
 
 
-def compile_plain(source, options=None, keep=False, nvcc='nvcc', cache_dir=None, target='cubin'):
+def compile_plain(
+    source: Any,
+    options: Iterable[str] | None = None,
+    keep: bool = False,
+    nvcc: str = 'nvcc',
+    cache_dir: Any = None,
+    target: str = 'cubin',
+) -> bytes:
     """Compiles a source as it stands; as `compile` with `no_extern_c`."""
     return compile(
         source, options=options, keep=keep, no_extern_c=True, cache_dir=cache_dir, target=target
@@ -204,23 +224,23 @@ class CudaModule:
 
     module: _core.Module
 
-    def get_function(self, name):
+    def get_function(self, name: str) -> _core.Function:
         """The kernel called `name`; see `runcu.driver.Module.get_function`."""
         return self.module.get_function(name)
 
-    def get_global(self, name):
+    def get_global(self, name: str) -> tuple[int, int]:
         """Address and bytes of the variable called `name`."""
         return self.module.get_global(name)
 
-    def get_texref(self, name):
+    def get_texref(self, name: str) -> Any:
         """Raises LogicError: compilers make no texture references any more."""
         return self.module.get_texref(name)
 
-    def get_surfref(self, name):
+    def get_surfref(self, name: str) -> Any:
         """Raises LogicError: compilers make no surface references any more."""
         return self.module.get_surfref(name)
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> _core.Function:
         if name == 'module' or (name.startswith('__') and name.endswith('__')):
             raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
         try:
@@ -230,7 +250,7 @@ class CudaModule:
         self.__dict__[name] = kernel
         return kernel
 
-    def __dir__(self):
+    def __dir__(self) -> Iterable[str]:
         return {*super().__dir__(), *self.module.kernel_names}
 
 
@@ -269,15 +289,15 @@ class SourceModule(CudaModule):
 
     def __init__(
         self,
-        source,
-        nvcc='nvcc',
-        options=None,
-        keep=False,
-        no_extern_c=False,
-        arch=None,
-        code=None,
-        cache_dir=None,
-        include_dirs=None,
+        source: Any,
+        nvcc: str = 'nvcc',
+        options: Iterable[str] | None = None,
+        keep: bool = False,
+        no_extern_c: bool = False,
+        arch: str | None = None,
+        code: str | None = None,
+        cache_dir: Any = None,
+        include_dirs: Iterable[Any] | None = None,
     ):
         _check_arch(arch)
         program = _compile(source, options, keep, arch, code, cache_dir, include_dirs)

@@ -4,7 +4,11 @@ Its shape is that of `pycuda.driver`. Nothing is loaded before the first call th
 a call that needs a context and finds none makes the default device's primary context current.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +55,7 @@ from ._core import (
     stop_profiler,
 )
 from ._enums import (
+    Enum,
     compute_mode,
     ctx_flags,
     event_flags,
@@ -164,12 +169,12 @@ function_attribute = make(
 PagelockedHostAllocation = HostAllocation
 
 
-def get_version():
+def get_version() -> tuple[int, int, int]:
     """The version of CUDA whose interface this library was written against: (13, 0, 0)."""
     return (13, 0, 0)
 
 
-def have_gl_ext():
+def have_gl_ext() -> bool:
     """False: there are no functions that share memory with OpenGL."""
     return False
 
@@ -177,7 +182,7 @@ def have_gl_ext():
 # --- devices --------------------------------------------------------------------------------------
 
 
-def devices(driver=None):
+def devices(driver: str | None = None) -> list[Device]:
     """All devices: those of NVIDIA's driver, if there is one, then the CPU device.
 
     Parameters
@@ -192,7 +197,7 @@ def devices(driver=None):
     """
     if driver is not None:
         return [Device(f'{driver}:{i}') for i in range(Device.count(driver))]
-    found = []
+    found: list[Device] = []
     for name in ('cuda', 'cpu'):
         try:
             found += devices(name)
@@ -213,22 +218,22 @@ class device:
         As for `Device`. The context is the device's primary one.
     """
 
-    def __init__(self, which=None):
+    def __init__(self, which: Device | str | int | None = None):
         self._device = Device(which)
-        self._contexts = []
+        self._contexts: list[Context] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Device:
         context = self._device.retain_primary_context()
         context.push()
         self._contexts.append(context)
         return self._device
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         self._contexts.pop()
         Context.pop()
 
 
-def _get_attributes(self):
+def _get_attributes(self: Device) -> dict[Enum, int]:
     """All attributes that the device tells, by `device_attribute`."""
     found = {}
     for attribute in device_attribute.values.values():
@@ -239,32 +244,32 @@ def _get_attributes(self):
     return found
 
 
-Device.get_attributes = _get_attributes
+Device.get_attributes = _get_attributes  # type: ignore[attr-defined]
 
 
-def _set_shared_config(config):
+def _set_shared_config(config: int) -> None:
     """Accepts a `shared_config`; no device of today has banks to configure."""
     shared_config(config)
 
 
-def _get_shared_config():
+def _get_shared_config() -> Enum:
     """The width that every device of today has."""
     return shared_config.FOUR_BYTE_BANK_SIZE
 
 
-Context.set_shared_config = staticmethod(_set_shared_config)
-Context.get_shared_config = staticmethod(_get_shared_config)
+Context.set_shared_config = staticmethod(_set_shared_config)  # type: ignore[attr-defined]
+Context.get_shared_config = staticmethod(_get_shared_config)  # type: ignore[attr-defined]
 
 
 # --- memory ---------------------------------------------------------------------------------------
 
 
-def mem_alloc_like(ary):
+def mem_alloc_like(ary: Any) -> DeviceAllocation:
     """Device memory of as many bytes as `ary` has."""
     return mem_alloc(ary.nbytes)
 
 
-def to_device(bf_obj):
+def to_device(bf_obj: Any) -> DeviceAllocation:
     """New device memory with the bytes of an array or buffer, in C order."""
     host = np.ascontiguousarray(bf_obj) if isinstance(bf_obj, np.ndarray) else memoryview(bf_obj)
     memory = mem_alloc(host.nbytes)
@@ -272,21 +277,21 @@ def to_device(bf_obj):
     return memory
 
 
-def from_device(devptr, shape, dtype, order='C'):
+def from_device(devptr: Any, shape: Any, dtype: Any, order: Any = 'C') -> np.ndarray:
     """A new host array of the bytes at a device address."""
     result = np.empty(shape, dtype, order)
     memcpy_dtoh(result, devptr)
     return result
 
 
-def from_device_like(devptr, other_ary):
+def from_device_like(devptr: Any, other_ary: np.ndarray) -> np.ndarray:
     """A new host array like `other_ary` of the bytes at a device address."""
     result = np.empty_like(other_ary)
     memcpy_dtoh(result, devptr)
     return result
 
 
-def pagelocked_empty(shape, dtype, order='C', mem_flags=0):
+def pagelocked_empty(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
     """A host array in page-locked memory, with whatever it contains.
 
     Parameters
@@ -307,27 +312,27 @@ def pagelocked_empty(shape, dtype, order='C', mem_flags=0):
     count = 1
     for extent in shape:
         count *= int(extent)
-    memory = HostAllocation(max(count * dtype.itemsize, 1), mem_flags)
+    memory: Any = HostAllocation(max(count * dtype.itemsize, 1), mem_flags)
     return np.ndarray(shape, dtype, buffer=memory, order=order)
 
 
-def pagelocked_zeros(shape, dtype, order='C', mem_flags=0):
+def pagelocked_zeros(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
     """A host array of zeros in page-locked memory; as `pagelocked_empty`."""
     result = pagelocked_empty(shape, dtype, order, mem_flags)
     result.fill(0)
     return result
 
 
-def _order_of(array):
+def _order_of(array: np.ndarray) -> str:
     return 'F' if array.flags.f_contiguous and not array.flags.c_contiguous else 'C'
 
 
-def pagelocked_empty_like(array, mem_flags=0):
+def pagelocked_empty_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
     """A page-locked array of another's shape, dtype and order."""
     return pagelocked_empty(array.shape, array.dtype, _order_of(array), mem_flags)
 
 
-def pagelocked_zeros_like(array, mem_flags=0):
+def pagelocked_zeros_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
     """A page-locked array of zeros of another's shape, dtype and order."""
     return pagelocked_zeros(array.shape, array.dtype, _order_of(array), mem_flags)
 
@@ -343,13 +348,17 @@ _LOG_OPTIONS = {
 }
 
 
-def module_from_file(filename):
+def module_from_file(filename: str) -> Module:
     """The module in a file of cubin, PTX or a fatbin."""
     with open(filename, 'rb') as file:
         return _core.module_load(file.read())
 
 
-def module_from_buffer(buffer, options=(), message_handler=None):
+def module_from_buffer(
+    buffer: Any,
+    options: Iterable[tuple[int, int]] = (),
+    message_handler: Callable[[bool, str, str], object] | None = None,
+) -> Module:
     """A module from cubin, PTX or a fatbin in memory.
 
     Parameters

@@ -1,7 +1,11 @@
 """Help around contexts, in the shape of `pycuda.tools`."""
 
+from __future__ import annotations
+
 import builtins
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from . import driver
 
@@ -14,13 +18,15 @@ __all__ = [
 ]
 
 
-def get_default_device(default=0):
+def get_default_device(default: int = 0) -> driver.Device:
     """The device that CUDA_DEVICE or ~/.cuda_device names, else the one numbered `default`."""
     chosen = driver.Device()
     return chosen if chosen.ordinal else driver.Device(default)
 
 
-def make_default_context(ctx_maker=None):
+def make_default_context(
+    ctx_maker: Callable[[driver.Device], driver.Context] | None = None,
+) -> driver.Context:
     """A context of the default device, made current.
 
     The device is what CUDA_DEVICE or ~/.cuda_device names, else the first one on which a context
@@ -53,32 +59,32 @@ def make_default_context(ctx_maker=None):
     raise builtins.RuntimeError('No CUDA enabled device found. Please check your installation.')
 
 
-context_dependent_memoized_functions = []
+context_dependent_memoized_functions: list[Any] = []
 
 
-def context_dependent_memoize(func):
+def context_dependent_memoize(func: Callable[..., Any]) -> Callable[..., Any]:
     """Remembers the results of a function, for each context its own.
 
     Arguments must be hashable. The memory is emptied by `clear_context_caches`.
     """
 
     @functools.wraps(func)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         context = driver.Context.get_current()
         key = (args, tuple(sorted(kwargs.items())))
-        results = wrapper._results.setdefault(context, {})
+        results = wrapper._results.setdefault(context, {})  # type: ignore[attr-defined]
         try:
             return results[key]
         except KeyError:
             result = results[key] = func(*args, **kwargs)
             return result
 
-    wrapper._results = {}
+    wrapper._results = {}  # type: ignore[attr-defined]
     context_dependent_memoized_functions.append(wrapper)
     return wrapper
 
 
-def clear_context_caches():
+def clear_context_caches() -> None:
     """Forgets the results of all functions under `context_dependent_memoize`."""
     for function in context_dependent_memoized_functions:
         function._results.clear()

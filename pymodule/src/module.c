@@ -135,6 +135,15 @@ static int make_names(bind_state *state)
 
 /* --- the end --- */
 
+/* What Python has printed stands before what kernels are about to print. */
+static void flush_stdout(void)
+{
+    PyObject *out = PySys_GetObject("stdout"); /* borrowed */
+    PyObject *done = out && out != Py_None ? PyObject_CallMethod(out, "flush", NULL) : NULL;
+    Py_XDECREF(done);
+    PyErr_Clear();
+}
+
 /* Called by atexit while Python still works: what kernels have printed goes where Python prints,
  * what they print from now on straight to standard output. The library itself waits for the work of
  * other contexts when the process ends. A kernel's fault that no call has told of is told now. */
@@ -144,6 +153,7 @@ static PyObject *at_exit(PyObject *module, PyObject *unused)
     bind_state *state = bind_module_state(module);
     runcu_context *context;
     bool was_told = atomic_load(&bind_fault_told);
+    flush_stdout();
     int status = runcu_context_peek(&context);
     if (status == 0 && context)
         BIND_UNLOCKED(status, runcu_context_synchronize(context));
