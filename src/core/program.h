@@ -93,8 +93,8 @@ bool scan_text(struct scan *s, const char *text, const char *folder);
 /* As if a text included `name`. */
 bool scan_include(struct scan *s, const char *name, bool is_quoted, const char *folder);
 void scan_define(struct scan *s, const char *name);
-/* Headers in the folder `toolkit`, which is not read, may include what `dirs` have first: files that
- * are called like the toolkit's own. */
+/* Headers in the folder `toolkit`, which is not read, may include what `dirs` have first: files
+ * that are called like the toolkit's own. */
 bool scan_shadows(struct scan *s, const char *toolkit);
 /* Looks again for what is missing, after more `dirs`. */
 bool scan_missing_again(struct scan *s);
