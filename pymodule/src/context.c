@@ -61,7 +61,7 @@ static PyObject *context_repr(PyObject *self)
     bind_context *c = (bind_context *) self;
     if (!runcu_context_is_alive(c->context))
         return PyUnicode_FromFormat("<%s, detached>", Py_TYPE(self)->tp_name);
-    return PyUnicode_FromFormat("<%s at %#llx on '%s'>", Py_TYPE(self)->tp_name,
+    return PyUnicode_FromFormat("<%s at 0x%llx on '%s'>", Py_TYPE(self)->tp_name,
                                 (unsigned long long) runcu_context_handle(c->context),
                                 runcu_device_name(runcu_context_device(c->context)));
 }

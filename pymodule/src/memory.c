@@ -77,7 +77,7 @@ static PyObject *allocation_index(PyObject *self)
 static PyObject *allocation_repr(PyObject *self)
 {
     bind_allocation *a = (bind_allocation *) self;
-    return PyUnicode_FromFormat("<%s of %zu bytes at %#llx%s>", Py_TYPE(self)->tp_name, a->bytes,
+    return PyUnicode_FromFormat("<%s of %zu bytes at 0x%llx%s>", Py_TYPE(self)->tp_name, a->bytes,
                                 (unsigned long long) a->address,
                                 atomic_load(&a->mem) ? "" : ", freed");
 }
