@@ -51,6 +51,7 @@ static void unlink_context(runcu_context *context)
 
 static void free_context(runcu_context *context)
 {
+    core_stage_free(context);
     if (context->kind == CORE_OWNED)
         core_delete(context);
     else
@@ -258,6 +259,7 @@ static int destroy(runcu_context *context)
     const struct drv_table *cu = &context->driver->cu;
     if (atomic_load(&context->has_work))
         core_context_wait(context);
+    core_stage_end(context);
     bool is_current = cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now == context->handle;
     CUresult code = cu->cuCtxDestroy(context->handle);
     if (is_current && code == CUDA_SUCCESS)
@@ -293,6 +295,7 @@ static int release_primary(runcu_context *context)
     const struct drv_table *cu = &context->driver->cu;
     if (atomic_load(&context->has_work))
         core_context_wait(context);
+    core_stage_end(context);
     if (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now == context->handle)
         cu->cuCtxSetCurrent(NULL);
     return CU_CALL(context->driver, cuDevicePrimaryCtxRelease, context->device->handle);

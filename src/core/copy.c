@@ -46,6 +46,9 @@ int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
         status = core_current(&driver, &context);
     if (status)
         return status;
+    struct core_copy copy = {driver, NULL, to, (void *) (uintptr_t) from, bytes, true};
+    if (core_stage_copy(&status, &copy, context))
+        return status;
     status = CU_CALL(driver, cuMemcpyHtoD, to, from, bytes);
     if (is_refusal(status))
         explain_range(driver, "destination", to, bytes);
@@ -60,6 +63,9 @@ int runcu_copy_dtoh(void *to, uint64_t from, size_t bytes)
     if (!status)
         status = core_current(&driver, &context);
     if (status)
+        return status;
+    struct core_copy copy = {driver, NULL, from, to, bytes, false};
+    if (core_stage_copy(&status, &copy, context))
         return status;
     status = CU_CALL(driver, cuMemcpyDtoH, to, from, bytes);
     if (is_refusal(status))

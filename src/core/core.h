@@ -103,6 +103,7 @@ struct runcu_context {
     atomic_int refs;      /* primary and foreign ones: one is the list's */
     atomic_bool is_dead;  /* detached: its objects are gone with it */
     atomic_bool has_work; /* something was launched since the last synchronisation */
+    struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
     struct runcu_context *next;
 };
 
@@ -158,6 +159,27 @@ static inline void core_mark_work(runcu_context *context)
     if (!atomic_load_explicit(&context->has_work, memory_order_relaxed))
         atomic_store_explicit(&context->has_work, true, memory_order_relaxed);
 }
+
+/* --- stage.c --- */
+
+/* A synchronous copy between host memory and the device. */
+struct core_copy {
+    struct core_driver *driver;
+    runcu_context *context; /* filled in */
+    CUdeviceptr device;
+    void *host;
+    size_t bytes;
+    bool to_device;
+};
+
+/* Copies through page-locked buffers where that is faster: large plain memory, and a GPU. `handle`
+ * is the current context. True: *status is the outcome; false: nothing was copied, and the driver's
+ * own copy is to be used. */
+bool core_stage_copy(int *status, struct core_copy *copy, CUcontext handle);
+/* Before the driver's context ends: waits for a copy in flight, then gives back what the context
+ * holds. */
+void core_stage_end(runcu_context *context);
+void core_stage_free(runcu_context *context);
 
 /* --- objects --- */
 

@@ -347,6 +347,7 @@ static CUresult do_synchronize(void)
 struct block {
     struct block *next;
     size_t bytes;
+    bool is_host;
     _Alignas(16) char at[];
 };
 
@@ -364,6 +365,7 @@ static CUresult do_alloc(CUdeviceptr *address, size_t bytes)
     memset(b->at, 0xcd, bytes);
     pthread_mutex_lock(&lock);
     b->bytes = bytes;
+    b->is_host = false;
     b->next = all_blocks;
     all_blocks = b;
     state.live_memory++;
@@ -389,15 +391,40 @@ static CUresult do_free(CUdeviceptr address)
     return code;
 }
 
+static struct block *find_block(CUdeviceptr address)
+{
+    pthread_mutex_lock(&lock);
+    struct block *b = all_blocks;
+    while (b && !(address >= (uintptr_t) b->at && address < (uintptr_t) b->at + b->bytes))
+        b = b->next;
+    pthread_mutex_unlock(&lock);
+    return b;
+}
+
 static CUresult do_range(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
 {
-    for (struct block *b = all_blocks; b; b = b->next)
-        if (address >= (uintptr_t) b->at && address < (uintptr_t) b->at + b->bytes) {
-            *base = (uintptr_t) b->at;
-            *bytes = b->bytes;
-            return 0;
-        }
-    return CUDA_ERROR_NOT_FOUND;
+    struct block *b = find_block(address);
+    if (!b)
+        return CUDA_ERROR_NOT_FOUND;
+    *base = (uintptr_t) b->at;
+    *bytes = b->bytes;
+    return 0;
+}
+
+static CUresult do_pointer_attribute(void *value, int attribute, CUdeviceptr address)
+{
+    struct block *b = find_block(address);
+    if (!b || attribute != CU_POINTER_ATTRIBUTE_MEMORY_TYPE)
+        return CUDA_ERROR_INVALID_VALUE;
+    unsigned type = b->is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;
+    memcpy(value, &type, sizeof type);
+    return 0;
+}
+
+static CUresult do_host_flags(unsigned *flags, void *host)
+{
+    *flags = 0;
+    return find_block((uintptr_t) host) ? 0 : CUDA_ERROR_INVALID_VALUE;
 }
 
 static bool is_inside(CUdeviceptr address, size_t bytes)
@@ -412,9 +439,11 @@ static CUresult do_host_alloc(void **host, size_t bytes, unsigned flags)
     (void) flags;
     CUdeviceptr address;
     CUresult code = do_alloc(&address, bytes);
-    if (!code)
-        *host = (void *) (uintptr_t) address;
-    return code;
+    if (code)
+        return code;
+    find_block(address)->is_host = true;
+    *host = (void *) (uintptr_t) address;
+    return 0;
 }
 
 static CUresult do_host_free(void *host)
@@ -482,6 +511,12 @@ static CUresult do_fill8(CUdeviceptr to, unsigned char value, size_t count)
         return CUDA_ERROR_INVALID_VALUE;
     memset((void *) (uintptr_t) to, value, count);
     return 0;
+}
+
+static CUresult do_fill8_async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream)
+{
+    (void) stream;
+    return do_fill8(to, value, count);
 }
 
 static CUresult do_fill32(CUdeviceptr to, unsigned value, size_t count)
@@ -745,6 +780,8 @@ static const struct drv_table table = {
     .cuMemHostAlloc = do_host_alloc,
     .cuMemFreeHost = do_host_free,
     .cuMemHostGetDevicePointer = do_host_address,
+    .cuMemHostGetFlags = do_host_flags,
+    .cuPointerGetAttribute = do_pointer_attribute,
     .cuMemGetInfo = do_info,
     .cuMemcpyHtoD = do_htod,
     .cuMemcpyDtoH = do_dtoh,
@@ -753,6 +790,7 @@ static const struct drv_table table = {
     .cuMemcpyDtoHAsync = do_dtoh_async,
     .cuMemcpyDtoDAsync = do_dtod_async,
     .cuMemsetD8 = do_fill8,
+    .cuMemsetD8Async = do_fill8_async,
     .cuMemsetD32 = do_fill32,
     .cuMemsetD2D16 = do_fill2d16,
     .cuModuleLoadData = do_load,
