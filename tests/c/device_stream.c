@@ -285,7 +285,7 @@ void events_measure_time(void)
     OK(cu.cuCtxSynchronize());
     double start = seconds();
     OK(cu.cuEventRecord(a, NULL));
-    OK(launch(slow, 1, 1, NULL, ARGS(p, LONG / 4, 1)));
+    OK(launch(slow, 1, 1, NULL, ARGS(p, LONG / 100, 1)));
     OK(cu.cuEventRecord(b, NULL));
     OK(launch(slow, 1, 1, NULL, ARGS(p, LONG, 1)));
     OK(cu.cuEventRecord(c, NULL));
@@ -294,7 +294,7 @@ void events_measure_time(void)
     OK(cu.cuEventElapsedTime(&first, a, b));
     OK(cu.cuEventElapsedTime(&second, b, c));
     OK(cu.cuEventElapsedTime(&both, a, c));
-    REQUIRE(first > 0.01f && second > 2 * first && both <= host + 1);
+    REQUIRE(first >= 0 && second > first && second > 1 && both <= host + 1);
     REQUIRE_NEAR(first + second, both, 0.05 * both);
 }
 
