@@ -1,4 +1,4 @@
-"""The kernels of this folder: what their comments say, their inputs, one run of each on the current device."""
+"""The kernels of this folder: what their comments say, their inputs, one run of each."""
 
 import hashlib
 import pathlib
@@ -20,7 +20,7 @@ SPECIAL_INTS = [0, 1, 2, 7, 31, 32, 33, 63, 64, 255, 256]
 
 
 class Kernel:
-    """One `.cu` file: `name`, `source`, `grid`, `block`, `shared` (bytes), `args`, `ulp`, `need`."""
+    """One `.cu` file: name, source, grid, block, shared (bytes), args, ulp, need."""
 
     def __init__(self, path):
         self.name, self.source = path.stem, path.read_text()
@@ -37,7 +37,7 @@ class Kernel:
         return self.name
 
     def arguments(self):
-        """Fresh NumPy arrays and scalars, the same on every machine, each with its direction ('value' for a scalar)."""
+        """Fresh arrays and scalars, the same everywhere, each with its direction or 'value'."""
         out = []
         for i, words in enumerate(self.args):
             if len(words) == 2:
@@ -75,7 +75,8 @@ def special_values(dtype):
         with np.errstate(over='ignore', under='ignore'):
             return np.array(SPECIAL_FLOATS).astype(dtype)
     info = np.iinfo(dtype)
-    return np.array([v for v in SPECIAL_INTS if v <= info.max] + [info.min, info.max, info.max - 1], dtype)
+    own = [info.min, info.max, info.max - 1]
+    return np.array([v for v in SPECIAL_INTS if v <= info.max] + own, dtype)
 
 
 def run(kernel):
@@ -101,7 +102,7 @@ def digest(outputs):
 
 
 def distance(a, b):
-    """How many representable values lie between the elements of two float arrays; equal NaNs are 0 apart."""
+    """Representable values between the elements of two float arrays; NaNs are 0 apart."""
     ints = np.dtype(f'i{a.dtype.itemsize}')
 
     def order(x):

@@ -1,4 +1,7 @@
-"""Writes h200.json, the digests of the exact kernels' outputs, on a machine with a GPU: python tests/cu/record.py [FILE]"""
+"""Writes h200.json, the digests of the exact kernels' outputs, on a machine with a GPU.
+
+Use: python tests/cu/record.py [FILE].
+"""
 
 import json
 import pathlib
@@ -6,9 +9,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-import kernels  # noqa: E402
-
 import runcu  # noqa: E402
+
+import kernels  # noqa: E402
 
 if __name__ == '__main__':
     with runcu.device('cuda'):

@@ -71,7 +71,7 @@ class Function:
     """A function as it is defined: name, file, first line, lines, number of parameters, body."""
 
     def __init__(self, path, first, head, body):
-        self.path, self.first, self.body = path, first, body
+        self.path, self.first, self.head, self.body = path, first, head, body
         self.lines = head.count('\n') + body.count('\n') + 3
         match = re.search(r'(\w+)\s*\((.*)\)\s*$', ' '.join(head.split()))
         self.name = match.group(1) if match else head.strip()

@@ -7,8 +7,8 @@ from sources import code, complain, files, functions
 SOURCES = files('.c', under=['pymodule/src/'])
 # Each gives a new reference.
 NEW = (r'Py(?:Unicode|Bytes|Long|Float|Bool|Tuple|List|Dict|Set|Object|Memory\w*|Sequence|Number)_'
-       r'(?:From\w+|Decode\w*|New\w*|Pack|Call\w*|GetAttr\w*|GetItem(?=String)|Add|Str|Repr|Copy\w*|'
-       r'Concat|Format|Multiply|AsUTF8String|Import\w*)')
+       r'(?:From\w+|Decode\w*|New\w*|Pack|Call\w*|GetAttr\w*|GetItem(?=String)|Add|Str|Repr|'
+       r'Copy\w*|Concat|Format|Multiply|AsUTF8String|Import\w*)')
 # Each borrows what it is given, so that a temporary leaks.
 BORROWS = [
     (r'PyList_Append\s*\([^,;]+,\s*', 'PyList_Append'),

@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'cu'))
 
-import kernels  # noqa: E402
-
 import runcu  # noqa: E402
+
+import kernels  # noqa: E402
 
 
 def gpus():
