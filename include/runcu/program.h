@@ -13,15 +13,18 @@ typedef struct runcu_program_params {
     const char *const *options; /**< NVRTC's, or nvcc's as far as they mean something: others
                                      are dropped or refused with a reason */
     size_t option_count;
-    const char *const *include_dirs; /**< searched before ours */
+    const char *const *include_dirs; /**< searched after those of -I, before those of the
+                                          environment variable RUNCU_INCLUDE and ours */
     size_t include_dir_count;
     const char *name;      /**< of the source, in messages and line information:
-                                "kernel.cu" */
+                                "kernel.cu". One with a slash is a file's: headers beside
+                                it are found */
     int arch;              /**< 90 for sm_90; 0: the device's. An option -arch wins */
     const char *arch_text; /**< "sm_90a", "compute_75": wins over `arch` */
     runcu_device *device;  /**< to compile for; NULL: the current context's, else the
                                 default device */
-    int no_cache;          /**< 1: neither look in the cache nor store there */
+    int no_cache;          /**< 1: neither look in the cache nor store there; so does
+                                RUNCU_NO_CACHE=1. RUNCU_CACHE_SIZE: bytes, or 512M; 1G */
     const char *cache_dir; /**< NULL: RUNCU_CACHE_DIR, else $XDG_CACHE_HOME/runcu, else
                                 ~/.cache/runcu */
     int extern_c;          /**< 1: the text is wrapped in extern "C", as PyCUDA's compile()
@@ -68,7 +71,8 @@ RUNCU_API const char *runcu_program_options(const runcu_program *program);
 /** "sm_90", "compute_75". */
 RUNCU_API const char *runcu_program_arch(const runcu_program *program);
 
-/** Where NVRTC is sought before all other places: folders (of site-packages, say), for the whole
+/** Where NVRTC is sought before all other places but RUNCU_NVRTC (its path, or its folder) and what
+ * the process has loaded already: folders (of site-packages, say), for the whole
  * process. Copied. Thread-safety: safe. */
 RUNCU_API int runcu_nvrtc_search(const char *const *folders, size_t count);
 /** Loads NVRTC if it is not yet loaded; its version and path (valid as long as the process). Any of

@@ -50,12 +50,19 @@ static void add_below(struct places *p, const char *origin, const char *folder, 
     str_fini(&path);
 }
 
+static int newest_first(const void *a, const void *b)
+{
+    return strverscmp(*(char *const *) b, *(char *const *) a);
+}
+
 static void add_matches(struct places *p, const char *origin, const char *pattern)
 {
     glob_t found = {0};
-    if (glob(pattern, 0, NULL, &found) == 0)
-        for (size_t i = found.gl_pathc; i-- > 0;) /* newest version first */
+    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, newest_first);
+        for (size_t i = 0; i < found.gl_pathc; i++)
             add_place(p, origin, found.gl_pathv[i]);
+    }
     globfree(&found);
 }
 
