@@ -35,7 +35,7 @@ enum {
 
 struct cpu_device {
     int major, minor;
-    unsigned threads; /* of the pool; also the number of multiprocessors */
+    unsigned threads; /* in launches at a time; also the number of multiprocessors */
     size_t memory;    /* bytes in all */
     int shared_optin, shared_sm, threads_sm, blocks_sm;
     int clock_khz, l2_bytes;
@@ -309,8 +309,6 @@ CUresult cpu_wait_idle(struct cpu_context *c);
 /* Stops the launches of the context, or of all (NULL), that run or wait to. Drops the lock
  * meanwhile. */
 void cpu_cancel(struct cpu_context *c, const char *why);
-/* Does what a copy or a fill says. Not under the lock. */
-void cpu_move(const struct cpu_op *op);
 
 /* ---- process.c ---- */
 

@@ -3,7 +3,6 @@
  * lookout, looks every half millisecond for what was left. Everything runs in slices, so that
  * launches share the threads and a wait can be interrupted. Not here: what may run when (queue.c).
  */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -47,14 +46,20 @@ static bool is_useful(const struct cpu_op *op, const struct cpu_thread *waiter, 
     return simt_grid_pending(op->u.k.grid) || now >= op->retry_at;
 }
 
-/* Is `a` the better one to run? Copies before launches, high priority (a low number) first, then
- * what has fewer threads. */
+static bool is_fresh(const struct cpu_op *op)
+{
+    return op->kind != CPU_LAUNCH || !op->u.k.grid;
+}
+
+/* Is `a` the better one to run? Copies before launches, then what has fewer threads. Priority (a
+ * low number is a high one) says what begins first; what has begun takes turns, or it could starve
+ * what it waits for. */
 static bool is_better(const struct cpu_op *a, const struct cpu_op *b)
 {
     bool a_launch = a->kind == CPU_LAUNCH, b_launch = b->kind == CPU_LAUNCH;
     if (a_launch != b_launch)
         return b_launch;
-    if (a->stream->priority != b->stream->priority)
+    if (is_fresh(a) && is_fresh(b) && a->stream->priority != b->stream->priority)
         return a->stream->priority < b->stream->priority;
     return a->users < b->users;
 }
@@ -66,9 +71,7 @@ static struct cpu_op *pick(const struct cpu_thread *waiter, const struct cpu_str
 {
     struct cpu_op *best = NULL, *head = first ? first->head : NULL;
     uint64_t now = cpu.ready ? cpu_now() : 0;
-    bool is_fresh =
-        head && head->state == CPU_READY && (head->kind != CPU_LAUNCH || !head->u.k.grid);
-    if (is_fresh && is_useful(head, waiter, now))
+    if (head && head->state == CPU_READY && is_fresh(head) && is_useful(head, waiter, now))
         return head;
     for (struct cpu_op *op = cpu.ready; op; op = op->ready_next) {
         if (is_useful(op, waiter, now) && (!best || is_better(op, best)))
@@ -116,7 +119,7 @@ NO_TSAN static void fill_row(const struct cpu_fill *f, uint64_t at)
     }
 }
 
-void cpu_move(const struct cpu_op *op)
+static void move(const struct cpu_op *op)
 {
     if (op->kind == CPU_COPY) {
         memmove(op->u.copy.to, op->u.copy.from, op->u.copy.bytes);
@@ -135,7 +138,7 @@ static enum simt_progress execute(struct cpu_op *op)
         op->u.call.function(op->u.call.user);
         return SIMT_DONE;
     default:
-        cpu_move(op);
+        move(op);
         return SIMT_DONE;
     }
 }
@@ -243,11 +246,12 @@ static void work(void *user, unsigned index)
     pthread_mutex_unlock(&cpu.lock);
 }
 
+/* One more than may be in launches at a time: a host function that blocks must not stop them. */
 int cpu_workers_need(void)
 {
     if (cpu.workers)
         return 0;
-    cpu.worker_count = workers_start(&cpu.workers, cpu.device.threads, work, NULL);
+    cpu.worker_count = workers_start(&cpu.workers, cpu.device.threads + 1, work, NULL);
     return cpu.worker_count ? 0 : -1;
 }
 

@@ -95,7 +95,8 @@
     X(child_goes_on_after_fork)                  \
     X(child_finishes_what_was_queued)            \
     X(exit_with_work_in_flight)                  \
-    X(one_thread_is_enough)
+    X(one_thread_is_enough)                      \
+    X(blocked_host_function_stops_no_kernel)
 
 #define DECLARE(name) void name(void);
 CASES(DECLARE)

@@ -395,3 +395,32 @@ void one_thread_is_enough(void)
     OK(cu.cuStreamSynchronize(a));
     REQUIRE_INT(word(p + 4), ==, 9);
 }
+
+static void waits_for_a_kernel(void *user)
+{
+    const volatile unsigned *done = user;
+    for (double end = seconds() + 60; *done == 0 && seconds() < end;)
+        sleep_ms(1);
+}
+
+void blocked_host_function_stops_no_kernel(void)
+{
+    setenv("RUNCU_THREADS", "1", 1);
+    CUstream s, low, high;
+    CUdeviceptr device, p;
+    begin();
+    CUfunction wait = kernel("wait_flag"), set = kernel("set_flag");
+    volatile unsigned *done = flag(&device);
+    p = words(2, 0);
+    OK(cu.cuStreamCreate(&s, CU_STREAM_NON_BLOCKING));
+    OK(cu.cuStreamCreateWithPriority(&low, CU_STREAM_NON_BLOCKING, 0));
+    OK(cu.cuStreamCreateWithPriority(&high, CU_STREAM_NON_BLOCKING, -5));
+    OK(cu.cuCtxSynchronize());
+    OK(cu.cuLaunchHostFunc(s, waits_for_a_kernel, (void *) (uintptr_t) device));
+    sleep_ms(5);
+    OK(launch(wait, 1, 32, high, ARGS(p, device, 1)));
+    sleep_ms(5);
+    OK(launch(set, 1, 1, low, ARGS(p, 1)));
+    OK(cu.cuStreamSynchronize(s));
+    REQUIRE_INT(*done, ==, 1);
+}
