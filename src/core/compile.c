@@ -170,19 +170,24 @@ static const char *join(runcu_program *program, const struct text_list *list)
     return kept;
 }
 
-static bool take_log(runcu_program *program, const struct attempt *a)
+/* NVRTC's own words; NULL when memory is short. */
+static char *read_log(const struct attempt *a)
 {
     const struct nvrtc_table *fn = &a->r->nvrtc->fn;
-    struct str clean = {0};
     size_t size = 0;
-    char *log = NULL;
-    if (a->program && fn->nvrtcGetProgramLogSize(a->program, &size) == 0 && size) {
-        log = alloc_zero(size + 1, 1);
-        if (!log)
-            return false;
+    if (!a->program || fn->nvrtcGetProgramLogSize(a->program, &size))
+        size = 0;
+    char *log = alloc_zero(size + 1, 1);
+    if (log && size)
         fn->nvrtcGetProgramLog(a->program, log);
-    }
-    bool ok = diagnostics_clean(&clean, log ? log : "", a->r);
+    return log;
+}
+
+static bool take_log(runcu_program *program, const struct attempt *a)
+{
+    struct str clean = {0};
+    char *log = read_log(a);
+    bool ok = log && diagnostics_clean(&clean, log, a->r);
     program->log = ok ? arena_string(&program->arena, str_text(&clean), clean.len) : NULL;
     alloc_free(log);
     str_fini(&clean);
@@ -329,6 +334,28 @@ static int take_answers(runcu_program *program, struct attempt *a)
     return take_code(program, a) ? 0 : runcu_fail_memory();
 }
 
+/* A name of the prelude's that the source defines after all, by way of a macro perhaps. */
+static bool blames_prelude(const struct attempt *a)
+{
+    char *log = a->r->headers.has_prelude ? read_log(a) : NULL;
+    bool answer = log && strstr(log, PRELUDE_NAME);
+    alloc_free(log);
+    return answer;
+}
+
+/* A second attempt where the first one's shortcuts may be why it failed: in full, and without a
+ * prelude that stands in the way. */
+static bool try_again(struct attempt *a, const char *arch, bool minimal)
+{
+    if (a->code == NVRTC_SUCCESS)
+        return true;
+    if (a->code == NVRTC_ERROR_COMPILATION && blames_prelude(a))
+        a->r->headers.has_prelude = false;
+    else if (!minimal)
+        return true;
+    return run_again(a, arch);
+}
+
 int compile_run(runcu_program *program, struct request *r)
 {
     struct attempt a = {.r = r};
@@ -339,8 +366,8 @@ int compile_run(runcu_program *program, struct request *r)
     program->arch = arena_string(&program->arena, arch, strlen(arch));
     bool minimal = may_be_minimal(r),
          ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
-    if (ok && a.code != NVRTC_SUCCESS && minimal)
-        ok = run_again(&a, arch);
+    if (ok)
+        ok = try_again(&a, arch, minimal);
     if (ok && a.code == NVRTC_ERROR_COMPILATION && headers_repair(r))
         ok = run_again(&a, arch);
     status = ok ? take_answers(program, &a) : runcu_fail_memory();

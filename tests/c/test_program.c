@@ -65,6 +65,11 @@ static const struct {
     {"after a macro",
      "#define DEV __device__\nDEV uint f(uint b);\nDEV uint f(uint b) { return b; }\n" KERNEL(
          "x[0] = f(n);")},
+    {"uint by a macro",
+     "#define MAKE(T) typedef unsigned char T;\nMAKE(uint)\n" KERNEL("uint q = n; x[0] = q;")},
+    {"uint by a macro and an include",
+     "#include <stdio.h>\n#define MAKE(T) typedef unsigned char T;\nMAKE(uint)\n" KERNEL(
+         "uint q = n; x[0] = q;")},
     {"short names",
      KERNEL("uint a = 1; ushort b = 2; ulong c = 3; uchar d = 4; x[0] = a + b + c + d;")},
     {"sized names", KERNEL("int8_t a = 1; int32_t b = 2; uint64_t c = 3; uint8_t d = 4; intptr_t e "
