@@ -398,7 +398,12 @@ class Launcher:
     """A kernel with grid, block, stream and shared memory chosen: what kernel[...] gives."""
 
     def __call__(
-        self, *args: Any, time_kernel: bool = False, strict: bool = False
+        self,
+        *args: Any,
+        stream: _Stream = None,
+        shared: SupportsIndex = 0,
+        time_kernel: bool = False,
+        strict: bool = False,
     ) -> float | None: ...
 
 class Program:

@@ -264,6 +264,7 @@ static int read_handler(struct bind_arguments *call, Py_ssize_t i, PyObject *han
     bind_state *state = call->function->state;
     struct bind_hold *hold = bind_new_hold(call);
     uint64_t address;
+    call->runs_python = true;
     PyObject *allocation =
         hold ? PyObject_CallMethodNoArgs(handler, state->name_get_device_alloc) : NULL;
     int status = allocation ? bind_address(&address, state, allocation) : -1;
@@ -400,6 +401,7 @@ static int read_other(struct bind_arguments *call, Py_ssize_t i, PyObject *value
     runcu_arg *arg = &call->args[i];
     struct bind_cuda_array array;
     uint64_t address;
+    call->runs_python = true;
     int found = bind_cuda_array(&array, state, value);
     if (found)
         return found < 0 ? -1 : read_cuda_array(arg, &array);
@@ -419,9 +421,15 @@ static int read_allocation(struct bind_arguments *call, Py_ssize_t i, PyObject *
 {
     bind_allocation *allocation = (bind_allocation *) value;
     runcu_arg *arg = &call->args[i];
+    runcu_mem *mem = atomic_load_explicit(&allocation->mem, memory_order_relaxed);
+#ifdef Py_GIL_DISABLED /* another thread may free it before the launch has looked at it */
+    set_address(arg, allocation->address);
+#else
     arg->kind = RUNCU_ARG_MEM;
-    arg->value.mem = atomic_load_explicit(&allocation->mem, memory_order_relaxed);
-    if (arg->value.mem)
+    arg->value.mem = mem;
+    memcpy(call->scratch[i].bytes, &allocation->address, sizeof allocation->address);
+#endif
+    if (mem)
         return 0;
     return bind_raise(call->function->state->logic_error,
                       "parameter #%zd (0-based) is a device allocation that has been freed", i);
@@ -493,8 +501,11 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 void bind_arguments_unpin(struct bind_arguments *call)
 {
     for (Py_ssize_t i = 0; i < call->count; i++)
-        if (call->args[i].kind == RUNCU_ARG_MEM)
-            set_address(&call->args[i], runcu_mem_address(call->args[i].value.mem));
+        if (call->args[i].kind == RUNCU_ARG_MEM) {
+            uint64_t address;
+            memcpy(&address, call->scratch[i].bytes, sizeof address);
+            set_address(&call->args[i], address);
+        }
 }
 
 void bind_arguments_release(struct bind_arguments *call)

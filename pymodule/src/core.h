@@ -366,6 +366,7 @@ struct bind_arguments {
     Py_ssize_t count, hold_count;
     bool waits; /* results travel back: the launch ends when they are there */
     bool has_handlers;
+    bool runs_python; /* code that may have freed an allocation among the arguments */
 };
 /* Converts argument `i`. 0, or -1 with an exception. */
 int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
@@ -373,8 +374,8 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
 int bind_prepared_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value,
                            struct bind_code code);
 void bind_arguments_release(struct bind_arguments *call);
-/* Makes addresses of allocations: while the launch runs without the GIL, another thread may free
- * them. */
+/* Makes addresses of allocations, which Python code may have freed, or may free while the launch
+ * runs without the GIL. */
 void bind_arguments_unpin(struct bind_arguments *call);
 /* Room for host memory or a handler that the launch needs; it counts once hold_count is raised.
  * NULL with an exception. */

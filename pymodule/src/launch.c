@@ -23,15 +23,10 @@ static int run(struct bind_arguments *call, const runcu_launch_params *params, P
     runcu_function *function = call->function->function;
     size_t count = (size_t) call->count;
     int status;
+    if (call->waits || call->runs_python)
+        bind_arguments_unpin(call);
     if (call->has_handlers && call_handlers(call, state->name_pre_call, stream) != 0)
         return -1;
-#ifdef Py_GIL_DISABLED
-    bool may_free = true;
-#else
-    bool may_free = call->waits;
-#endif
-    if (may_free)
-        bind_arguments_unpin(call);
     if (call->waits)
         BIND_UNLOCKED(status, runcu_launch_args(function, params, call->args, count));
     else

@@ -84,6 +84,11 @@ def test_driver_version_is_what_programs_compare(device):
     assert driver.get_version() >= (12, 0, 0)
 
 
+def test_the_profiler_can_be_steered(device):
+    driver.start_profiler()
+    driver.stop_profiler()
+
+
 def test_device_takes_attributes_and_subclasses(device):
     class Mine(Device):
         pass

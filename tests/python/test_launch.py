@@ -337,6 +337,30 @@ def test_handlers_by_hand_and_derived(mod):
         mod.saxpy(1.0, Broken(x), logged, 4, block=4)
 
 
+def test_an_allocation_freed_by_a_later_argument(mod):
+    memory = driver.mem_alloc(16)
+
+    class Frees:
+        @property
+        def gpudata(self):
+            memory.free()
+            return 0
+
+    class FreesLate(driver.InOut):
+        def pre_call(self, stream):
+            memory.free()
+
+    try:
+        mod.saxpy(1.0, memory, Frees(), 0, block=1)
+    except driver.Error:
+        pass
+    memory = driver.mem_alloc(16)
+    try:
+        mod.saxpy(1.0, memory, FreesLate(np.zeros(4, np.float32)), 0, block=1)
+    except driver.Error:
+        pass
+
+
 def shape_of(mod, **options):
     to = np.zeros(6, np.int32)
     mod.shape(Out(to), **options)
