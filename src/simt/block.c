@@ -1,5 +1,6 @@
-/* The state of one block: its gangs, their register files, local memory and shared arena. It serves one block after another
- * of the same grid. Not here: which block runs where (grid.c), the step loop (gang.c). */
+/* The state of one block: its gangs, their register files, local memory and shared arena. It serves
+ * one block after another of the same grid. Not here: which block runs where (grid.c), the step
+ * loop (gang.c). */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -38,7 +39,8 @@ static bool take_memory(struct simt_block *b, size_t size)
 {
     b->memory_lent = size >= LENT_FROM;
     b->memory_size = b->memory_lent ? ALIGN_UP(size, LENT_UNIT) : size;
-    b->memory = b->memory_lent ? simt_space_lend(b->grid->space, b->memory_size, false) : alloc_new(b->memory_size);
+    b->memory = b->memory_lent ? simt_space_lend(b->grid->space, b->memory_size, false)
+                               : alloc_new(b->memory_size);
     if (!b->memory)
         return false;
     b->shared_size = b->grid->shared;

@@ -39,9 +39,12 @@ static uint64_t add(unsigned type, uint64_t old, uint64_t b, bool ftz)
 static bool less(unsigned type, uint64_t x, uint64_t y)
 {
     switch (type) {
-    case PTX_S32: return (int32_t) x < (int32_t) y;
-    case PTX_S64: return (int64_t) x < (int64_t) y;
-    default: return x < y;
+    case PTX_S32:
+        return (int32_t) x < (int32_t) y;
+    case PTX_S64:
+        return (int64_t) x < (int64_t) y;
+    default:
+        return x < y;
     }
 }
 
@@ -51,28 +54,39 @@ static uint64_t apply(const struct simt_insn *in, uint64_t old, uint64_t b, uint
 {
     unsigned type = in->x[3];
     switch (in->x[2]) {
-    case SIMT_ATOM_ADD: return add(type, old, b, ftz);
-    case SIMT_ATOM_MIN: return less(type, b, old) ? b : old;
-    case SIMT_ATOM_MAX: return less(type, old, b) ? b : old;
-    case SIMT_ATOM_AND: return old & b;
-    case SIMT_ATOM_OR: return old | b;
-    case SIMT_ATOM_XOR: return old ^ b;
-    case SIMT_ATOM_INC: return old >= b ? 0 : old + 1;
-    case SIMT_ATOM_DEC: return !old || old > b ? b : old - 1;
-    case SIMT_ATOM_EXCH: return b;
-    default: return old == b ? c : old; /* CAS */
+    case SIMT_ATOM_ADD:
+        return add(type, old, b, ftz);
+    case SIMT_ATOM_MIN:
+        return less(type, b, old) ? b : old;
+    case SIMT_ATOM_MAX:
+        return less(type, old, b) ? b : old;
+    case SIMT_ATOM_AND:
+        return old & b;
+    case SIMT_ATOM_OR:
+        return old | b;
+    case SIMT_ATOM_XOR:
+        return old ^ b;
+    case SIMT_ATOM_INC:
+        return old >= b ? 0 : old + 1;
+    case SIMT_ATOM_DEC:
+        return !old || old > b ? b : old - 1;
+    case SIMT_ATOM_EXCH:
+        return b;
+    default:
+        return old == b ? c : old; /* CAS */
     }
 }
 
 /* One access of `bits` wide memory, in a loop until nobody has come between. */
-#define SWAP(bits)                                                                                 \
-    static uint64_t swap##bits(uint64_t at, const struct simt_insn *in, uint64_t b, uint64_t c)    \
-    {                                                                                              \
-        _Atomic uint##bits##_t *p = (_Atomic uint##bits##_t *) (uintptr_t) at;                     \
-        uint##bits##_t old = atomic_load_explicit(p, memory_order_relaxed);                        \
-        while (!atomic_compare_exchange_weak(p, &old, (uint##bits##_t) apply(in, old, b, c, true)))\
-            continue;                                                                              \
-        return old;                                                                                \
+#define SWAP(bits)                                                                               \
+    static uint64_t swap##bits(uint64_t at, const struct simt_insn *in, uint64_t b, uint64_t c)  \
+    {                                                                                            \
+        _Atomic uint##bits##_t *p = (_Atomic uint##bits##_t *) (uintptr_t) at;                   \
+        uint##bits##_t old = atomic_load_explicit(p, memory_order_relaxed);                      \
+        while (                                                                                  \
+            !atomic_compare_exchange_weak(p, &old, (uint##bits##_t) apply(in, old, b, c, true))) \
+            continue;                                                                            \
+        return old;                                                                              \
     }
 SWAP(16)
 SWAP(32)

@@ -214,21 +214,34 @@ static uint64_t uniform(struct simt_gang *g, unsigned id, unsigned part)
     const struct simt_grid *grid = b->grid;
     g->run->noisy |= id >= SIMT_SREG_CLOCK && id <= SIMT_SREG_GLOBALTIMER_HI;
     switch (id) {
-    case SIMT_SREG_NTID: return part < 3 ? grid->block_dim[part] : 0;
-    case SIMT_SREG_CTAID: return part < 3 ? b->id[part] : 0;
-    case SIMT_SREG_NCTAID: return part < 3 ? grid->dim[part] : 0;
-    case SIMT_SREG_NWARPID: return (grid->threads + SIMT_WARP - 1) / SIMT_WARP;
-    case SIMT_SREG_ONE: return 1;
-    case SIMT_SREG_GRIDID: return grid->id;
-    case SIMT_SREG_CLOCK: return clock_ns(CLOCK_MONOTONIC);
-    case SIMT_SREG_CLOCK_HI: return clock_ns(CLOCK_MONOTONIC) >> 32;
-    case SIMT_SREG_GLOBALTIMER: return clock_ns(CLOCK_REALTIME);
-    case SIMT_SREG_GLOBALTIMER_HI: return clock_ns(CLOCK_REALTIME) >> 32;
-    case SIMT_SREG_TOTAL_SMEM: return b->shared_size;
-    case SIMT_SREG_DYNAMIC_SMEM: return grid->dynamic_shared;
+    case SIMT_SREG_NTID:
+        return part < 3 ? grid->block_dim[part] : 0;
+    case SIMT_SREG_CTAID:
+        return part < 3 ? b->id[part] : 0;
+    case SIMT_SREG_NCTAID:
+        return part < 3 ? grid->dim[part] : 0;
+    case SIMT_SREG_NWARPID:
+        return (grid->threads + SIMT_WARP - 1) / SIMT_WARP;
+    case SIMT_SREG_ONE:
+        return 1;
+    case SIMT_SREG_GRIDID:
+        return grid->id;
+    case SIMT_SREG_CLOCK:
+        return clock_ns(CLOCK_MONOTONIC);
+    case SIMT_SREG_CLOCK_HI:
+        return clock_ns(CLOCK_MONOTONIC) >> 32;
+    case SIMT_SREG_GLOBALTIMER:
+        return clock_ns(CLOCK_REALTIME);
+    case SIMT_SREG_GLOBALTIMER_HI:
+        return clock_ns(CLOCK_REALTIME) >> 32;
+    case SIMT_SREG_TOTAL_SMEM:
+        return b->shared_size;
+    case SIMT_SREG_DYNAMIC_SMEM:
+        return grid->dynamic_shared;
     case SIMT_SREG_ENVREG:
         return part == 1 ? grid->workspace >> 32 : part == 2 ? (uint32_t) grid->workspace : 0;
-    default: return 0;
+    default:
+        return 0;
     }
 }
 
@@ -236,13 +249,20 @@ static uint32_t of_lane(const struct simt_gang *g, unsigned id, uint32_t lane)
 {
     uint32_t l = lane % SIMT_WARP, bit = UINT32_C(1) << l;
     switch (id) {
-    case SIMT_SREG_LANEID: return l;
-    case SIMT_SREG_WARPID: return (g->first + lane) / SIMT_WARP;
-    case SIMT_SREG_LANEMASK_EQ: return bit;
-    case SIMT_SREG_LANEMASK_LE: return bit | (bit - 1);
-    case SIMT_SREG_LANEMASK_LT: return bit - 1;
-    case SIMT_SREG_LANEMASK_GE: return ~(bit - 1);
-    default: return ~(bit | (bit - 1)); /* GT */
+    case SIMT_SREG_LANEID:
+        return l;
+    case SIMT_SREG_WARPID:
+        return (g->first + lane) / SIMT_WARP;
+    case SIMT_SREG_LANEMASK_EQ:
+        return bit;
+    case SIMT_SREG_LANEMASK_LE:
+        return bit | (bit - 1);
+    case SIMT_SREG_LANEMASK_LT:
+        return bit - 1;
+    case SIMT_SREG_LANEMASK_GE:
+        return ~(bit - 1);
+    default:
+        return ~(bit | (bit - 1)); /* GT */
     }
 }
 
@@ -323,18 +343,21 @@ static bool fits(const struct simt_gang *g, const struct simt_insn *in)
     return g->now.local + (uint64_t) in->imm <= g->run->local_size;
 }
 
-/* The running lanes in order: FOR_ON(g, w, m) { uint32_t lane = LANE(w, m); … } */
-#define FOR_ON(g, w, m)                                                                            \
-    for (uint32_t w = 0; w < (g)->warps; w++)                                                      \
+/* The running lanes in order: FOR_ON(g, w, m) { uint32_t lane = lane_of(w, m); … } */
+#define FOR_ON(g, w, m)                       \
+    for (uint32_t w = 0; w < (g)->warps; w++) \
         for (uint32_t m = (g)->on[w]; m; m &= m - 1)
-#define LANE(w, m) ((w) * SIMT_WARP + (uint32_t) __builtin_ctz(m))
+static uint32_t lane_of(uint32_t warp, uint32_t lanes)
+{
+    return warp * SIMT_WARP + (uint32_t) __builtin_ctz(lanes);
+}
 
 enum simt_flow SIMT_X(LOCAL_MOVE)(struct simt_gang *g, const struct simt_insn *in)
 {
     if (!fits(g, in))
         return overflow(g, in);
     FOR_ON (g, w, m) {
-        uint64_t at = frame_address(g, LANE(w, m));
+        uint64_t at = frame_address(g, lane_of(w, m));
         memmove((void *) (uintptr_t) (at + in->d), (const void *) (uintptr_t) (at + in->a), in->b);
     }
     return SIMT_NEXT;
@@ -346,7 +369,7 @@ enum simt_flow SIMT_X(VPRINTF)(struct simt_gang *g, const struct simt_insn *in)
     if (!fits(g, in))
         return overflow(g, in);
     FOR_ON (g, w, m) {
-        uint32_t lane = LANE(w, m);
+        uint32_t lane = lane_of(w, m);
         uint64_t window = g->run->local + lane * g->run->local_stride;
         int n = simt_vprintf(&b->print, b->grid->space, argument(g, lane, in->a, 8),
                              argument(g, lane, in->b, 8), window, g->run->local_size);
@@ -398,7 +421,7 @@ enum simt_flow SIMT_X(MALLOC)(struct simt_gang *g, const struct simt_insn *in)
     if (!fits(g, in))
         return overflow(g, in);
     FOR_ON (g, w, m) {
-        uint32_t lane = LANE(w, m);
+        uint32_t lane = lane_of(w, m);
         uint64_t p = simt_space_malloc(grid->space, argument(g, lane, in->a, 8), grid->malloc_heap);
         result(g, lane, in->d, p, 8);
     }
@@ -410,7 +433,7 @@ enum simt_flow SIMT_X(MFREE)(struct simt_gang *g, const struct simt_insn *in)
     if (!fits(g, in))
         return overflow(g, in);
     FOR_ON (g, w, m) {
-        uint32_t lane = LANE(w, m);
+        uint32_t lane = lane_of(w, m);
         uint64_t p = argument(g, lane, in->a, 8);
         if (p && !simt_space_mfree(g->block->grid->space, p)) {
             struct simt_trap t = {

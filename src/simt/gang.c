@@ -1,6 +1,7 @@
-/* The step loop of a gang and its groups: lanes at the same place run together, the deepest call and the lowest pc first,
- * which brings diverged lanes together again without any analysis of the code. A group gives its turn away in loops that may
- * wait for another. Not here: rendezvous (meet.c), blocks and threads (block.c, grid.c). */
+/* The step loop of a gang and its groups: lanes at the same place run together, the deepest call
+ * and the lowest pc first, which brings diverged lanes together again without any analysis of the
+ * code. A group gives its turn away in loops that may wait for another. Not here: rendezvous
+ * (meet.c), blocks and threads (block.c, grid.c). */
 #include "simt/gang.h"
 
 #include <string.h>
@@ -9,9 +10,10 @@
 #include "simt/run.h"
 
 enum {
-    NOISY_EDGES = 8,        /* rounds of a loop that may wait for others, before its group gives its turn away */
-    PLAIN_EDGES = 1 << 20,  /* rounds of any loop */
-    CLOCK_EDGES = 64,       /* back edges between looks at the deadline */
+    NOISY_EDGES =
+        8, /* rounds of a loop that may wait for others, before its group gives its turn away */
+    PLAIN_EDGES = 1 << 20, /* rounds of any loop */
+    CLOCK_EDGES = 64,      /* back edges between looks at the deadline */
     NOBODY = -1,
 };
 
@@ -43,7 +45,8 @@ void simt_gang_park_at(struct simt_gang *g, const struct simt_group *at, enum si
     struct simt_run *r = g->run;
     for (uint32_t i = 0; i < r->count && state == SIMT_READY; i++) {
         struct simt_parked *p = &r->parked[i];
-        if (p->state != SIMT_READY || p->at.pc != at->pc || p->at.base != at->base || p->at.local != at->local)
+        if (p->state != SIMT_READY || p->at.pc != at->pc || p->at.base != at->base ||
+            p->at.local != at->local)
             continue;
         for (uint32_t w = 0; w < g->warps; w++)
             p->at.on[w] |= at->on[w];
@@ -133,13 +136,15 @@ enum simt_flow simt_gang_exit(struct simt_gang *g)
     return simt_gang_regroup(g, g->now.pc);
 }
 
-/* The group that runs next: deepest frame (its local memory is furthest on), then lowest pc. `yielded` are those that gave their turn away. */
+/* The group that runs next: deepest frame (its local memory is furthest on), then lowest pc.
+ * `yielded` are those that gave their turn away. */
 static int choose(const struct simt_run *r, bool *yielded)
 {
     int best = NOBODY;
     *yielded = false;
     for (uint32_t i = 0; i < r->count; i++) {
-        const struct simt_group *p = &r->parked[i].at, *b = &r->parked[best == NOBODY ? 0 : best].at;
+        const struct simt_group *p = &r->parked[i].at,
+                                *b = &r->parked[best == NOBODY ? 0 : best].at;
         if (r->parked[i].state != SIMT_READY)
             continue;
         if (r->parked[i].yielded)
@@ -254,7 +259,8 @@ static void lane_thread(const struct simt_gang *g, uint32_t lane, uint32_t out[3
     out[2] = t / n[0] / n[1];
 }
 
-enum simt_flow simt_gang_trap(struct simt_gang *g, const struct simt_insn *in, uint32_t lane, struct simt_trap *t)
+enum simt_flow simt_gang_trap(struct simt_gang *g, const struct simt_insn *in, uint32_t lane,
+                              struct simt_trap *t)
 {
     struct simt_grid *grid = g->block->grid;
     t->kernel = grid->kernel;

@@ -1,5 +1,7 @@
-/* A launch: its blocks in index order over the threads that are lent to it, blocks that wait for others put aside and resumed,
- * the first fault, and the kernels' output. Not here: a block's inside (block.c), who lends threads (the cpu layer). */
+/* A launch: its blocks in index order over the threads that are lent to it, blocks that wait for
+ * others put aside and resumed, the first fault, and the kernels' output. Not here: a block's
+ * inside (block.c), who lends threads (the cpu layer). */
+#include <fenv.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +12,14 @@
 #include "simt/run.h"
 
 enum {
-    STACK = 64 << 10,       /* bytes of local memory and of registers a lane where calls may recurse */
+    STACK = 64 << 10, /* bytes of local memory and of registers a lane where calls may recurse */
     MALLOC_HEAP = 8 << 20,
-    RESIDENT = 64,          /* blocks begun and not ended at a time, and two a thread, of a grid with more than MANY */
-    MANY = 1024,            /* fewer may all wait for each other: kernels that stay, with as many blocks as occupancy says */
-    COOPERATIVE = 4096,     /* of a cooperative one */
-    REGISTERS = 48 << 10,   /* bytes of registers a gang should stay under: the first-level cache */
+    RESIDENT = 64, /* blocks begun and not ended at a time, and two a thread, of a grid with more
+                      than MANY */
+    MANY = 1024,   /* fewer may all wait for each other: kernels that stay, with as many blocks as
+                      occupancy says */
+    COOPERATIVE = 4096,   /* of a cooperative one */
+    REGISTERS = 48 << 10, /* bytes of registers a gang should stay under: the first-level cache */
     GANG_MIN = 64,
     PRINT_PIECE = 64 << 10, /* a block's output is kept by the grid from here on */
     PRINT_ALL = 1 << 20,    /* and handed on from here on */
@@ -59,8 +63,9 @@ void simt_grid_printed(struct simt_block *b, bool ended)
         return;
     size_t len = b->print.len;
     pthread_mutex_lock(&g->lock);
-    bool room = g->printed_count < g->printed_cap ||
-                vec_grow_((void **) &g->printed, &g->printed_cap, g->printed_count, sizeof *g->printed);
+    bool room =
+        g->printed_count < g->printed_cap ||
+        vec_grow_((void **) &g->printed, &g->printed_cap, g->printed_count, sizeof *g->printed);
     char *text = room ? str_take(&b->print) : NULL;
     if (text) {
         g->printed[g->printed_count] = (struct simt_printed){b->index, g->printed_count, text, len};
@@ -132,7 +137,8 @@ static void set_sizes(struct simt_grid *g, const struct simt_launch *launch)
     g->blocks = (uint64_t) g->dim[0] * g->dim[1] * g->dim[2];
     g->threads = g->block_dim[0] * g->block_dim[1] * g->block_dim[2];
     g->dynamic_shared = launch->dynamic_shared;
-    g->shared = ALIGN_UP(k->info.static_shared, launch->dynamic_shared ? 16 : 1) + launch->dynamic_shared;
+    g->shared =
+        ALIGN_UP(k->info.static_shared, launch->dynamic_shared ? 16 : 1) + launch->dynamic_shared;
     bool recursive = entry->deep_local == UINT32_MAX;
     g->columns = recursive ? MAX(stack / 4, 2 * (size_t) entry->all_columns) : entry->all_columns;
     g->local_size = recursive ? stack : entry->deep_local;
@@ -383,7 +389,14 @@ enum simt_progress simt_grid_work(struct simt_grid *g, uint32_t budget_us)
     pthread_mutex_lock(&g->lock);
     g->inside++;
     pthread_mutex_unlock(&g->lock);
-    bool slice = !atomic_load(&g->stop) && run_blocks(g, budget_us ? now_ns() + budget_us * UINT64_C(1000) : 0);
+    /* The lender's rounding mode and flushing of subnormals are not the kernel's business, nor are
+     * the exceptions a kernel raises the lender's. */
+    fenv_t environment;
+    fegetenv(&environment);
+    fesetenv(FE_DFL_ENV);
+    bool slice = !atomic_load(&g->stop) &&
+                 run_blocks(g, budget_us ? now_ns() + budget_us * UINT64_C(1000) : 0);
+    fesetenv(&environment);
     pthread_mutex_lock(&g->lock);
     g->inside--;
     bool done = is_done(g);

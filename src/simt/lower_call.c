@@ -19,7 +19,7 @@ struct signature {
 
 /* The parts of a call. */
 struct call {
-    const struct ptx_func *func; /* NULL: indirect */
+    const struct ptx_func *func;        /* NULL: indirect */
     const struct ptx_operand *lists[2]; /* results, arguments; NULL: none */
     struct signature sig;
 };
@@ -376,8 +376,10 @@ bool lower_call(struct lower *l)
 
 /* ---- frames ---- */
 
-enum { MOST_DEEP = 256 }; /* calls in a chain that are added up; beyond that they are taken for
-                             recursive */
+enum {
+    MOST_DEEP = 256
+}; /* calls in a chain that are added up; beyond that they are taken for
+      recursive */
 
 /* Adds up local memory along the deepest chain of calls; a frame met again on its own chain is
  * recursive. */

@@ -224,7 +224,7 @@ static bool vote(struct lower *l)
     bool ballot = ptx_has(in, PTX_MOD_BALLOT);
     struct simt_insn w = {.a = predicate(l, &in->operands[1])};
     w.d = lower_dst(l, &in->operands[0], ballot ? 32 : 1);
-    w.x[0] = ballot                      ? SIMT_VOTE_BALLOT
+    w.x[0] = ballot                     ? SIMT_VOTE_BALLOT
              : ptx_has(in, PTX_MOD_ALL) ? SIMT_VOTE_ALL
              : ptx_has(in, PTX_MOD_ANY) ? SIMT_VOTE_ANY
                                         : SIMT_VOTE_UNI;
@@ -341,23 +341,42 @@ static bool special_mov(struct lower *l)
 bool lower_ctl(struct lower *l)
 {
     switch (l->in->op) {
-    case PTX_OP_BRA: return branch(l);
-    case PTX_OP_CALL: return lower_call(l);
-    case PTX_OP_RET: lower_emit(l, SIMT_OP_RET); return true;
-    case PTX_OP_EXIT: lower_emit(l, SIMT_OP_EXIT); return true;
+    case PTX_OP_BRA:
+        return branch(l);
+    case PTX_OP_CALL:
+        return lower_call(l);
+    case PTX_OP_RET:
+        lower_emit(l, SIMT_OP_RET);
+        return true;
+    case PTX_OP_EXIT:
+        lower_emit(l, SIMT_OP_EXIT);
+        return true;
     case PTX_OP_TRAP:
-    case PTX_OP_BRKPT: lower_emit(l, SIMT_OP_TRAP); return true;
-    case PTX_OP_NANOSLEEP: lower_emit(l, SIMT_OP_NANOSLEEP); return true;
+    case PTX_OP_BRKPT:
+        lower_emit(l, SIMT_OP_TRAP);
+        return true;
+    case PTX_OP_NANOSLEEP:
+        lower_emit(l, SIMT_OP_NANOSLEEP);
+        return true;
     case PTX_OP_GRIDDEPCONTROL:
-    case PTX_OP_PMEVENT: return true; /* grids run one after another; there is nobody to tell */
+    case PTX_OP_PMEVENT:
+        return true; /* grids run one after another; there is nobody to tell */
     case PTX_OP_BAR:
-    case PTX_OP_BARRIER: return barrier(l);
-    case PTX_OP_SHFL: return shfl(l);
-    case PTX_OP_VOTE: return vote(l);
-    case PTX_OP_MATCH: return match(l);
-    case PTX_OP_REDUX: return redux(l);
-    case PTX_OP_ACTIVEMASK: return active_mask(l);
-    case PTX_OP_MOV: return special_mov(l);
-    default: return false;
+    case PTX_OP_BARRIER:
+        return barrier(l);
+    case PTX_OP_SHFL:
+        return shfl(l);
+    case PTX_OP_VOTE:
+        return vote(l);
+    case PTX_OP_MATCH:
+        return match(l);
+    case PTX_OP_REDUX:
+        return redux(l);
+    case PTX_OP_ACTIVEMASK:
+        return active_mask(l);
+    case PTX_OP_MOV:
+        return special_mov(l);
+    default:
+        return false;
     }
 }

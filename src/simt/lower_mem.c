@@ -390,19 +390,29 @@ bool lower_mem(struct lower *l)
 {
     switch (l->in->op) {
     case PTX_OP_LD:
-    case PTX_OP_LDU: return load(l);
-    case PTX_OP_ST: return store(l);
+    case PTX_OP_LDU:
+        return load(l);
+    case PTX_OP_ST:
+        return store(l);
     case PTX_OP_ATOM:
-    case PTX_OP_RED: return ptx_has(l->in, PTX_MOD_ASYNC) ? unsupported(l) : atom(l);
-    case PTX_OP_MOV: return mov(l);
-    case PTX_OP_CVTA: return cvta(l);
-    case PTX_OP_ISSPACEP: return is_space(l);
+    case PTX_OP_RED:
+        return ptx_has(l->in, PTX_MOD_ASYNC) ? unsupported(l) : atom(l);
+    case PTX_OP_MOV:
+        return mov(l);
+    case PTX_OP_CVTA:
+        return cvta(l);
+    case PTX_OP_ISSPACEP:
+        return is_space(l);
     case PTX_OP_PREFETCH:
     case PTX_OP_PREFETCHU:
     case PTX_OP_DISCARD:
-    case PTX_OP_APPLYPRIORITY: return true; /* hints: caches look after themselves */
+    case PTX_OP_APPLYPRIORITY:
+        return true; /* hints: caches look after themselves */
     case PTX_OP_MEMBAR:
-    case PTX_OP_FENCE: lower_emit(l, SIMT_OP_FENCE); return true;
-    default: return false;
+    case PTX_OP_FENCE:
+        lower_emit(l, SIMT_OP_FENCE);
+        return true;
+    default:
+        return false;
     }
 }

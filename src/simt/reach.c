@@ -51,8 +51,10 @@ bool simt_reach(struct access *x, uint64_t address, uint64_t bytes, uint32_t lan
     const struct simt_block *b = x->g->block;
     const struct simt_grid *grid = b->grid;
     switch (x->in->x[1]) {
-    case PTX_SHARED: return in_window(x, address, bytes, b->shared, b->shared_size);
-    case PTX_LOCAL: return in_local(x->g->run, address, bytes, lane);
+    case PTX_SHARED:
+        return in_window(x, address, bytes, b->shared, b->shared_size);
+    case PTX_LOCAL:
+        return in_local(x->g->run, address, bytes, lane);
     case PTX_PARAM:
         return !x->store &&
                in_window(x, address, bytes, (uintptr_t) grid->params, grid->param_size);
@@ -63,7 +65,8 @@ bool simt_reach(struct access *x, uint64_t address, uint64_t bytes, uint32_t lan
         if (!x->store && in_window(x, address, bytes, (uintptr_t) grid->params, grid->param_size))
             return true;
         break;
-    default: break;
+    default:
+        break;
     }
     return in_range(x, address, bytes);
 }

@@ -1,5 +1,6 @@
-/* Where the lanes of a memory operation point, and whether they may: shared by loads and stores (exec_mem.c) and atomics
- * (exec_atom.c). Sixteen lanes at a time: half a warp, a row of the usual tile. */
+/* Where the lanes of a memory operation point, and whether they may: shared by loads and stores
+ * (exec_mem.c) and atomics (exec_atom.c). Sixteen lanes at a time: half a warp, a row of the usual
+ * tile. */
 #ifndef SIMT_REACH_H
 #define SIMT_REACH_H
 
@@ -24,11 +25,12 @@ struct access {
     bool store, atomic;
 };
 
-/* reach.c: looks for the range that holds [address, address + bytes), for a lane whose own local memory counts too (SIMT_NO_LANE:
- * none); true: x->base and x->size are set to it. */
+/* reach.c: looks for the range that holds [address, address + bytes), for a lane whose own local
+ * memory counts too (SIMT_NO_LANE: none); true: x->base and x->size are set to it. */
 #define SIMT_NO_LANE UINT32_MAX
 bool simt_reach(struct access *x, uint64_t address, uint64_t bytes, uint32_t lane);
-/* reach.c: records why the lane's access is refused: misaligned or out of reach. Returns SIMT_TRAP. */
+/* reach.c: records why the lane's access is refused: misaligned or out of reach.
+ * Returns SIMT_TRAP. */
 enum simt_flow simt_refuse(const struct access *x, uint64_t address, uint32_t lane);
 
 static ALWAYS_INLINE bool inside(const struct access *x, uint64_t address, uint64_t bytes)
@@ -44,14 +46,16 @@ static ALWAYS_INLINE bool reach(struct access *x, uint64_t address, uint64_t byt
 /* May this lane do its access? */
 static ALWAYS_INLINE bool lane_may(struct access *x, uint64_t address, uint32_t lane)
 {
-    return !(address & (x->width - 1)) && (inside(x, address, x->width) || simt_reach(x, address, x->width, lane));
+    return !(address & (x->width - 1)) &&
+           (inside(x, address, x->width) || simt_reach(x, address, x->width, lane));
 }
 
-static ALWAYS_INLINE void access_begin(struct access *x, struct simt_gang *g, const struct simt_insn *in, uint32_t width,
-                                       bool store)
+static ALWAYS_INLINE void access_begin(struct access *x, struct simt_gang *g,
+                                       const struct simt_insn *in, uint32_t width, bool store)
 {
     const struct simt_hit *hit = &g->run->hits[g->run->memo[simt_pc(g, in) % SIMT_MEMO]];
-    bool shared = in->x[1] == PTX_SHARED, window = shared || in->x[1] == PTX_LOCAL || in->x[1] == PTX_PARAM;
+    bool shared = in->x[1] == PTX_SHARED,
+         window = shared || in->x[1] == PTX_LOCAL || in->x[1] == PTX_PARAM;
     x->g = g;
     x->in = in;
     x->width = width;
@@ -123,7 +127,8 @@ static ALWAYS_INLINE bool all_local(const struct access *x, const uint64_t *at, 
     if (x->in->x[1] != PTX_LOCAL && x->in->x[1] != PTX_GENERIC)
         return false;
     EACH (i)
-        bad |= (at[i] - (window + i * r->local_stride) > r->local_size - x->width) | (at[i] & (x->width - 1));
+        bad |= (at[i] - (window + i * r->local_stride) > r->local_size - x->width) |
+               (at[i] & (x->width - 1));
     return !bad;
 }
 
@@ -136,24 +141,43 @@ static ALWAYS_INLINE bool all_may(struct access *x, const uint64_t *at, uint32_t
 
 /* ---- elements ---- */
 
-/* One element in memory. The parameters are constants wherever these are inlined. */
+/* An element of an access: a constant wherever the functions that take it are inlined. */
+struct elem {
+    unsigned size; /* bytes in memory */
+    bool sign;     /* extends its sign to the register */
+    bool wide;     /* the register has 64 bits */
+};
+
+/* One element in memory. */
 static ALWAYS_INLINE uint64_t get(const void *p, unsigned size, bool sign)
 {
     switch (size) {
-    case 1: return sign ? (uint64_t) * (const int8_t *) p : *(const uint8_t *) p;
-    case 2: return sign ? (uint64_t) * (const int16_t *) p : *(const uint16_t *) p;
-    case 4: return sign ? (uint64_t) * (const int32_t *) p : *(const uint32_t *) p;
-    default: return *(const uint64_t *) p;
+    case 1:
+        return sign ? (uint64_t) * (const int8_t *) p : *(const uint8_t *) p;
+    case 2:
+        return sign ? (uint64_t) * (const int16_t *) p : *(const uint16_t *) p;
+    case 4:
+        return sign ? (uint64_t) * (const int32_t *) p : *(const uint32_t *) p;
+    default:
+        return *(const uint64_t *) p;
     }
 }
 
 static ALWAYS_INLINE void set(void *p, unsigned size, uint64_t v)
 {
     switch (size) {
-    case 1: *(uint8_t *) p = (uint8_t) v; break;
-    case 2: *(uint16_t *) p = (uint16_t) v; break;
-    case 4: *(uint32_t *) p = (uint32_t) v; break;
-    default: *(uint64_t *) p = v; break;
+    case 1:
+        *(uint8_t *) p = (uint8_t) v;
+        break;
+    case 2:
+        *(uint16_t *) p = (uint16_t) v;
+        break;
+    case 4:
+        *(uint32_t *) p = (uint32_t) v;
+        break;
+    default:
+        *(uint64_t *) p = v;
+        break;
     }
 }
 

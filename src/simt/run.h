@@ -1,5 +1,5 @@
-/* Inside the engine: what a block and its gangs are while they run, and what the exec files of control, memory, atomics and
- * warps ask of it. Arithmetic knows nothing of this. */
+/* Inside the engine: what a block and its gangs are while they run, and what the exec files of
+ * control, memory, atomics and warps ask of it. Arithmetic knows nothing of this. */
 #ifndef SIMT_RUN_H
 #define SIMT_RUN_H
 
@@ -15,7 +15,7 @@ enum {
     SIMT_HITS = 16,  /* ranges a gang remembers */
     SIMT_MEMO = 32,  /* and which of them the instructions used last, by pc */
     SIMT_PLANS = 8,  /* address columns it remembers */
-    SIMT_CHUNK = 16, /* lanes that memory operations look at together: half a warp, a row of the usual tile */
+    SIMT_CHUNK = 16, /* lanes that memory operations look at together: a row of the usual tile */
     SIMT_NO_BAR = 255,
 };
 
@@ -28,45 +28,45 @@ enum simt_park {
 /* A group that does not run. */
 struct simt_parked {
     struct simt_group at;
-    uint8_t state;    /* enum simt_park */
-    uint8_t barrier;  /* of SIMT_BARRED */
-    bool yielded;     /* gave its turn away: runs again when every other has */
+    uint8_t state;   /* enum simt_park */
+    uint8_t barrier; /* of SIMT_BARRED */
+    bool yielded;    /* gave its turn away: runs again when every other has */
 };
 
-/* How the addresses of a load lay, for those that follow it with the same address register and other offsets. Good as long as
- * the gang runs straight on: `epoch` tells. */
+/* How the addresses of a load lay, for those that follow it with the same address register and
+ * other offsets. Good as long as the gang runs straight on: `epoch` tells. */
 struct simt_plan {
     uint64_t epoch;
     uint32_t pc;       /* of the load that made it */
     uint32_t low_bits; /* of all addresses, or-ed */
     uint64_t lowest, highest;
-    uint8_t all;       /* the pattern of every chunk, if they agree */
+    uint8_t all;                                 /* the pattern of every chunk, if they agree */
     uint64_t first[SIMT_MAX_LANES / SIMT_CHUNK]; /* address of each chunk's first lane */
 };
 
 struct simt_run {
     const struct simt_insn *code;
-    uint32_t low;  /* lowest pc of the ready groups in the running group's frame; code's length if there is none */
+    uint32_t low; /* lowest pc of the ready groups in the running frame; none: the code's length */
     uint32_t count;
     struct simt_parked *parked; /* room for a group a lane, and one */
     uint8_t *file;              /* all columns */
     size_t columns;
-    uint64_t local;             /* address of lane 0's local memory */
-    size_t local_stride;        /* from lane to lane */
-    size_t local_size;          /* bytes a lane may use */
+    uint64_t local;      /* address of lane 0's local memory */
+    size_t local_stride; /* from lane to lane */
+    size_t local_size;   /* bytes a lane may use */
     struct simt_hit hits[SIMT_HITS];
     uint32_t hit_next;
     uint8_t memo[SIMT_MEMO];
     struct simt_plan plans[SIMT_PLANS];
-    uint64_t epoch;   /* counts jumps and changes of the running group */
-    bool whole;       /* every lane of the gang is on, and none is dead */
-    bool pick;        /* the running group must not simply go on: it is empty, in another frame, or yields */
-    bool yielding;    /* the running group gives its turn away */
-    bool noisy;       /* since the last back edge: an atomic, a volatile or ordered access, a clock read */
-    bool late;        /* the deadline has passed */
+    uint64_t epoch; /* counts jumps and changes of the running group */
+    bool whole;     /* every lane of the gang is on, and none is dead */
+    bool pick;      /* the running group is empty, in another frame, or gives its turn away */
+    bool yielding;  /* the last of these */
+    bool noisy;     /* an atomic, a volatile or ordered access, a clock read since a back edge */
+    bool late;      /* the deadline has passed */
     bool done;
     uint32_t edges, noisy_edges, plain_edges; /* back edges since a turn was given away */
-    uint32_t *tid[3]; /* columns: the lanes' indices in the block */
+    uint32_t *tid[3];                         /* columns: the lanes' indices in the block */
 };
 
 /* What barrier instructions count by number. */
@@ -117,14 +117,14 @@ struct simt_grid {
     uint64_t workspace; /* of a cooperative grid's barrier */
     bool cooperative;
     struct simt_hooks hooks;
-    atomic_bool stop;             /* trapped or cancelled: everyone leaves */
-    _Atomic uint64_t next;        /* index of the next block that nobody has begun */
-    _Atomic uint32_t waiting;     /* length of `suspended` */
-    pthread_mutex_t lock;         /* of what follows */
-    struct simt_block *idle;      /* states without a block */
+    atomic_bool stop;         /* trapped or cancelled: everyone leaves */
+    _Atomic uint64_t next;    /* index of the next block that nobody has begun */
+    _Atomic uint32_t waiting; /* length of `suspended` */
+    pthread_mutex_t lock;     /* of what follows */
+    struct simt_block *idle;  /* states without a block */
     struct simt_block *suspended, **suspended_end; /* states of blocks that wait for others */
-    uint32_t states;              /* how many there are in all */
-    uint32_t inside;              /* threads in simt_grid_work */
+    uint32_t states;                               /* how many there are in all */
+    uint32_t inside;                               /* threads in simt_grid_work */
     bool has_fault;
     struct simt_fault fault;
     struct simt_printed *printed; /* what finished blocks have printed and nobody has received */
@@ -146,23 +146,26 @@ void simt_gang_start(struct simt_gang *g);
 /* Runs the gang until one of the above. */
 enum simt_turn simt_gang_turn(struct simt_gang *g);
 
-/* Puts lanes aside that stop running: the caller takes them out of `on`. `base` and `local` are the running frame's in the
- * first, given in the second. Ready lanes join a ready group that is at the same place. */
+/* Puts lanes aside that stop running: the caller takes them out of `on`. `base` and `local` are the
+ * running frame's in the first, given in the second. Ready lanes join a ready group that is at the
+ * same place. */
 void simt_gang_park(struct simt_gang *g, uint32_t pc, const uint32_t *on, enum simt_park state);
 void simt_gang_park_at(struct simt_gang *g, const struct simt_group *at, enum simt_park state);
-/* Makes lanes of a parked group, all or those of one warp, go on after their instruction. The group's place in `parked` may
- * be taken by another. */
+/* Makes lanes of a parked group, all or those of one warp, go on after their instruction. The
+ * group's place in `parked` may be taken by another. */
 void simt_gang_resume(struct simt_gang *g, uint32_t parked);
 void simt_gang_resume_some(struct simt_gang *g, uint32_t parked, uint32_t warp, uint32_t lanes);
 /* Ends an operation that has changed the running lanes or their frame: returns SIMT_REGROUP. */
 enum simt_flow simt_gang_regroup(struct simt_gang *g, uint32_t pc);
-/* After a jump back: SIMT_REGROUP, or SIMT_TRAP when the grid is to stop. Decides whether to give the turn away. */
+/* After a jump back: SIMT_REGROUP, or SIMT_TRAP when the grid is to stop. Decides whether to give
+ * the turn away. */
 enum simt_flow simt_gang_back_edge(struct simt_gang *g);
 /* The running lanes end. */
 enum simt_flow simt_gang_exit(struct simt_gang *g);
 
 /* Fills in the place of the lane (index in the gang) and records the fault; returns SIMT_TRAP. */
-enum simt_flow simt_gang_trap(struct simt_gang *g, const struct simt_insn *in, uint32_t lane, struct simt_trap *t);
+enum simt_flow simt_gang_trap(struct simt_gang *g, const struct simt_insn *in, uint32_t lane,
+                              struct simt_trap *t);
 
 static inline bool simt_any(const uint32_t *on, uint32_t warps)
 {
@@ -181,7 +184,8 @@ static inline uint32_t simt_first_lane(const struct simt_gang *g)
     return w * SIMT_WARP + (uint32_t) __builtin_ctz(g->on[w]);
 }
 
-/* What fence.sc and membar promise. The sanitizer does not know fences: there, a read-modify-write. */
+/* What fence.sc and membar promise. The sanitizer does not know fences:
+ * there, a read-modify-write. */
 static inline void simt_fence(void)
 {
 #if defined(__SANITIZE_THREAD__)
@@ -205,8 +209,8 @@ struct simt_part {
     uint8_t *frame;
     uint32_t lanes;
 };
-/* A .sync operation: its mask stands in slot in->f; in->op, x[0] and x[1] say which operations meet. Lanes whose mask is
- * complete go on at once, the others wait. */
+/* A .sync operation: its mask stands in slot in->f; in->op, x[0] and x[1] say which operations
+ * meet. Lanes whose mask is complete go on at once, the others wait. */
 enum simt_flow simt_meet(struct simt_gang *g, const struct simt_insn *in);
 /* After lanes have exited: whoever waited for them goes on. */
 void simt_meet_exited(struct simt_gang *g, const uint32_t *gone);
@@ -219,7 +223,8 @@ void simt_barriers_exited(struct simt_block *b);
 void simt_block_deadlock(struct simt_block *b);
 
 /* warp.c: what .sync operations compute, for the lanes of one warp that have met. */
-void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_part *parts, uint32_t count);
+void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_part *parts,
+                       uint32_t count);
 
 /* ---- block.c ---- */
 
@@ -229,7 +234,8 @@ enum simt_block_state { SIMT_BLOCK_DONE, SIMT_BLOCK_YIELDED, SIMT_BLOCK_SLICE, S
 struct simt_block *simt_block_create(struct simt_grid *grid);
 void simt_block_destroy(struct simt_block *b);
 void simt_block_start(struct simt_block *b, uint64_t index);
-/* Runs the block until it has ended, or its deadline has passed, or all its gangs have given their turns away often. */
+/* Runs the block until it has ended, or its deadline has passed, or all its gangs have given their
+ * turns away often. */
 enum simt_block_state simt_block_run(struct simt_block *b);
 
 /* ---- grid.c ---- */

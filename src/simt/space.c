@@ -12,13 +12,13 @@
 #include "base/vec.h"
 
 enum {
-    UNIT = 512,        /* alignment of allocations, and the gap between them */
-    SLAB = 32 << 20,   /* small allocations come from reservations of this size */
-    LARGE = 1 << 20,   /* from here on an allocation has its own mapping */
+    UNIT = 512,      /* alignment of allocations, and the gap between them */
+    SLAB = 32 << 20, /* small allocations come from reservations of this size */
+    LARGE = 1 << 20, /* from here on an allocation has its own mapping */
     PAGE = 4096,
     HUGE_PAGE = 2 << 20,
-    GONE = 64,         /* freed ranges remembered for faults */
-    LENT = 64,         /* page runs kept for the next borrower */
+    GONE = 64, /* freed ranges remembered for faults */
+    LENT = 64, /* page runs kept for the next borrower */
 };
 
 struct entry {
@@ -50,7 +50,7 @@ struct simt_space {
     _Atomic(struct snapshot *) fresh; /* NULL: the live ranges have changed since the last one */
     struct snapshot *retired;         /* freed when nobody reads */
     size_t readers;
-    VEC(struct entry) live; /* by base */
+    VEC(struct entry) live;   /* by base */
     VEC(struct extent) holes; /* free parts of slabs, by base */
     VEC(void *) slabs;
     struct simt_range gone[GONE];

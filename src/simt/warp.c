@@ -5,8 +5,8 @@
 #include "simt/run.h"
 
 /* One warp's share of a column or predicate of a part. */
-#define COLUMN(g, p, type, slot, warp)                                                             \
-    ((type *) ((p)->frame + (size_t) (slot) * (g)->word) + (warp) * SIMT_WARP)
+#define COLUMN(g, p, type, slot, warp) \
+    ((type *) ((p)->frame + (size_t) (slot) * (g)->word) + (warp) *SIMT_WARP)
 #define PREDICATE(g, p, slot, warp) \
     ((uint32_t *) ((p)->frame + (size_t) (slot) *4 * (g)->warps) + (warp))
 
@@ -33,10 +33,18 @@ static uint32_t source(uint32_t lane, unsigned mode, uint32_t b, uint32_t c, boo
     uint32_t low = lane & segment, high = low | (c & 31 & ~segment);
     int j;
     switch (mode) {
-    case SIMT_SHFL_UP: j = (int) lane - (int) from; break;
-    case SIMT_SHFL_DOWN: j = (int) (lane + from); break;
-    case SIMT_SHFL_BFLY: j = (int) (lane ^ from); break;
-    default: j = (int) (low | (from & ~segment)); break;
+    case SIMT_SHFL_UP:
+        j = (int) lane - (int) from;
+        break;
+    case SIMT_SHFL_DOWN:
+        j = (int) (lane + from);
+        break;
+    case SIMT_SHFL_BFLY:
+        j = (int) (lane ^ from);
+        break;
+    default:
+        j = (int) (low | (from & ~segment));
+        break;
     }
     *inside = mode == SIMT_SHFL_UP ? j >= (int) high : j <= (int) high;
     return *inside ? (uint32_t) j & 31 : lane;
@@ -118,12 +126,18 @@ static uint32_t reduce(unsigned op, bool is_signed, uint32_t x, uint32_t y)
 {
     bool less = is_signed ? (int32_t) x < (int32_t) y : x < y;
     switch (op) {
-    case SIMT_ATOM_ADD: return x + y;
-    case SIMT_ATOM_MIN: return less ? x : y;
-    case SIMT_ATOM_MAX: return less ? y : x;
-    case SIMT_ATOM_AND: return x & y;
-    case SIMT_ATOM_OR: return x | y;
-    default: return x ^ y;
+    case SIMT_ATOM_ADD:
+        return x + y;
+    case SIMT_ATOM_MIN:
+        return less ? x : y;
+    case SIMT_ATOM_MAX:
+        return less ? y : x;
+    case SIMT_ATOM_AND:
+        return x & y;
+    case SIMT_ATOM_OR:
+        return x | y;
+    default:
+        return x ^ y;
     }
 }
 
@@ -152,10 +166,19 @@ void simt_warp_compute(struct simt_gang *g, uint32_t warp, const struct simt_par
     FOR_PART (p, parts, count)
         m.lanes |= p->lanes;
     switch (parts->in->op) {
-    case SIMT_OP_SHFL: shfl(&m); break;
-    case SIMT_OP_VOTE: vote(&m); break;
-    case SIMT_OP_MATCH: match(&m); break;
-    case SIMT_OP_REDUX: redux(&m); break;
-    default: break; /* bar.warp.sync */
+    case SIMT_OP_SHFL:
+        shfl(&m);
+        break;
+    case SIMT_OP_VOTE:
+        vote(&m);
+        break;
+    case SIMT_OP_MATCH:
+        match(&m);
+        break;
+    case SIMT_OP_REDUX:
+        redux(&m);
+        break;
+    default:
+        break; /* bar.warp.sync */
     }
 }

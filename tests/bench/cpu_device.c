@@ -1,6 +1,7 @@
-/* What the CPU device costs beside plain C: four kernels, each against a loop that the compiler optimises for this machine,
- * measured in turn. One line a case: name, the device's milliseconds on all its threads, their unit, ratio to the loop on one
- * thread; a comment gives the loop's time. Results are compared, so that nobody measures a wrong one. */
+/* What the CPU device costs beside plain C: four kernels, each against a loop that the compiler
+ * optimises for this machine, measured in turn. One line a case: name, the device's milliseconds on
+ * all its threads, their unit, ratio to the loop on one thread; a comment gives the loop's time.
+ * Results are compared, so that nobody measures a wrong one. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static const char source[] =
     "__global__ void product(const float *a, const float *b, float *c, int n)\n"
     "{\n"
     "    __shared__ float s[16][16], t[16][16];\n"
-    "    int x = threadIdx.x, y = threadIdx.y, row = blockIdx.y * 16 + y, column = blockIdx.x * 16 + x;\n"
+    "    int x = threadIdx.x, y = threadIdx.y, row = blockIdx.y * 16 + y, column = blockIdx.x * 16 "
+    "+ x;\n"
     "    float sum = 0;\n"
     "    for (int k = 0; k < n; k += 16) {\n"
     "        s[y][x] = a[row * n + k + x];\n"
@@ -34,9 +36,11 @@ static const char source[] =
     "}\n"
     "__global__ void mandelbrot(int *out, int width, int height, int most)\n"
     "{\n"
-    "    int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y * blockDim.y + threadIdx.y;\n"
+    "    int column = blockIdx.x * blockDim.x + threadIdx.x, row = blockIdx.y * blockDim.y + "
+    "threadIdx.y;\n"
     "    if (column >= width || row >= height) return;\n"
-    "    float cx = -2.0f + 3.0f * column / width, cy = -1.0f + 2.0f * row / height, x = 0, y = 0;\n"
+    "    float cx = -2.0f + 3.0f * column / width, cy = -1.0f + 2.0f * row / height, x = 0, y = "
+    "0;\n"
     "    int i = 0;\n"
     "    for (; i < most && x * x + y * y <= 4.0f; i++) {\n"
     "        float t = x * x - y * y + cx;\n"
@@ -109,9 +113,11 @@ static double difference(const struct array *a)
 {
     float *device = malloc(a->bytes);
     double worst = 0;
-    require(device && runcu_copy_dtoh(device, runcu_mem_address(a->mem), a->bytes) == 0, "copy back");
+    require(device && runcu_copy_dtoh(device, runcu_mem_address(a->mem), a->bytes) == 0,
+            "copy back");
     for (size_t i = 0; i < a->bytes / sizeof(float); i++)
-        worst = fmax(worst, fabs((double) device[i] - (double) a->host[i]) / (1 + fabs((double) a->host[i])));
+        worst = fmax(worst, fabs((double) device[i] - (double) a->host[i]) /
+                                (1 + fabs((double) a->host[i])));
     free(device);
     return worst;
 }
@@ -128,15 +134,15 @@ struct times {
     double native, device;
 };
 
-#define MEASURE(times, native_call, launch)                                                        \
-    for (int round = 0; round < ROUNDS; round++) {                                                 \
-        double from = now_ms();                                                                    \
-        native_call;                                                                               \
-        double between = now_ms();                                                                 \
-        require((launch) == 0 && runcu_context_synchronize(NULL) == 0, "launch");                  \
-        double to = now_ms();                                                                      \
-        (times).native = fmin((times).native, between - from);                                     \
-        (times).device = fmin((times).device, to - between);                                       \
+#define MEASURE(times, native_call, launch)                                       \
+    for (int round = 0; round < ROUNDS; round++) {                                \
+        double from = now_ms();                                                   \
+        native_call;                                                              \
+        double between = now_ms();                                                \
+        require((launch) == 0 && runcu_context_synchronize(NULL) == 0, "launch"); \
+        double to = now_ms();                                                     \
+        (times).native = fmin((times).native, between - from);                    \
+        (times).device = fmin((times).device, to - between);                      \
     }
 
 static void report(const char *name, struct times t, double wrong, double allowed)
@@ -145,7 +151,8 @@ static void report(const char *name, struct times t, double wrong, double allowe
         fprintf(stderr, "%s: results differ by %g\n", name, wrong);
         exit(1);
     }
-    printf("%-40s %12.3f %-5s %8.3f  # native %.3f ms\n", name, t.device, "ms", t.device / t.native, t.native);
+    printf("%-40s %12.3f %-5s %8.3f  # native %.3f ms\n", name, t.device, "ms", t.device / t.native,
+           t.native);
     fflush(stdout);
 }
 
@@ -186,8 +193,10 @@ static void mandelbrot(runcu_module *module)
     runcu_function *f = get(module, "mandelbrot");
     struct times t = {INFINITY, INFINITY};
     MEASURE(t, native_mandelbrot(host, width, height, most),
-            runcu_launch(f, RUNCU_GRID(width / 16, height / 16, 1, 16, 16, 1), out.mem, width, height, most))
-    require(device && runcu_copy_dtoh(device, runcu_mem_address(out.mem), out.bytes) == 0, "copy back");
+            runcu_launch(f, RUNCU_GRID(width / 16, height / 16, 1, 16, 16, 1), out.mem, width,
+                         height, most))
+    require(device && runcu_copy_dtoh(device, runcu_mem_address(out.mem), out.bytes) == 0,
+            "copy back");
     int wrong = 0;
     for (int i = 0; i < width * height; i++)
         wrong += host[i] != device[i];

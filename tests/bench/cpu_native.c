@@ -1,5 +1,5 @@
-/* The loops that cpu_device.c measures the CPU device against: what one would write without a GPU, for one thread. Compiled
- * with -O3 -march=native and everything that the compiler may contract. */
+/* The loops that cpu_device.c measures the CPU device against: what one would write without a GPU,
+ * for one thread. Compiled with -O3 -march=native and everything that the compiler may contract. */
 #include "cpu_native.h"
 
 #include <math.h>
@@ -25,7 +25,8 @@ void native_mandelbrot(int *out, int width, int height, int most)
 {
     for (int row = 0; row < height; row++) {
         for (int column = 0; column < width; column++) {
-            float cx = -2.0f + 3.0f * (float) column / (float) width, cy = -1.0f + 2.0f * (float) row / (float) height;
+            float cx = -2.0f + 3.0f * (float) column / (float) width,
+                  cy = -1.0f + 2.0f * (float) row / (float) height;
             float x = 0, y = 0;
             int i = 0;
             for (; i < most && x * x + y * y <= 4.0f; i++) {

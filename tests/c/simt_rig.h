@@ -17,11 +17,11 @@
 #define KERNEL_REGS                                                                                \
     "{\n.reg .pred %p<8>; .reg .b16 %h<8>; .reg .b32 %r<24>; .reg .b64 %rd<24>; .reg .f32 %f<8>; " \
     ".reg .f64 %fd<8>;\n"
-#define KERNEL(body)                                                                               \
-    ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS               \
-    "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; ld.param.u32 %r1, [n];\n"                   \
-    "mov.u32 %r2, %tid.x; mov.u32 %r3, %ctaid.x; mov.u32 %r4, %ntid.x;\n"                          \
-    "mad.lo.s32 %r5, %r3, %r4, %r2; mul.wide.u32 %rd3, %r5, 4; add.s64 %rd4, %rd1, %rd3;\n" body   \
+#define KERNEL(body)                                                                             \
+    ".visible .entry k(.param .u64 p0, .param .u64 p1, .param .u32 n)\n" KERNEL_REGS             \
+    "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; ld.param.u32 %r1, [n];\n"                 \
+    "mov.u32 %r2, %tid.x; mov.u32 %r3, %ctaid.x; mov.u32 %r4, %ntid.x;\n"                        \
+    "mad.lo.s32 %r5, %r3, %r4, %r2; mul.wide.u32 %rd3, %r5, 4; add.s64 %rd4, %rd1, %rd3;\n" body \
     "\nret;\n}\n"
 
 struct rig {

@@ -1,4 +1,5 @@
 /* The engine: how lanes diverge and meet, what blocks wait for, what a fault says. */
+#include <fenv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,11 +11,12 @@
 static void lanes_diverge_and_meet(void)
 {
     struct rig r;
-    rig_do(&r, HEAD KERNEL("and.b32 %r6, %r2, 1; setp.eq.u32 %p1, %r6, 0;\n"
-                           "@%p1 bra EVEN; mul.lo.u32 %r7, %r5, 3; bra JOIN;\n"
-                           "EVEN: add.u32 %r7, %r5, 1000;\n"
-                           "JOIN: activemask.b32 %r8; st.global.u32 [%rd4], %r7;\n"
-                           "add.s64 %rd5, %rd2, %rd3; st.global.u32 [%rd5], %r8;"),
+    rig_do(&r,
+           HEAD KERNEL("and.b32 %r6, %r2, 1; setp.eq.u32 %p1, %r6, 0;\n"
+                       "@%p1 bra EVEN; mul.lo.u32 %r7, %r5, 3; bra JOIN;\n"
+                       "EVEN: add.u32 %r7, %r5, 1000;\n"
+                       "JOIN: activemask.b32 %r8; st.global.u32 [%rd4], %r7;\n"
+                       "add.s64 %rd5, %rd2, %rd3; st.global.u32 [%rd5], %r8;"),
            3, 100);
     for (uint32_t i = 0; i < 300; i++) {
         REQUIRE(r.p0[i] == (i % 100 % 2 ? 3 * i : i + 1000));
@@ -678,6 +680,24 @@ static void output_comes_in_order_of_blocks(void)
     rig_free(&r);
 }
 
+/* 1 + 2^-30 is 1 to nearest, whatever the caller has set, and the caller keeps what it has set. */
+static void the_lenders_rounding_is_its_own(void)
+{
+    struct rig r;
+    fesetround(FE_UPWARD);
+    feclearexcept(FE_ALL_EXCEPT);
+    rig_do(&r,
+           HEAD KERNEL("add.rn.f32 %f1, 0f3F800000, 0f30800000; st.global.f32 [%rd4], %f1;"), 2,
+           64);
+    int rounding = fegetround(), raised = fetestexcept(FE_ALL_EXCEPT);
+    fesetround(FE_TONEAREST);
+    REQUIRE(rounding == FE_UPWARD);
+    REQUIRE(raised == 0);
+    for (uint32_t i = 0; i < 128; i++)
+        REQUIRE(r.p0[i] == 0x3f800000u);
+    rig_free(&r);
+}
+
 static void failing_memory_fails_the_launch_only(void)
 {
     for (size_t n = 1; n < 400; n++) {
@@ -735,6 +755,7 @@ int main(void)
     RUN(endless_recursion_ends);
     RUN(the_first_fault_stops_every_block);
     RUN(output_comes_in_order_of_blocks);
+    RUN(the_lenders_rounding_is_its_own);
     RUN(failing_memory_fails_the_launch_only);
     return 0;
 }
