@@ -28,7 +28,7 @@ CUcontext begin(void)
 
 CUfunction kernel_of(CUmodule *out, const char *ptx, const char *name)
 {
-    static char log[4096];
+    char log[4096] = "";
     int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
     void *values[] = {log, (void *) (uintptr_t) sizeof log};
     CUmodule m = NULL;
