@@ -79,7 +79,7 @@ def _text_of(source: Any) -> str:
 
 def _cache_options(cache_dir: Any) -> dict[str, Any]:
     env = os.environ
-    if cache_dir is False or 'RUNCU_DISABLE_CACHE' in env or 'PYCUDA_DISABLE_CACHE' in env:
+    if cache_dir is False or 'PYCUDA_DISABLE_CACHE' in env:
         return {'no_cache': True}
     if cache_dir is None and 'RUNCU_CACHE_DIR' not in env:
         cache_dir = env.get('PYCUDA_CACHE_DIR')
@@ -277,9 +277,10 @@ class SourceModule(CudaModule):
     arch, code : str, optional
         Architecture, such as "sm_90"; by default the device's.
     cache_dir : path or False, optional
-        Where compiled sources are kept. False: nowhere.
+        Where compiled sources are kept, by default where RUNCU_CACHE_DIR or PYCUDA_CACHE_DIR says,
+        else in the user's cache folder. False, or RUNCU_NO_CACHE=1 in the environment: nowhere.
     include_dirs : list of path, optional
-        Searched for headers before all others.
+        Searched for headers after those of ``-I``, before all others.
 
     Raises
     ------

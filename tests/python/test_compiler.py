@@ -189,7 +189,7 @@ def test_the_cache(device, tmp_path):
     assert again.ptx == programs[0].ptx
 
 
-@pytest.mark.parametrize('name', ['PYCUDA_DISABLE_CACHE', 'RUNCU_DISABLE_CACHE'])
+@pytest.mark.parametrize('name', ['PYCUDA_DISABLE_CACHE', 'RUNCU_NO_CACHE'])
 def test_the_cache_can_be_switched_off(device, tmp_path, monkeypatch, name):
     monkeypatch.setenv(name, '1')
     SourceModule(SOURCE, cache_dir=str(tmp_path))
