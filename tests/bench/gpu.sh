@@ -73,7 +73,7 @@ part python-tests python_tests
 part benchmarks timeout -k 10 150 "$PYTHON" tests/bench/run.py --build "$RUNCU_BUILD"
 
 echo
-grep -E '^[a-z_]+(\.[a-z0-9_.+-]+)? +([0-9.]+|failed|skipped) ' "$LOGS/benchmarks.log"
+grep -E '^[a-z][A-Za-z0-9_.+-]* +([0-9.]+|failed|skipped) ' "$LOGS/benchmarks.log"
 echo
 echo "== $failed parts failed, $(($(date +%s) - begin)) s; logs in $LOGS"
 cat "$TABLE"

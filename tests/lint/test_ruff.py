@@ -6,7 +6,7 @@ import sys
 import sysconfig
 
 import pytest
-from sources import ROOT, files
+from sources import ROOT, complain, files
 
 
 def test_ruff():
@@ -16,6 +16,12 @@ def test_ruff():
     checked = subprocess.run([found, 'check', '--no-cache', '--quiet', *files('.py', '.pyi')],
                              cwd=ROOT, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_scripts_shadow_no_module_of_python():
+    faults = [path for path in files('.py') if path.stem in sys.stdlib_module_names
+              and path.parts[0] != 'pymodule']
+    complain(faults, 'a script beside these imports them in place of the standard library:')
 
 
 def test_every_file_compiles_for_the_oldest_python():

@@ -1,7 +1,7 @@
 """Copies of plain NumPy arrays against the driver's own copies of the same memory.
 
 Both sides run in this process, in turns, on the same context; medians of GB/s (10⁹ bytes). The
-ratio is that to the driver's. Use: copy.py [--device cpu|cuda] [--rounds N].
+ratio is that to the driver's. Use: copies.py [--device cpu|cuda] [--rounds N].
 """
 
 import argparse
