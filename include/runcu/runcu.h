@@ -9,6 +9,7 @@
 #include "launch.h"
 #include "memory.h"
 #include "module.h"
+#include "pool.h"
 #include "program.h"
 #include "stream.h"
 

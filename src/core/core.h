@@ -103,6 +103,9 @@ struct runcu_context {
     atomic_int refs;      /* primary and foreign ones: one is the list's */
     atomic_bool is_dead;  /* detached: its objects are gone with it */
     atomic_bool has_work; /* something was launched since the last synchronisation */
+    runcu_stream *streams;   /* alive; guarded by core_lock */
+    atomic_bool has_streams; /* there is or was one */
+    atomic_bool has_pools;   /* there is or was one */
     struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
     struct runcu_context *next;
 };
@@ -188,13 +191,23 @@ struct runcu_mem {
     CUdeviceptr address;
     size_t bytes;
     void *host; /* of page-locked host memory, else NULL */
+    /* Of a pool's block; NULL and zero otherwise. */
+    runcu_pool *pool;
+    size_t granted;        /* what the driver was asked for; `bytes` is what the user was */
+    uint32_t bin;
+    struct core_use *uses; /* by streams, when it was freed last */
+    runcu_mem *next;       /* in the pool */
 };
 
 struct runcu_stream {
     runcu_context *context;
     CUstream handle;
     bool is_owned;
+    runcu_stream *next; /* in the context's list */
 };
+
+/* pool.c: a block goes back to its pool. */
+int core_pool_take_back(runcu_mem *block);
 
 static inline CUstream core_stream(const runcu_stream *stream)
 {

@@ -64,6 +64,8 @@ int runcu_mem_free(runcu_mem **mem)
     *mem = NULL;
     if (!m)
         return 0;
+    if (m->pool)
+        return core_pool_take_back(m);
     struct core_driver *driver = m->context->driver;
     if (core_enter_cleanup(&scope, m->context)) {
         code = m->host ? driver->cu.cuMemFreeHost(m->host) : driver->cu.cuMemFree(m->address);

@@ -16,6 +16,41 @@ static int new_stream(runcu_stream **out)
     return status;
 }
 
+/* From now on pools ask the stream whether it still uses what is freed. Only streams of our own
+ * are asked: those of others may be gone any time. */
+static void link_stream(runcu_stream *stream)
+{
+    core_lock();
+    stream->next = stream->context->streams;
+    stream->context->streams = stream;
+    atomic_store(&stream->context->has_streams, true);
+    core_unlock();
+}
+
+/* Work in flight goes on, but nobody can ask the stream any more: the default stream, which can be
+ * asked, waits for it. */
+static void hand_over(const struct drv_table *cu, CUstream stream)
+{
+    CUevent done;
+    if (cu->cuStreamQuery(stream) != CUDA_ERROR_NOT_READY ||
+        cu->cuEventCreate(&done, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS)
+        return;
+    if (cu->cuEventRecord(done, stream) == CUDA_SUCCESS)
+        cu->cuStreamWaitEvent(NULL, done, 0);
+    cu->cuEventDestroy(done);
+}
+
+static void unlink_stream(runcu_stream *stream)
+{
+    core_lock();
+    for (runcu_stream **at = &stream->context->streams; *at; at = &(*at)->next)
+        if (*at == stream) {
+            *at = stream->next;
+            break;
+        }
+    core_unlock();
+}
+
 static void discard(runcu_stream *stream)
 {
     runcu_context_release(&stream->context);
@@ -38,6 +73,7 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
         return status;
     }
     stream->is_owned = true;
+    link_stream(stream);
     *out = stream;
     return 0;
 }
@@ -57,7 +93,11 @@ void runcu_stream_destroy(runcu_stream **stream)
     *stream = NULL;
     if (!s)
         return;
-    if (s->is_owned && core_enter_cleanup(&scope, s->context)) {
+    bool is_there = s->is_owned && core_enter_cleanup(&scope, s->context);
+    if (is_there && atomic_load(&s->context->has_pools))
+        hand_over(&s->context->driver->cu, s->handle);
+    unlink_stream(s);
+    if (is_there) {
         core_cleanup(s->context, "cuStreamDestroy",
                      s->context->driver->cu.cuStreamDestroy(s->handle));
         core_leave(&scope);
