@@ -1,4 +1,4 @@
-"""The kernels of this folder: what their comments say, their inputs, one run of each."""
+"""These kernels and those of tests/ptx: what their comments say, their inputs, a run of each."""
 
 import hashlib
 import pathlib
@@ -20,18 +20,19 @@ SPECIAL_INTS = [0, 1, 2, 7, 31, 32, 33, 63, 64, 255, 256]
 
 
 class Kernel:
-    """One `.cu` file: name, source, grid, block, shared (bytes), args, ulp, need."""
+    """One `.cu` or `.ptx` file: name, source, grid, block, shared (bytes), args, ulp."""
 
     def __init__(self, path):
-        self.name, self.source = path.stem, path.read_text()
-        said = re.findall(r'^// (launch|arg|ulp|need): (.*)$', self.source, re.M)
+        self.is_ptx = path.suffix == '.ptx'
+        self.name = path.name if self.is_ptx else path.stem
+        self.source = path.read_text()
+        said = re.findall(r'^// (launch|arg|ulp): (.*)$', self.source, re.M)
         shape = next(text for key, text in said if key == 'launch').split()
         self.grid, self.block = (tuple(map(int, s.split('x'))) for s in shape[:2])
         self.block += (1,) * (3 - len(self.block))
         self.shared = int(shape[2]) if len(shape) > 2 else 0
         self.args = [text.split() for key, text in said if key == 'arg']
         self.ulp = max([int(text) for key, text in said if key == 'ulp'], default=0)
-        self.need = max([int(text) for key, text in said if key == 'need'], default=0)
 
     def __repr__(self):
         return self.name
@@ -84,7 +85,8 @@ def run(kernel):
     import runcu
     from runcu import driver
 
-    function = runcu.SourceModule(kernel.source, no_extern_c=True).get_function('k')
+    load = driver.module_from_buffer if kernel.is_ptx else runcu.SourceModule
+    function = load(kernel.source.encode() if kernel.is_ptx else kernel.source).get_function('k')
     wrap = {'in': driver.In, 'out': driver.Out, 'inout': driver.InOut}
     arguments = kernel.arguments()
     function(*(value if way == 'value' else wrap[way](value) for way, value in arguments),
@@ -114,4 +116,5 @@ def distance(a, b):
 
 
 def kernels():
-    return [Kernel(path) for path in sorted(FOLDER.glob('*.cu'))]
+    paths = [*FOLDER.glob('*.cu'), *(FOLDER.parent / 'ptx').glob('*.ptx')]
+    return [Kernel(path) for path in sorted(paths)]
