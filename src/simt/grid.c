@@ -13,6 +13,7 @@
 
 enum {
     STACK = 64 << 10, /* bytes of local memory and of registers a lane where calls may recurse */
+    MOST_STACK = 1 << 28,
     MALLOC_HEAP = 8 << 20,
     RESIDENT = 64, /* blocks begun and not ended at a time, and two a thread, of a grid with more
                       than MANY */
@@ -131,7 +132,8 @@ static void set_sizes(struct simt_grid *g, const struct simt_launch *launch)
 {
     const struct simt_kernel *k = launch->kernel;
     const struct simt_frame *entry = &g->code->frames[0];
-    size_t stack = ALIGN_UP(launch->stack_size ? launch->stack_size : STACK, 16);
+    size_t stack = launch->stack_size ? MIN(launch->stack_size, MOST_STACK) : STACK;
+    stack = ALIGN_UP(stack, 16);
     memcpy(g->dim, launch->grid, sizeof g->dim);
     memcpy(g->block_dim, launch->block, sizeof g->block_dim);
     g->blocks = (uint64_t) g->dim[0] * g->dim[1] * g->dim[2];
@@ -167,10 +169,20 @@ static int make_resident(struct simt_grid *g)
     return 0;
 }
 
+/* Are there between 1 and `most` in all? */
+static bool is_shape(const uint32_t n[3], uint64_t most)
+{
+    uint64_t plane = (uint64_t) n[0] * n[1];
+    return plane && n[2] && plane <= most / n[2];
+}
+
 int simt_grid_create(struct simt_grid **out, const struct simt_launch *launch, int *code)
 {
     const struct simt_kernel *k = launch->kernel;
     size_t param_size = k->func->param_size;
+    *code = 1;
+    if (!is_shape(launch->grid, UINT64_MAX) || !is_shape(launch->block, SIMT_MAX_LANES))
+        return -1;
     struct simt_grid *g = alloc_zero(1, sizeof *g + param_size + 2 * sizeof(uint64_t));
     *code = 2;
     if (!g)
