@@ -119,7 +119,7 @@ def main():
     options = parser.parse_args()
     if options.device:
         os.environ['RUNCU_DEVICE'] = options.device
-    import runcu.autoinit  # noqa: F401
+    import runcu.autoprimaryctx  # noqa: F401 (as the floor does)
     from runcu import compiler, driver
 
     module = compiler.SourceModule(SOURCE)
