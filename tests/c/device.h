@@ -36,6 +36,7 @@
     X(page_locked_memory_is_shared)              \
     X(pointers_have_attributes)                  \
     X(module_variables)                          \
+    X(variables_hold_addresses)                  \
     X(modules_have_their_own_variables)          \
     X(missing_names_are_not_found)               \
     X(bad_images_are_refused)                    \

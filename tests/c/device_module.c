@@ -32,6 +32,20 @@ void module_variables(void)
     OK(cu.cuModuleUnload(m));
 }
 
+void variables_hold_addresses(void)
+{
+    CUmodule m;
+    CUdeviceptr links, counter;
+    uint64_t value[3] = {0};
+    begin();
+    kernel_of(&m, ptx_text, "count_up");
+    OK(cu.cuModuleGetGlobal(&links, NULL, m, "links"));
+    OK(cu.cuModuleGetGlobal(&counter, NULL, m, "counter"));
+    OK(cu.cuMemcpyDtoH(value, links, sizeof value));
+    REQUIRE(value[0] == counter && value[1] == 7 && value[2] == counter + 4);
+    REQUIRE_INT(word(value[0]), ==, 5);
+}
+
 void modules_have_their_own_variables(void)
 {
     CUmodule a, b;

@@ -13,6 +13,7 @@
 
 const char ptx_text[] =
     HEADER ".visible .global .align 4 .u32 counter = 5;\n"
+           ".visible .global .align 8 .u64 links[3] = {generic(counter), 7, generic(counter)+4};\n"
            ".visible .const .align 4 .u32 table[4] = {10, 20, 30, 40};\n"
            ".extern .shared .align 16 .b8 dynamic[];\n"
            ".global .align 1 .b8 format[16] = {104, 105, 32, 37, 100, 32, 37, 46, 50, "
