@@ -2,11 +2,16 @@
  * contexts, queues); no kernel, copy, host function or callback runs under it. Functions here
  * expect it held unless they say otherwise.
  *
- *   device.c   the device and its attributes      stream.c  streams; event.c  events
- *   context.c  contexts, threads' stacks of them  queue.c   work in streams: order, completion,
- * faults memory.c   allocations; copy.c  copies, sets  run.c     who executes it: workers, waiting
- * threads module.c, function.c, launch.c  kernels       handle.c  handles that cannot dangle;
- * error.c  words; api.c  the table */
+ * - process.c: initialisation, forks, the end; texts, output
+ * - handle.c: handles that cannot dangle
+ * - device.c: the device and its attributes
+ * - context.c: contexts, each thread's stack of them
+ * - memory.c, copy.c: allocations; copies and sets
+ * - module.c, function.c, launch.c: kernels
+ * - stream.c, event.c: what programs see of order
+ * - queue.c: the order of work, its completion, faults
+ * - run.c: who executes it, workers and waiting threads
+ * - api.c: the table; export.c: the library; absent.c: no device */
 #ifndef CPU_CPU_H
 #define CPU_CPU_H
 
@@ -260,8 +265,8 @@ int cpu_max_threads(const struct cpu_function *f);
 /* The stream that a call in the context means: NULL and the special handles too. */
 CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream handle);
 void cpu_stream_init(struct cpu_stream *s, struct cpu_context *c, unsigned flags);
-void cpu_stream_release(
-    struct cpu_stream *s); /* frees it if it is destroyed, empty and nobody waits */
+/* Frees it if it is destroyed, empty, and nobody waits. */
+void cpu_stream_release(struct cpu_stream *s);
 void cpu_event_destroy(struct cpu_event *e);
 void cpu_mark_release(struct cpu_mark *m);
 
@@ -296,9 +301,6 @@ extern _Thread_local unsigned cpu_own_inside;
 int cpu_workers_need(void);
 /* The operation has become ready: sees to it that somebody runs it soon. */
 void cpu_notice(const struct cpu_op *op);
-/* Lends the calling thread to a ready operation for a while. Drops the lock meanwhile; the
- * operation may be gone then. */
-void cpu_run(struct cpu_op *op);
 /* Waits until done(arg), helping; the lock is dropped meanwhile. 0, the context's fault,
  * CUDA_ERROR_CONTEXT_IS_DESTROYED, or CUDA_ERROR_LAUNCH_TIMEOUT when it was interrupted (done(arg)
  * holds then, too). `first`: the stream whose work helps most. */

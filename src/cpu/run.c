@@ -201,7 +201,9 @@ static void leave(struct cpu_op *op, enum simt_progress progress)
     }
 }
 
-void cpu_run(struct cpu_op *op)
+/* Lends the calling thread to a ready operation for a while. The operation may be gone afterwards.
+ */
+static void run(struct cpu_op *op)
 {
     if (op->kind == CPU_LAUNCH && !begin_launch(op))
         return;
@@ -239,7 +241,7 @@ static void work(void *user, unsigned index)
     while (!cpu.stop) {
         struct cpu_op *op = cpu.paused ? NULL : pick(NULL, NULL);
         if (op)
-            cpu_run(op);
+            run(op);
         else
             rest();
     }
@@ -298,7 +300,7 @@ CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(
     while (!done(arg) && !cpu.stop) {
         struct cpu_op *op = cpu.paused ? NULL : pick(self, first);
         if (op)
-            cpu_run(op);
+            run(op);
         else
             sleep_waiter(asked);
         if (!done(arg) && is_interrupted(&asked)) {
