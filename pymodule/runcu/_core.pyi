@@ -195,6 +195,91 @@ class HostAllocation:
         """The address under which kernels reach it."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+class PooledDeviceAllocation(DeviceAllocation):
+    """Device memory of a DeviceMemoryPool; a DeviceAllocation in all else.
+
+    len() of it is its bytes.
+    """
+
+    def __len__(self) -> int: ...
+
+class PooledHostAllocation(HostAllocation):
+    """Page-locked memory of a pool; a HostAllocation in all else."""
+
+class DeviceMemoryPool:
+    """Device memory that is kept when it is freed, and given out again without asking the driver.
+
+    Blocks fall into bins of an exponent and four more bits: one is at most 1/16 larger than asked
+    for. The pool belongs to the context in which it first allocates, as long as it has blocks.
+    """
+
+    def __new__(cls) -> Self: ...
+    def allocate(self, size: SupportsIndex, stream: _Stream = None) -> PooledDeviceAllocation:
+        """Device memory of at least `size` bytes, which goes back to the pool.
+
+        It does so with its last reference, or by `free()`.
+
+        What a stream may still use is not given out; with `stream`, work of that stream does not
+        count.
+
+        Raises
+        ------
+        MemoryError
+            of runcu.driver: the device has not that much left, even without the blocks held.
+        """
+    def free_held(self) -> None:
+        """Frees the blocks that nobody uses."""
+    def stop_holding(self) -> None:
+        """Frees held blocks now, and others when their owner lets them go."""
+    @staticmethod
+    def bin_number(size: SupportsIndex, /) -> int:
+        """The bin of a number of bytes."""
+    @staticmethod
+    def alloc_size(bin: SupportsIndex, /) -> int:
+        """Bytes of a bin's blocks."""
+    @property
+    def held_blocks(self) -> int:
+        """Blocks that are kept for later."""
+    @property
+    def active_blocks(self) -> int:
+        """Blocks that are in use."""
+    @property
+    def managed_bytes(self) -> int:
+        """Bytes of all blocks, as large as they are."""
+    @property
+    def active_bytes(self) -> int:
+        """Bytes of the blocks in use, as they were asked for."""
+
+class HostMemoryPool:
+    """Page-locked host memory that is kept when it is freed."""
+
+    def __new__(cls, flags: SupportsIndex = 0) -> Self:
+        """`flags`: of host_alloc_flags."""
+    def allocate_block(self, size: SupportsIndex, stream: _Stream = None) -> PooledHostAllocation:
+        """Page-locked host memory of at least `size` bytes; as DeviceMemoryPool.allocate."""
+    def free_held(self) -> None:
+        """Frees the blocks that nobody uses."""
+    def stop_holding(self) -> None:
+        """Frees held blocks now, and others when their owner lets them go."""
+    @staticmethod
+    def bin_number(size: SupportsIndex, /) -> int:
+        """The bin of a number of bytes."""
+    @staticmethod
+    def alloc_size(bin: SupportsIndex, /) -> int:
+        """Bytes of a bin's blocks."""
+    @property
+    def held_blocks(self) -> int:
+        """Blocks that are kept for later."""
+    @property
+    def active_blocks(self) -> int:
+        """Blocks that are in use."""
+    @property
+    def managed_bytes(self) -> int:
+        """Bytes of all blocks, as large as they are."""
+    @property
+    def active_bytes(self) -> int:
+        """Bytes of the blocks in use, as they were asked for."""
+
 class PointerHolderBase:
     """Base of classes that stand for device memory of others: override get_pointer()."""
 

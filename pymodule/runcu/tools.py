@@ -1,4 +1,4 @@
-"""Help around contexts, in the shape of `pycuda.tools`."""
+"""Help around contexts and memory pools, in the shape of `pycuda.tools`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from . import driver
+from ._core import DeviceMemoryPool, HostMemoryPool, PooledDeviceAllocation, PooledHostAllocation
 
 __all__ = [
+    'DeviceMemoryPool',
+    'PageLockedAllocator',
+    'PageLockedMemoryPool',
+    'PooledDeviceAllocation',
+    'PooledHostAllocation',
     'clear_context_caches',
     'context_dependent_memoize',
     'context_dependent_memoized_functions',
@@ -88,3 +96,52 @@ def clear_context_caches() -> None:
     """Forgets the results of all functions under `context_dependent_memoize`."""
     for function in context_dependent_memoized_functions:
         function._results.clear()
+
+
+class PageLockedAllocator:
+    """How a `PageLockedMemoryPool` allocates: `flags` of `driver.host_alloc_flags`."""
+
+    def __init__(self, flags: int = 0) -> None:
+        self.flags = flags
+
+    def allocate(self, size: int) -> driver.HostAllocation:
+        """Page-locked memory of `size` bytes that belongs to no pool."""
+        return driver.HostAllocation(size, self.flags)
+
+
+class PageLockedMemoryPool(HostMemoryPool):
+    """Page-locked host memory that is kept when the arrays made of it are gone.
+
+    Parameters
+    ----------
+    allocator : PageLockedAllocator, optional
+        Says with which flags to allocate.
+    """
+
+    def __new__(cls, allocator: PageLockedAllocator | None = None) -> PageLockedMemoryPool:
+        return super().__new__(cls, allocator.flags if allocator else 0)
+
+    def allocate(self, shape: Any, dtype: Any, order: Any = 'C', stream: Any = None) -> np.ndarray:
+        """A host array in page-locked memory, with whatever it contains.
+
+        Parameters
+        ----------
+        shape : int or sequence of int
+        dtype : dtype
+        order : {'C', 'F'}
+        stream : Stream, optional
+            As in `DeviceMemoryPool.allocate`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Its `base` is the `PooledHostAllocation`, which goes back to the pool with the last
+            array of it.
+        """
+        dtype = np.dtype(dtype)
+        shape = tuple(shape) if np.ndim(shape) else (int(shape),)
+        count = 1
+        for extent in shape:
+            count *= int(extent)
+        memory: Any = self.allocate_block(max(count * dtype.itemsize, 1), stream)
+        return np.ndarray(shape, dtype, buffer=memory, order=order)

@@ -477,7 +477,7 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
     bind_state *state = call->function->state;
     runcu_arg *arg = &call->args[i];
     PyTypeObject *type = Py_TYPE(value);
-    if (type == state->allocation_type)
+    if (type == state->allocation_type || type == state->pooled_type)
         return read_allocation(call, i, value);
     const struct bind_scalar *scalar = find_scalar(state, type);
     if (scalar) {

@@ -24,22 +24,26 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
 
 /* Types that module.c makes, in this order: a base stands before what derives from it. */
-#define BIND_TYPES(X)        \
-    X(device, NULL)          \
-    X(context, NULL)         \
-    X(stream, NULL)          \
-    X(event, NULL)           \
-    X(allocation, NULL)      \
-    X(span, NULL)            \
-    X(host_allocation, NULL) \
-    X(holder, NULL)          \
-    X(handler, NULL)         \
-    X(in, handler)           \
-    X(out, handler)          \
-    X(inout, handler)        \
-    X(module, NULL)          \
-    X(function, NULL)        \
-    X(launcher, NULL)        \
+#define BIND_TYPES(X)               \
+    X(device, NULL)                 \
+    X(context, NULL)                \
+    X(stream, NULL)                 \
+    X(event, NULL)                  \
+    X(allocation, NULL)             \
+    X(pooled, allocation)           \
+    X(span, NULL)                   \
+    X(host_allocation, NULL)        \
+    X(pooled_host, host_allocation) \
+    X(device_pool, NULL)            \
+    X(host_pool, NULL)              \
+    X(holder, NULL)                 \
+    X(handler, NULL)                \
+    X(in, handler)                  \
+    X(out, handler)                 \
+    X(inout, handler)               \
+    X(module, NULL)                 \
+    X(function, NULL)               \
+    X(launcher, NULL)               \
     X(program, NULL)
 
 /* Classes of runcu/_errors.py that C code hands out: field and Python's name. */
@@ -270,6 +274,16 @@ typedef struct bind_allocation {
     atomic_int exports; /* memoryviews of it */
 } bind_allocation;
 
+/* Page-locked host memory. */
+typedef struct bind_host_allocation {
+    BIND_HEAD
+    _Atomic(runcu_mem *) mem; /* NULL: freed */
+    void *data;
+    uint64_t address;
+    size_t bytes;
+    unsigned flags;
+} bind_host_allocation;
+
 /* In, Out and InOut. */
 typedef struct bind_handler {
     BIND_HEAD
@@ -325,6 +339,11 @@ PyObject *bind_context_wrap(bind_state *state, runcu_context *context);
 int bind_context_hold(bind_state *state, PyObject *context);
 void bind_context_drop(bind_state *state, const runcu_context *context);
 PyObject *bind_allocation_new(bind_state *state, size_t bytes);
+/* Objects of these types or of ones derived from them; `mem` is taken, also on failure. */
+PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem);
+PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags);
+void bind_allocation_dealloc(PyObject *self);
+void bind_host_dealloc(PyObject *self);
 /* `module`, `function` and `program` are taken. */
 PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
 PyObject *bind_function_wrap(bind_state *state, runcu_function *function);

@@ -2,14 +2,20 @@
  * (driver.pagelocked_empty). */
 #include "core.h"
 
-typedef struct bind_host_allocation {
-    BIND_HEAD
-    _Atomic(runcu_mem *) mem; /* NULL: freed */
-    void *data;
-    uint64_t address;
-    size_t bytes;
-    unsigned flags;
-} bind_host_allocation;
+PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags)
+{
+    bind_host_allocation *self = bind_new(type);
+    if (!self) {
+        runcu_mem_free(&mem);
+        return NULL;
+    }
+    atomic_store(&self->mem, mem);
+    self->data = runcu_mem_host_pointer(mem);
+    self->address = runcu_mem_address(mem);
+    self->bytes = runcu_mem_size(mem);
+    self->flags = flags;
+    return (PyObject *) self;
+}
 
 static PyObject *host_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -24,23 +30,16 @@ static PyObject *host_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         bind_size(&bytes, bytes_value, "the number of bytes") != 0 ||
         (flags_value && bind_unsigned(&flags, flags_value, "flags") != 0))
         return NULL;
-    bind_host_allocation *self = bind_new(type);
-    if (!self)
+    bind_state *state = bind_state_of(type);
+    if (!state)
         return NULL;
     BIND_UNLOCKED(status, runcu_mem_alloc_host(&mem, bytes, flags));
-    if (bind_check(self->state, status) != 0) {
-        Py_DECREF(self);
+    if (bind_check(state, status) != 0)
         return NULL;
-    }
-    atomic_store(&self->mem, mem);
-    self->data = runcu_mem_host_pointer(mem);
-    self->address = runcu_mem_address(mem);
-    self->bytes = bytes;
-    self->flags = flags;
-    return (PyObject *) self;
+    return bind_host_wrap(type, mem, flags);
 }
 
-static void host_dealloc(PyObject *self)
+void bind_host_dealloc(PyObject *self)
 {
     runcu_mem *mem = atomic_exchange(&((bind_host_allocation *) self)->mem, NULL);
     struct bind_quiet quiet;
@@ -79,8 +78,10 @@ static PyObject *host_free(PyObject *self, PyObject *unused)
     runcu_mem *mem = atomic_exchange(&h->mem, NULL);
     int status;
     if (!mem) {
-        bind_raise(h->state->logic_error,
-                   "pagelocked_host_allocation::free failed: invalid resource handle");
+        bind_raise(h->state->logic_error, "%s::free failed: invalid resource handle",
+                   PyObject_TypeCheck(self, h->state->pooled_host_type)
+                       ? "pooled_host_allocation"
+                       : "pagelocked_host_allocation");
         return NULL;
     }
     BIND_UNLOCKED(status, runcu_mem_free(&mem));
@@ -121,7 +122,7 @@ static PyType_Slot host_slots[] = {
                          "Page-locked host memory: copies of it are fast and may be asynchronous. "
                          "`flags`: of host_alloc_flags."},
     {Py_tp_new, host_new},
-    {Py_tp_dealloc, host_dealloc},
+    {Py_tp_dealloc, bind_host_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},
     {Py_bf_getbuffer, host_getbuffer},

@@ -18,23 +18,28 @@ static int allocate(runcu_mem **out, size_t bytes)
     return status;
 }
 
-PyObject *bind_allocation_new(bind_state *state, size_t bytes)
+PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem)
 {
-    runcu_mem *mem;
-    bind_allocation *self = bind_new(state->allocation_type);
-    if (!self)
-        return NULL;
-    if (bind_check(state, allocate(&mem, bytes)) != 0) {
-        Py_DECREF(self);
+    bind_allocation *self = bind_new(type);
+    if (!self) {
+        runcu_mem_free(&mem);
         return NULL;
     }
     atomic_store(&self->mem, mem);
     self->address = runcu_mem_address(mem);
-    self->bytes = bytes;
+    self->bytes = runcu_mem_size(mem);
     return (PyObject *) self;
 }
 
-static void allocation_dealloc(PyObject *self)
+PyObject *bind_allocation_new(bind_state *state, size_t bytes)
+{
+    runcu_mem *mem;
+    if (bind_check(state, allocate(&mem, bytes)) != 0)
+        return NULL;
+    return bind_allocation_wrap(state->allocation_type, mem);
+}
+
+void bind_allocation_dealloc(PyObject *self)
 {
     bind_allocation *a = (bind_allocation *) self;
     runcu_mem *mem = atomic_exchange(&a->mem, NULL);
@@ -59,8 +64,9 @@ static PyObject *allocation_free(PyObject *self, PyObject *unused)
         return PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists");
     runcu_mem *mem = atomic_exchange(&a->mem, NULL);
     if (!mem) {
-        bind_raise(a->state->logic_error,
-                   "device_allocation::free failed: invalid resource handle");
+        bind_raise(a->state->logic_error, "%s::free failed: invalid resource handle",
+                   PyObject_TypeCheck(self, a->state->pooled_type) ? "pooled_device_allocation"
+                                                                   : "device_allocation");
         return NULL;
     }
     BIND_UNLOCKED(status, runcu_mem_free(&mem));
@@ -209,7 +215,7 @@ static PyType_Slot allocation_slots[] = {
     {Py_tp_doc,
      (char *) "Device memory, freed with its last reference. int() of it is its address."},
     {Py_tp_new, bind_no_new},
-    {Py_tp_dealloc, allocation_dealloc},
+    {Py_tp_dealloc, bind_allocation_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},
     {Py_tp_repr, allocation_repr},

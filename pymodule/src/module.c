@@ -60,6 +60,8 @@ static int add_types(PyObject *module, bind_state *state)
         return -1;
 #define BASE_NULL NULL_type
 #define BASE_handler state->handler_type
+#define BASE_allocation state->allocation_type
+#define BASE_host_allocation state->host_allocation_type
     BIND_TYPES(X)
 #undef X
     return 0;
