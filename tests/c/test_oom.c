@@ -15,7 +15,8 @@ static const char ptx[] =
 
 struct things {
     runcu_context *context;
-    runcu_mem *mem, *pinned;
+    runcu_mem *mem, *pinned, *pooled;
+    runcu_pool *pool;
     runcu_stream *stream;
     runcu_event *event;
     runcu_module *module;
@@ -38,6 +39,7 @@ static int use(struct things *t)
     size_t bytes;
     return runcu_device_default(&device) || runcu_context_create(&t->context, device, 0) ||
            runcu_mem_alloc(&t->mem, 64) || runcu_mem_alloc_host(&t->pinned, 64, 0) ||
+           runcu_pool_create(&t->pool) || runcu_pool_alloc(&t->pooled, t->pool, 64, NULL) ||
            runcu_stream_create(&t->stream, 0, 0) || runcu_event_create(&t->event, 0) ||
            runcu_event_record(t->event, t->stream) ||
            runcu_copy_htod(runcu_mem_address(t->mem), x, sizeof x) ||
@@ -67,6 +69,8 @@ static void drop(struct things *t)
     runcu_stream_destroy(&t->stream);
     REQUIRE_OK(runcu_mem_free(&t->mem));
     REQUIRE_OK(runcu_mem_free(&t->pinned));
+    REQUIRE_OK(runcu_mem_free(&t->pooled));
+    runcu_pool_destroy(&t->pool);
     if (t->context)
         REQUIRE_OK(runcu_context_pop());
     runcu_context_release(&t->context);
