@@ -29,8 +29,9 @@ static CUresult enter_any(struct cpu_context **out)
     if (code)
         return code;
     CUcontext handle = top(cpu_thread());
-    *out = cpu_handle_get(CPU_CONTEXT, handle);
-    if (!*out)
+    struct cpu_context *c = cpu_handle_get(CPU_CONTEXT, handle);
+    *out = c;
+    if (!c || c->ending || (c->is_primary && !c->retained))
         return cpu_leave(handle ? CUDA_ERROR_CONTEXT_IS_DESTROYED : CUDA_ERROR_INVALID_CONTEXT);
     return CUDA_SUCCESS;
 }
@@ -135,17 +136,31 @@ static void destroy(struct cpu_context *c)
     cpu_context_free(c);
 }
 
-/* Waits for its work first; an interrupted wait stops the work and ends as well. */
+static bool all_idle(void)
+{
+    const struct cpu_context *c = cpu.contexts;
+    while (c && !c->pending)
+        c = c->next;
+    return !c;
+}
+
+/* Waits for its work first, and for what others do in its memory; an interrupted wait stops the
+ * work and ends as well. A primary context that is retained again meanwhile stays. */
 static CUresult finish(struct cpu_context *c)
 {
     CUcontext handle = c->handle;
-    cpu_wait_idle(c);
-    c = cpu_handle_get(CPU_CONTEXT, handle);
-    if (!c)
-        return CUDA_ERROR_CONTEXT_IS_DESTROYED; /* by another thread meanwhile */
-    if (!c->retained)
-        destroy(c);
-    return CUDA_SUCCESS;
+    while (c && !c->retained && !cpu.stop) {
+        if (!cpu_quiet(c)) {
+            cpu_wait_quiet(c);
+        } else if (cpu_hosts_any(c) && !all_idle()) {
+            cpu_wait_all();
+        } else {
+            destroy(c);
+            return CUDA_SUCCESS;
+        }
+        c = cpu_handle_get(CPU_CONTEXT, handle);
+    }
+    return c ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED; /* by another thread */
 }
 
 /* ---- primary ---- */
@@ -226,6 +241,9 @@ CUresult cpu_cuCtxDestroy(CUcontext context)
     struct cpu_context *c = cpu_handle_get(CPU_CONTEXT, context);
     if (!c || c->is_primary)
         return cpu_leave(context ? CUDA_ERROR_INVALID_CONTEXT : CUDA_ERROR_INVALID_VALUE);
+    if (c->ending)
+        return cpu_leave(CUDA_ERROR_CONTEXT_IS_DESTROYED);
+    c->ending = true;
     if (top(cpu_thread()) == context)
         pop();
     return cpu_leave(finish(c));

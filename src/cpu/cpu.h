@@ -162,7 +162,9 @@ struct cpu_context {
     CUcontext handle;
     unsigned long long id;
     unsigned flags;
-    bool is_primary, destroyed;
+    bool is_primary;
+    bool ending; /* takes no more work */
+    bool destroyed;
     unsigned retained; /* of the primary one */
     unsigned waiting;  /* threads inside cpu_wait for it */
     int cache_config;
@@ -252,6 +254,8 @@ struct cpu_context *cpu_owner(struct cpu_context *first, uint64_t address, size_
 bool cpu_hosts_map(struct cpu_context *c);
 /* Frees the page-locked memory of a context that ends; takes its device memory off the count. */
 void cpu_hosts_free(struct cpu_context *c);
+/* Is there any? */
+bool cpu_hosts_any(const struct cpu_context *c);
 void cpu_memory_forget(struct cpu_context *c);
 
 /* ---- module.c, function.c ---- */
@@ -289,6 +293,8 @@ void cpu_ready_rotate(struct cpu_op *op);
 /* Is all work done that was given before `serial`? Of the legacy stream that means all blocking
  * ones. */
 bool cpu_stream_idle(const struct cpu_stream *s, uint64_t serial);
+/* Is all work of the context done, and nothing of another context's in its memory? */
+bool cpu_quiet(const struct cpu_context *c);
 /* A context's first fault: its queues are emptied. */
 void cpu_fault(struct cpu_context *c, CUresult code, const char *text);
 
@@ -306,8 +312,10 @@ void cpu_notice(const struct cpu_op *op);
  * holds then, too). `first`: the stream whose work helps most. */
 CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(void *arg),
                   void *arg);
-/* All work of the context. */
+/* All work of the context; besides, what others do in its memory; all work of all contexts. */
 CUresult cpu_wait_idle(struct cpu_context *c);
+CUresult cpu_wait_quiet(struct cpu_context *c);
+CUresult cpu_wait_all(void);
 /* Stops the launches of the context, or of all (NULL), that run or wait to. Drops the lock
  * meanwhile. */
 void cpu_cancel(struct cpu_context *c, const char *why);

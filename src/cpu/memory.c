@@ -87,7 +87,7 @@ CUresult cpu_cuMemFree(CUdeviceptr address)
         return code ? code : cpu_leave(CUDA_SUCCESS);
     if (!(c = find_heap(c, address, &range)))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if ((code = cpu_wait_idle(c)))
+    if ((code = cpu_wait_quiet(c)))
         return cpu_leave(code);
     /* Another thread may have been quicker. */
     if (!(c = find_heap(NULL, address, &range)) || simt_space_free(c->space, address) != 0)
@@ -138,6 +138,14 @@ static void free_host(struct cpu_host **p)
     munmap((void *) (uintptr_t) h->base, h->mapped);
     *p = h->next;
     alloc_free(h);
+}
+
+bool cpu_hosts_any(const struct cpu_context *c)
+{
+    const struct cpu_host *h = cpu.hosts;
+    while (h && h->context != c)
+        h = h->next;
+    return h != NULL;
 }
 
 void cpu_hosts_free(struct cpu_context *c)
@@ -196,22 +204,6 @@ CUresult cpu_cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
     return cpu_leave(CUDA_SUCCESS);
 }
 
-/* All work of all contexts that are good. */
-static CUresult wait_all(void)
-{
-    for (struct cpu_context *c = cpu.contexts; c;) {
-        if (!c->pending || c->fault) {
-            c = c->next;
-            continue;
-        }
-        CUresult code = cpu_wait_idle(c);
-        if (code == CUDA_ERROR_LAUNCH_TIMEOUT || cpu.stop)
-            return code;
-        c = cpu.contexts; /* the list may have changed meanwhile */
-    }
-    return CUDA_SUCCESS;
-}
-
 CUresult cpu_cuMemFreeHost(void *host)
 {
     struct cpu_context *c = NULL;
@@ -221,7 +213,7 @@ CUresult cpu_cuMemFreeHost(void *host)
     struct cpu_host **p = find_host((uintptr_t) host);
     if (!p || (*p)->base != (uintptr_t) host)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if ((code = wait_all()))
+    if ((code = cpu_wait_all()))
         return cpu_leave(code);
     p = find_host((uintptr_t) host);
     if (!p)

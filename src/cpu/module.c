@@ -234,7 +234,7 @@ CUresult cpu_cuModuleUnload(CUmodule module)
     CUresult code = enter_module(&m, module);
     if (code)
         return code;
-    if ((code = cpu_wait_idle(m->context)))
+    if ((code = cpu_wait_quiet(m->context)))
         return cpu_leave(code);
     if (!(m = cpu_handle_get(CPU_MODULE, module)))
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);

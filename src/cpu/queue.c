@@ -88,6 +88,34 @@ static bool may_start(const struct cpu_op *op)
     return !is_blocking(s) || !c->legacy.head || c->legacy.head->serial > op->serial;
 }
 
+/* Is the address one of the context's own memory, page-locked memory aside? */
+static bool is_own(const struct cpu_context *c, uint64_t address)
+{
+    struct simt_range range;
+    return simt_space_find(c->space, address, &range) && range.kind != SIMT_RANGE_HOST;
+}
+
+static bool touches(const struct cpu_op *op, const struct cpu_context *c)
+{
+    if (op->kind == CPU_FILL)
+        return is_own(c, op->u.fill.to);
+    return op->kind == CPU_COPY &&
+           (is_own(c, (uintptr_t) op->u.copy.to) || is_own(c, (uintptr_t) op->u.copy.from));
+}
+
+bool cpu_quiet(const struct cpu_context *c)
+{
+    for (const struct cpu_context *other = cpu.contexts; other; other = other->next) {
+        if (other == c || !other->pending)
+            continue;
+        for (const struct cpu_stream *s = other->streams; s; s = s->next)
+            for (const struct cpu_op *op = s->head; op; op = op->next)
+                if (touches(op, c))
+                    return false;
+    }
+    return !c->pending;
+}
+
 /* ---- completion ---- */
 
 static void set_mark(struct cpu_mark *m)

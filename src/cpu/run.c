@@ -43,7 +43,9 @@ static bool is_useful(const struct cpu_op *op, const struct cpu_thread *waiter, 
         return false;
     if (!op->users)
         return cpu.running < cpu.device.threads;
-    return simt_grid_pending(op->u.k.grid) || now >= op->retry_at;
+    /* Not while another thread has just found nothing to do: a launch that was stopped ends when
+     * everybody is out. */
+    return now >= op->retry_at;
 }
 
 static bool is_fresh(const struct cpu_op *op)
@@ -264,9 +266,11 @@ static bool is_interrupted(uint64_t *asked)
     drv_interrupt_fn *ask = cpu.interrupt;
     void *user = cpu.interrupt_user;
     uint64_t now = cpu_now();
-    if (!ask || now - *asked < ASK_NS)
+    if (now - *asked < ASK_NS)
         return false;
     *asked = now;
+    if (!ask)
+        return false;
     pthread_mutex_unlock(&cpu.lock);
     bool yes = ask(user) != 0;
     pthread_mutex_lock(&cpu.lock);
@@ -324,7 +328,7 @@ CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(
     return cpu.stop ? CUDA_ERROR_DEINITIALIZED : code;
 }
 
-static bool context_idle(void *arg)
+static bool is_idle(void *arg)
 {
     const struct cpu_context *c = arg;
     return !c->pending;
@@ -332,7 +336,33 @@ static bool context_idle(void *arg)
 
 CUresult cpu_wait_idle(struct cpu_context *c)
 {
-    return cpu_wait(c, NULL, context_idle, c);
+    return cpu_wait(c, NULL, is_idle, c);
+}
+
+static bool is_quiet(void *arg)
+{
+    const struct cpu_context *c = arg;
+    return c->destroyed || cpu_quiet(c);
+}
+
+CUresult cpu_wait_quiet(struct cpu_context *c)
+{
+    return cpu_wait(c, NULL, is_quiet, c);
+}
+
+CUresult cpu_wait_all(void)
+{
+    for (struct cpu_context *c = cpu.contexts; c;) {
+        if (!c->pending) {
+            c = c->next;
+            continue;
+        }
+        CUresult code = cpu_wait_idle(c);
+        if (code == CUDA_ERROR_LAUNCH_TIMEOUT || cpu.stop)
+            return code;
+        c = cpu.contexts; /* the list may have changed meanwhile */
+    }
+    return CUDA_SUCCESS;
 }
 
 /* A launch with a grid that has not been told yet, of the context or of any (NULL). Those without
