@@ -309,6 +309,8 @@ static void a_forked_child_is_told(void)
         alarm(20);
         REQUIRE_FAILS(runcu_copy_htod(runcu_mem_address(mem), host, 20 * MIB), RUNCU_ERROR_FORKED,
                       "forked");
+        REQUIRE_OK(runcu_mem_free(&mem));
+        free(host);
         exit(0);
     }
     REQUIRE(waitpid(child, &end, 0) == child && end == 0);
