@@ -248,6 +248,37 @@ static void barriers_meet_by_number_not_by_place(void)
     rig_free(&r);
 }
 
+/* So many registers are live that a block of 1,024 threads is cut into several gangs. */
+static void gangs_of_a_block_meet(void)
+{
+    struct rig r;
+    struct str ptx = {0};
+    str_add(
+        &ptx, HEAD
+        ".shared .align 4 .b8 s[4096];\n.visible .entry k(.param .u64 p0, .param .u64 p1, .param "
+        ".u32 n)\n"
+        "{ .reg .pred %p<4>; .reg .b32 %r<80>; .reg .b64 %rd<8>;\n"
+        "ld.param.u64 %rd1, [p0]; ld.param.u64 %rd2, [p1]; mov.u32 %r1, %tid.x; mul.wide.u32 %rd3, "
+        "%r1, 4;\n"
+        "add.s64 %rd4, %rd1, %rd3; mov.u32 %r2, s; shl.b32 %r3, %r1, 2; add.u32 %r4, %r2, %r3;\n");
+    for (int i = 0; i < 40; i++)
+        str_addf(&ptx, "ld.global.u32 %%r%d, [%%rd2+%d];\n", 10 + i, 4 * i);
+    str_add(&ptx, "mov.u32 %r5, %r1;\n");
+    for (int i = 0; i < 40; i++)
+        str_addf(&ptx, "mad.lo.u32 %%r5, %%r5, 3, %%r%d;\n", 10 + i);
+    str_add(&ptx,
+            "st.shared.u32 [%r4], %r1; setp.eq.u32 %p1, %r1, 777; @%p1 ret;\n"
+            "bar.sync 0; xor.b32 %r6, %r3, 4092; add.u32 %r6, %r6, %r2; ld.shared.u32 %r7, [%r6];\n"
+            "setp.eq.u32 %p2, %r1, 3; bar.red.popc.u32 %r8, 1, %p2; add.u32 %r7, %r7, %r8;\n"
+            "setp.eq.u32 %p3, %r5, 12345; @%p3 add.u32 %r7, %r7, 1; st.global.u32 [%rd4], %r7; "
+            "ret; }\n");
+    rig_do(&r, str_text(&ptx), 1, 1024);
+    for (uint32_t i = 0; i < 1024; i++)
+        REQUIRE(r.p0[i] == (i == 777 ? 0 : 1023 - i + 1));
+    str_fini(&ptx);
+    rig_free(&r);
+}
+
 static void barriers_reduce(void)
 {
     struct rig r;
@@ -470,6 +501,38 @@ static void every_pattern_of_addresses(void)
     }
 }
 
+/* One address register and many offsets; in between the register changes, lanes drop out, and the
+ * last offset is too far. */
+static void loads_share_a_look_at_their_addresses(void)
+{
+    struct rig r;
+    rig_load(&r, HEAD ".shared .align 16 .b8 s[2048];\n" KERNEL(
+                     "mov.u32 %r6, s; shl.b32 %r7, %r2, 2; add.u32 %r8, %r6, %r7; st.shared.u32 "
+                     "[%r8], %r2;\n"
+                     "mad.lo.u32 %r9, %r2, 7, 3; st.shared.u32 [%r8+1024], %r9; bar.sync 0;\n"
+                     "shr.u32 %r10, %r2, 4; shl.b32 %r10, %r10, 6; add.u32 %r10, %r10, %r6;\n"
+                     "ld.shared.u32 %r11, [%r10]; ld.shared.u32 %r12, [%r10+4]; ld.shared.u32 "
+                     "%r13, [%r10+1024];\n"
+                     "add.u32 %r11, %r11, %r12; add.u32 %r11, %r11, %r13; add.u32 %r10, %r8, 0;\n"
+                     "ld.shared.u32 %r12, [%r10]; ld.shared.u32 %r13, [%r10+1024]; add.u32 %r11, "
+                     "%r11, %r12;\n"
+                     "add.u32 %r11, %r11, %r13; setp.lt.u32 %p1, %r2, 100; @%p1 bra J;\n"
+                     "ld.shared.u32 %r12, [%r10+0]; add.u32 %r11, %r11, %r12;\n"
+                     "J: st.global.u32 [%rd4], %r11; ld.shared.u32 %r12, [%r10+4]; setp.eq.u32 "
+                     "%p2, %r1, 0; @%p2 ret;\n"
+                     "ld.shared.u32 %r13, [%r10+1028]; add.u32 %r12, %r12, %r13; st.global.u32 "
+                     "[%rd4], %r12;"));
+    REQUIRE(rig_run(&r, 1, 256) == 0);
+    for (uint32_t i = 0; i < 256; i++) {
+        uint32_t row = i / 16 * 16;
+        REQUIRE(r.p0[i] == row + row + 1 + 7 * row + 3 + i + 7 * i + 3 + (i < 100 ? 0 : i));
+    }
+    r.n = 1;
+    REQUIRE(rig_run(&r, 1, 256) == 700);
+    REQUIRE(r.fault.thread[0] == 255 && strstr(r.fault.text, "shared"));
+    rig_free(&r);
+}
+
 static void local_memory_is_each_lanes_own(void)
 {
     struct rig r;
@@ -633,6 +696,35 @@ static void faults_say_what_was_wrong(void)
     expect_fault(HEAD KERNEL("setp.eq.u32 %p1, %r2, 5; @%p1 trap;"), 719, "k", 5);
 }
 
+static void free_knows_what_malloc_gave(void)
+{
+    struct rig r;
+    rig_load(&r, HEAD ".extern .func free(.param .b64 a);\n" KERNEL(
+                     "{ .param .b64 x; st.param.b64 [x], %rd1; call.uni free, (x); }"));
+    REQUIRE(rig_run(&r, 1, 32) == 719);
+    REQUIRE(strstr(r.fault.text, "free()"));
+    rig_free(&r);
+}
+
+static void shapes_that_cannot_be_are_refused(void)
+{
+    static const uint32_t shapes[][6] = {{0, 1, 1, 32, 1, 1},
+                                         {1, 1, 1, 0, 1, 1},
+                                         {1, 1, 1, 32, 33, 1},
+                                         {1, 1, 1, 1025, 1, 1},
+                                         {1, 1, 1, 65536, 65536, 65536}};
+    struct rig r;
+    rig_load(&r, endless);
+    for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
+        struct simt_grid *g = NULL;
+        int code = 0;
+        memcpy(r.launch.grid, shapes[i], sizeof r.launch.grid);
+        memcpy(r.launch.block, shapes[i] + 3, sizeof r.launch.block);
+        REQUIRE(simt_grid_create(&g, &r.launch, &code) == -1 && code == 1 && !g);
+    }
+    rig_free(&r);
+}
+
 static void endless_recursion_ends(void)
 {
     struct rig r;
@@ -686,8 +778,7 @@ static void the_lenders_rounding_is_its_own(void)
     struct rig r;
     fesetround(FE_UPWARD);
     feclearexcept(FE_ALL_EXCEPT);
-    rig_do(&r,
-           HEAD KERNEL("add.rn.f32 %f1, 0f3F800000, 0f30800000; st.global.f32 [%rd4], %f1;"), 2,
+    rig_do(&r, HEAD KERNEL("add.rn.f32 %f1, 0f3F800000, 0f30800000; st.global.f32 [%rd4], %f1;"), 2,
            64);
     int rounding = fegetround(), raised = fetestexcept(FE_ALL_EXCEPT);
     fesetround(FE_TONEAREST);
@@ -735,6 +826,7 @@ int main(void)
     RUN(shfl_clamps_in_segments);
     RUN(lanes_match_by_value);
     RUN(barriers_meet_by_number_not_by_place);
+    RUN(gangs_of_a_block_meet);
     RUN(barriers_reduce);
     RUN(producers_arrive_and_consumers_wait);
     RUN(spin_locks_in_a_block_end);
@@ -745,6 +837,7 @@ int main(void)
     RUN(budgets_are_kept);
     RUN(narrow_and_vector_accesses);
     RUN(every_pattern_of_addresses);
+    RUN(loads_share_a_look_at_their_addresses);
     RUN(local_memory_is_each_lanes_own);
     RUN(parameters_have_addresses);
     RUN(atomics_go_in_order_of_lanes);
@@ -752,6 +845,8 @@ int main(void)
     RUN(malloc_gives_each_lane_its_own);
     RUN(registers_tell_where_a_lane_is);
     RUN(faults_say_what_was_wrong);
+    RUN(free_knows_what_malloc_gave);
+    RUN(shapes_that_cannot_be_are_refused);
     RUN(endless_recursion_ends);
     RUN(the_first_fault_stops_every_block);
     RUN(output_comes_in_order_of_blocks);
