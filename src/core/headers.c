@@ -136,35 +136,48 @@ static bool exists_below(const char *folder, const char *between, const char *na
     return answer;
 }
 
-/* Unpacks the bundle if need be; takes off the list what it has. */
+/* Takes off the list of missing headers those that the folder has. */
+static void take_off(struct text_list *missing, const char *folder)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < missing->len; i++)
+        if (!exists_below(folder, "", missing->at[i]) &&
+            !exists_below(folder, "cccl/", missing->at[i]))
+            missing->at[left++] = missing->at[i];
+    missing->len = left;
+}
+
+static bool unpack_again(const struct request *r, const char *folder)
+{
+    core_log(RUNCU_LOG_WARNING, "compile",
+             "NVRTC's headers in %s were damaged and are unpacked anew", folder);
+    return install(r->nvrtc, folder, NVRTC_INSTALL_HEADERS_FORCE_OVERWRITE);
+}
+
+/* Unpacks the bundle if need be, anew where a header is gone from it; takes off the list what it
+ * has. */
 static void try_bundle(struct request *r)
 {
     struct str folder = {0};
     struct text_list *missing = &r->scan.missing;
-    size_t left = 0;
+    size_t before = missing->len;
     if (!r->nvrtc->fn.nvrtcInstallBundledHeaders || !choose_folder(&folder, r) ||
         (!is_recorded(folder.at) && !install(r->nvrtc, folder.at, 0))) {
         str_fini(&folder);
         return;
     }
-    for (size_t i = 0; i < missing->len; i++)
-        if (!exists_below(folder.at, "", missing->at[i]) &&
-            !exists_below(folder.at, "cccl/", missing->at[i]))
-            missing->at[left++] = missing->at[i];
-    if (left < missing->len)
+    take_off(missing, folder.at);
+    if (missing->len && has_changed(folder.at) && unpack_again(r, folder.at))
+        take_off(missing, folder.at);
+    if (missing->len < before)
         r->bundle = folder;
     else
         str_fini(&folder);
-    missing->len = left;
 }
 
 bool headers_repair(struct request *r)
 {
-    if (!r->bundle.len || !has_changed(r->bundle.at))
-        return false;
-    core_log(RUNCU_LOG_WARNING, "compile",
-             "NVRTC's headers in %s were damaged and are unpacked anew", r->bundle.at);
-    return install(r->nvrtc, r->bundle.at, NVRTC_INSTALL_HEADERS_FORCE_OVERWRITE);
+    return r->bundle.len && has_changed(r->bundle.at) && unpack_again(r, r->bundle.at);
 }
 
 /* --- other places -------------------------------------------------------- */
