@@ -81,6 +81,8 @@
     X(fault_text_of_freed_memory)                \
     X(fault_text_of_a_constant)                  \
     X(fault_drops_queued_work)                   \
+    X(fault_with_many_threads_waiting)           \
+    X(free_waits_for_copies_of_other_contexts)   \
     X(binary_images_are_for_gpus)                \
     X(text_for_newer_devices_is_refused)         \
     X(too_much_static_shared_is_refused_at_load) \

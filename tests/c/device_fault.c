@@ -1,5 +1,8 @@
 /* Conformance: what a kernel's mistake does to its context, and on the CPU device what is said of
  * it. */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "device.h"
 
 /* Everything that follows in the context fails alike. */
@@ -165,4 +168,66 @@ void fault_drops_queued_work(void)
     OK(cu.cuCtxGetCurrent(&c));
     OK(cu.cuCtxDestroy(c));
     REQUIRE_INT(ran, ==, 0);
+}
+
+static void *waits_for_the_fault(void *arg)
+{
+    OK(cu.cuCtxSetCurrent(arg));
+    FAILS(cu.cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
+    return NULL;
+}
+
+/* Threads that look into a stopped launch one after another must not keep it from ending. */
+void fault_with_many_threads_waiting(void)
+{
+    enum { WAITING = 5 };
+    for (int round = 0; round < 20; round++) {
+        pthread_t t[WAITING];
+        CUcontext c = begin();
+        OK(launch(kernel("store_at"), 1000, 64, NULL, ARGS(64, 0)));
+        for (int i = 0; i < WAITING; i++)
+            REQUIRE(pthread_create(&t[i], NULL, waits_for_the_fault, c) == 0);
+        for (int i = 0; i < WAITING; i++)
+            pthread_join(t[i], NULL);
+        OK(cu.cuCtxDestroy(c));
+    }
+}
+
+struct freeing {
+    CUcontext context;
+    CUdeviceptr address;
+    atomic_bool done;
+};
+
+static void *frees(void *arg)
+{
+    struct freeing *f = arg;
+    OK(cu.cuCtxSetCurrent(f->context));
+    OK(cu.cuMemFree(f->address));
+    atomic_store(&f->done, true);
+    return NULL;
+}
+
+void free_waits_for_copies_of_other_contexts(void)
+{
+    struct freeing f = {.context = begin()};
+    pthread_t t;
+    CUstream s;
+    CUcontext other;
+    CUdeviceptr device;
+    f.address = words(1000, 77);
+    OK(cu.cuCtxCreate(&other, 0, 0));
+    CUdeviceptr p = words(1000, 0);
+    CUfunction wait = kernel("wait_flag");
+    volatile unsigned *go = flag(&device);
+    OK(cu.cuStreamCreate(&s, CU_STREAM_NON_BLOCKING));
+    OK(launch(wait, 1, 1, s, ARGS(device, p, 1)));
+    OK(cu.cuMemcpyDtoDAsync(p, f.address, 4000, s));
+    REQUIRE(pthread_create(&t, NULL, frees, &f) == 0);
+    sleep_ms(20);
+    REQUIRE(!atomic_load(&f.done));
+    *go = 1;
+    pthread_join(t, NULL);
+    OK(cu.cuStreamSynchronize(s));
+    REQUIRE_INT(word(p + 3996), ==, 77);
 }
