@@ -110,13 +110,44 @@ static uint32_t element_size(const struct simt_insn *in)
     return UINT32_C(1) << (in->x[3] & 3);
 }
 
-/* All lanes read the same place: shared memory or a parameter named directly. */
-NO_TSAN static enum simt_flow load_same(struct access *x, const uint32_t *slots)
+/* Do all lanes of a gang without gaps point at one place? Then that place. */
+static bool same_address(uint64_t *at, const struct access *x)
+{
+    const struct simt_gang *g = x->g;
+    const struct simt_insn *in = x->in;
+    uint64_t off = 0;
+    if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM) {
+        *at = uniform_address(x);
+        return true;
+    }
+    if (!g->run->whole || in->x[0] == SIMT_AT_LOCAL || in->x[1] == PTX_LOCAL)
+        return false;
+    const uint64_t *wide = SIMT_LANES(g, uint64_t, in->a);
+    const uint32_t *narrow = SIMT_LANES(g, uint32_t, in->a);
+    size_t lanes = g->lanes;
+    if (in->x[0] == SIMT_AT_64) {
+        *at = wide[0] + (uint64_t) in->imm;
+        if (wide[lanes - 1] != wide[0])
+            return false;
+        for (size_t i = 0; i < lanes; i++)
+            off |= wide[i] ^ wide[0];
+        return !off;
+    }
+    *at = (uint32_t) (narrow[0] + (uint32_t) in->imm);
+    if (narrow[lanes - 1] != narrow[0])
+        return false;
+    for (size_t i = 0; i < lanes; i++)
+        off |= narrow[i] ^ narrow[0];
+    return !off;
+}
+
+/* All lanes read the same place, if they may: no lane's local memory is another's. */
+NO_TSAN static bool load_same(struct access *x, const uint32_t *slots)
 {
     struct simt_gang *g = x->g;
-    uint64_t at = uniform_address(x);
-    if (!lane_may(x, at, simt_first_lane(g)))
-        return simt_refuse(x, at, simt_first_lane(g));
+    uint64_t at;
+    if (!same_address(&at, x) || at & (x->width - 1) || !reach(x, at, x->width))
+        return false;
     for (uint32_t k = 0; k < x->in->x[2]; k++) {
         uint8_t *d = SIMT_LANES(g, uint8_t, slots[k]);
 #define ELEMENT(bytes, sign, wide) \
@@ -124,7 +155,7 @@ NO_TSAN static enum simt_flow load_same(struct access *x, const uint32_t *slots)
         BY_ELEMENT(x->in->x[3], ELEMENT)
 #undef ELEMENT
     }
-    return SIMT_NEXT;
+    return true;
 }
 
 NO_TSAN enum simt_flow SIMT_X(LDV)(struct simt_gang *g, const struct simt_insn *in)
@@ -134,8 +165,8 @@ NO_TSAN enum simt_flow SIMT_X(LDV)(struct simt_gang *g, const struct simt_insn *
     const uint32_t *slots = g->block->grid->code->lists + in->e;
     uint32_t size = element_size(in);
     access_begin(&x, g, in, size * in->x[2], false);
-    if (in->x[0] == SIMT_AT_SHARED || in->x[0] == SIMT_AT_PARAM)
-        return load_same(&x, slots);
+    if (load_same(&x, slots))
+        return SIMT_NEXT;
     for (uint32_t lane = 0; lane < g->lanes; lane += CHUNK) {
         enum ready ready = chunk_begin(&c, &x, lane);
         if (ready == REFUSED)
