@@ -501,6 +501,28 @@ static void every_pattern_of_addresses(void)
     }
 }
 
+/* All lanes read one vector, then each its own, then one that is not aligned. */
+static void vectors_are_broadcast(void)
+{
+    struct rig r;
+    rig_load(
+        &r,
+        HEAD KERNEL(
+            "ld.global.v4.u32 {%r6, %r7, %r8, %r9}, [%rd2+16]; add.u32 %r6, %r6, %r9;\n"
+            "and.b32 %r10, %r2, 3; mul.wide.u32 %rd5, %r10, 8; add.s64 %rd6, %rd2, %rd5;\n"
+            "ld.global.v2.u32 {%r7, %r8}, [%rd6]; add.u32 %r6, %r6, %r8; st.global.u32 [%rd4], "
+            "%r6;\n"
+            "setp.eq.u32 %p1, %r1, 0; @%p1 ret; ld.global.v4.u32 {%r6, %r7, %r8, %r9}, [%rd2+8];"));
+    for (uint32_t i = 0; i < 16; i++)
+        r.p1[i] = 100 + i;
+    REQUIRE(rig_run(&r, 1, 64) == 0);
+    for (uint32_t i = 0; i < 64; i++)
+        REQUIRE(r.p0[i] == 104 + 107 + 101 + 2 * (i & 3));
+    r.n = 1;
+    REQUIRE(rig_run(&r, 1, 64) == 716 && r.fault.thread[0] == 0);
+    rig_free(&r);
+}
+
 /* One address register and many offsets; in between the register changes, lanes drop out, and the
  * last offset is too far. */
 static void loads_share_a_look_at_their_addresses(void)
@@ -837,6 +859,7 @@ int main(void)
     RUN(budgets_are_kept);
     RUN(narrow_and_vector_accesses);
     RUN(every_pattern_of_addresses);
+    RUN(vectors_are_broadcast);
     RUN(loads_share_a_look_at_their_addresses);
     RUN(local_memory_is_each_lanes_own);
     RUN(parameters_have_addresses);
