@@ -81,8 +81,10 @@ setup_build() {
 setup_c() {
     [ -f build/c/build.ninja ] || {
         rm -rf build/c
+        abi=auto
+        command -v c++ >/dev/null 2>&1 && abi=enabled
         meson setup build/c --prefix "$PREFIX" --libdir lib -Dpython=disabled \
-            -Dabi_headers=enabled >build/c.log 2>&1 || { cat build/c.log >&2; exit 1; }
+            -Dabi_headers=$abi >build/c.log 2>&1 || { cat build/c.log >&2; exit 1; }
     }
     ninja -C build/c >build/c.log 2>&1 || { tail -n 60 build/c.log >&2; exit 1; }
 }
