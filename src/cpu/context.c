@@ -359,7 +359,7 @@ CUresult cpu_cuCtxSynchronize(void)
 {
     struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
-    return code ? code : cpu_leave(cpu_wait_idle(c));
+    return code ? code : cpu_leave(cpu_wait_prior(c));
 }
 
 /* ---- settings ---- */

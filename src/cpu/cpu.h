@@ -167,6 +167,7 @@ struct cpu_context {
     bool destroyed;
     unsigned retained; /* of the primary one */
     unsigned waiting;  /* threads inside cpu_wait for it */
+    unsigned holds;    /* none of its launches begins */
     int cache_config;
     size_t limits[CPU_LIMITS];
     struct simt_space *space;
@@ -295,6 +296,11 @@ void cpu_ready_rotate(struct cpu_op *op);
 bool cpu_stream_idle(const struct cpu_stream *s, uint64_t serial);
 /* Is all work of the context done, and nothing of another context's in its memory? */
 bool cpu_quiet(const struct cpu_context *c);
+/* May the range of the context's memory be freed? No launch of the context runs, and nobody copies
+ * there. */
+bool cpu_unused(const struct cpu_context *c, uint64_t base, size_t size);
+/* The range goes: copies that were given while somebody waited to free it do nothing. */
+void cpu_forget_range(struct cpu_context *c, uint64_t base, size_t size);
 /* A context's first fault: its queues are emptied. */
 void cpu_fault(struct cpu_context *c, CUresult code, const char *text);
 
@@ -312,8 +318,12 @@ void cpu_notice(const struct cpu_op *op);
  * holds then, too). `first`: the stream whose work helps most. */
 CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(void *arg),
                   void *arg);
-/* All work of the context; besides, what others do in its memory; all work of all contexts. */
-CUresult cpu_wait_idle(struct cpu_context *c);
+/* All work that the context has been given so far. */
+CUresult cpu_wait_prior(struct cpu_context *c);
+/* Likewise, and then until no launch runs and no copy uses the range: meanwhile no launch of the
+ * context begins, so that others who keep it busy cannot keep this thread waiting. */
+CUresult cpu_wait_unused(struct cpu_context *c, uint64_t base, size_t size);
+/* Until the context has no work, and others have none in its memory; until no context has any. */
 CUresult cpu_wait_quiet(struct cpu_context *c);
 CUresult cpu_wait_all(void);
 /* Stops the launches of the context, or of all (NULL), that run or wait to. Drops the lock

@@ -116,6 +116,57 @@ bool cpu_quiet(const struct cpu_context *c)
     return !c->pending;
 }
 
+static bool overlaps(uint64_t a, size_t a_size, uint64_t b, size_t b_size)
+{
+    return a < b + b_size && b < a + a_size;
+}
+
+/* Does a copy or a set, begun or not, use the memory? */
+static bool uses(const struct cpu_op *op, uint64_t base, size_t size)
+{
+    const struct cpu_fill *f = &op->u.fill;
+    const struct cpu_copy *c = &op->u.copy;
+    if (op->kind == CPU_FILL)
+        return f->rows &&
+               overlaps(f->to, (f->rows - 1) * f->pitch + f->count * f->width, base, size);
+    return op->kind == CPU_COPY && (overlaps((uintptr_t) c->to, c->bytes, base, size) ||
+                                    overlaps((uintptr_t) c->from, c->bytes, base, size));
+}
+
+/* In the way of freeing the range of context `c`: launches of it that run, copies of it that run,
+ * and copies of others. */
+static bool is_in_the_way(const struct cpu_op *op, const struct cpu_context *c, uint64_t base,
+                          size_t size)
+{
+    if (op->stream->context != c)
+        return uses(op, base, size);
+    return op->kind == CPU_LAUNCH ? op->users || op->u.k.grid : op->users && uses(op, base, size);
+}
+
+bool cpu_unused(const struct cpu_context *c, uint64_t base, size_t size)
+{
+    for (const struct cpu_context *each = cpu.contexts; each; each = each->next)
+        for (const struct cpu_stream *s = each->streams; s; s = s->next)
+            for (const struct cpu_op *op = s->head; op; op = op->next)
+                if (is_in_the_way(op, c, base, size))
+                    return false;
+    return true;
+}
+
+void cpu_forget_range(struct cpu_context *c, uint64_t base, size_t size)
+{
+    for (struct cpu_stream *s = c->streams; s; s = s->next) {
+        for (struct cpu_op *op = s->head; op; op = op->next) {
+            if (!uses(op, base, size))
+                continue;
+            if (op->kind == CPU_COPY)
+                op->u.copy.bytes = 0;
+            else
+                op->u.fill.rows = 0;
+        }
+    }
+}
+
 /* ---- completion ---- */
 
 static void set_mark(struct cpu_mark *m)

@@ -41,6 +41,8 @@ static bool is_useful(const struct cpu_op *op, const struct cpu_thread *waiter, 
     }
     if (op->users && (cpu.running >= cpu.device.threads || op->cancelled))
         return false;
+    if (!op->users && !op->u.k.grid && op->stream->context->holds)
+        return false;
     if (!op->users)
         return cpu.running < cpu.device.threads;
     /* Not while another thread has just found nothing to do: a launch that was stopped ends when
@@ -328,15 +330,57 @@ CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(
     return cpu.stop ? CUDA_ERROR_DEINITIALIZED : code;
 }
 
+struct until {
+    const struct cpu_context *context;
+    uint64_t serial;
+};
+
+static bool is_past(void *arg)
+{
+    const struct until *u = arg;
+    for (const struct cpu_stream *s = u->context->streams; s; s = s->next)
+        if (s->head && s->head->serial < u->serial)
+            return false;
+    return true;
+}
+
+CUresult cpu_wait_prior(struct cpu_context *c)
+{
+    struct until u = {c, cpu.serials + 1};
+    return cpu_wait(c, NULL, is_past, &u);
+}
+
+struct range {
+    const struct cpu_context *context;
+    uint64_t base;
+    size_t size;
+};
+
+static bool is_unused(void *arg)
+{
+    const struct range *r = arg;
+    return r->context->destroyed || cpu_unused(r->context, r->base, r->size);
+}
+
+CUresult cpu_wait_unused(struct cpu_context *c, uint64_t base, size_t size)
+{
+    struct range r = {c, base, size};
+    CUresult code = cpu_wait_prior(c);
+    if (code || is_unused(&r))
+        return code;
+    c->holds++;
+    code = cpu_wait(c, NULL, is_unused, &r);
+    if (code != CUDA_ERROR_CONTEXT_IS_DESTROYED)
+        c->holds--;
+    if (cpu.ready)
+        wake(cpu.device.threads);
+    return code;
+}
+
 static bool is_idle(void *arg)
 {
     const struct cpu_context *c = arg;
     return !c->pending;
-}
-
-CUresult cpu_wait_idle(struct cpu_context *c)
-{
-    return cpu_wait(c, NULL, is_idle, c);
 }
 
 static bool is_quiet(void *arg)
@@ -357,7 +401,7 @@ CUresult cpu_wait_all(void)
             c = c->next;
             continue;
         }
-        CUresult code = cpu_wait_idle(c);
+        CUresult code = cpu_wait(c, NULL, is_idle, c);
         if (code == CUDA_ERROR_LAUNCH_TIMEOUT || cpu.stop)
             return code;
         c = cpu.contexts; /* the list may have changed meanwhile */

@@ -69,6 +69,7 @@
     X(events_are_checked)                        \
     X(event_waits_for_what_it_recorded_last)     \
     X(threads_at_once)                           \
+    X(busy_context_lets_others_wait_and_free)    \
     X(illegal_address_sticks)                    \
     X(misaligned_address_sticks)                 \
     X(trap_sticks)                               \

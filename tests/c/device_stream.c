@@ -404,3 +404,49 @@ void threads_at_once(void)
         pthread_join(t[i], NULL);
     OK(cu.cuCtxSynchronize());
 }
+
+/* ---- a context that is never idle ---- */
+
+struct busy {
+    CUcontext context;
+    CUfunction function;
+    CUdeviceptr memory;
+    atomic_bool stop;
+};
+
+/* Two streams, each kept filled: one of them always has work. */
+static void *keeps_busy(void *arg)
+{
+    struct busy *b = arg;
+    CUstream s[2];
+    CUevent e[2];
+    OK(cu.cuCtxSetCurrent(b->context));
+    for (int i = 0; i < 2; i++) {
+        OK(cu.cuStreamCreate(&s[i], CU_STREAM_NON_BLOCKING));
+        OK(cu.cuEventCreate(&e[i], CU_EVENT_DISABLE_TIMING));
+    }
+    for (int i = 0; !atomic_load(&b->stop); i ^= 1) {
+        OK(launch(b->function, 1, 32, s[i], ARGS(b->memory, 200000, 0)));
+        OK(cu.cuEventRecord(e[i], s[i]));
+        OK(cu.cuEventSynchronize(e[i ^ 1]));
+    }
+    return NULL;
+}
+
+void busy_context_lets_others_wait_and_free(void)
+{
+    struct busy b = {.context = begin()};
+    pthread_t t;
+    b.function = kernel("slow");
+    b.memory = words(1, 0);
+    warm_up(b.function, ARGS(b.memory, 1, 0));
+    REQUIRE(pthread_create(&t, NULL, keeps_busy, &b) == 0);
+    for (int i = 0; i < 20; i++) {
+        CUdeviceptr p = words(1000, (unsigned) i);
+        OK(cu.cuCtxSynchronize());
+        REQUIRE_INT(word(p), ==, i);
+        OK(cu.cuMemFree(p));
+    }
+    atomic_store(&b.stop, true);
+    pthread_join(t, NULL);
+}
