@@ -442,6 +442,7 @@ void busy_context_lets_others_wait_and_free(void)
     warm_up(b.function, ARGS(b.memory, 1, 0));
     REQUIRE(pthread_create(&t, NULL, keeps_busy, &b) == 0);
     for (int i = 0; i < 20; i++) {
+        sleep_ms(2);
         CUdeviceptr p = words(1000, (unsigned) i);
         OK(cu.cuCtxSynchronize());
         REQUIRE_INT(word(p), ==, i);
