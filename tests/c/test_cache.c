@@ -361,7 +361,7 @@ static void abandoned_files_are_swept(void)
 {
     struct stat st;
     use_folder("swept");
-    setenv("RUNCU_CACHE_SIZE", "16K", 1); /* an entry is more than a 64th of it: swept for certain */
+    setenv("RUNCU_CACHE_SIZE", "16K", 1); /* an entry is more than a 64th: swept for certain */
     rig_write("swept/abc.rcu.12.0.tmp", "half");
     rig_write("swept/new.rcu.12.0.tmp", "half");
     rig_write("swept/notes.txt", "the user's own");
