@@ -111,6 +111,11 @@ def _run_found(spec: Any) -> None:
 def _run_command(command: str) -> None:
     sys.argv[0] = '-c'
     _set_path('')
+    if sys.version_info >= (3, 13):  # from then on Python shows the lines of -c in tracebacks
+        import linecache
+
+        lines = command.splitlines(keepends=True)
+        linecache.cache['<string>'] = (len(command), None, lines, '<string>')
     _run(_compile(command, '<string>'), _new_main())
 
 
