@@ -252,7 +252,8 @@ def test_threads_share_a_pool(pool):
     for thread in threads:
         thread.join()
     assert not failures
-    assert pool.active_blocks == 0 and pool.held_blocks <= 4
+    # One a thread, and the four that may wait for another thread's work in the default stream.
+    assert pool.active_blocks == 0 and pool.held_blocks <= 4 + 4
 
 
 def test_subclasses_and_weak_references(device):
