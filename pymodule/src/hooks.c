@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct message {
@@ -25,6 +26,8 @@ static struct {
     size_t output_len, output_capacity;
     bool is_direct; /* the interpreter is gone or going */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &queue.first};
+
+static atomic_uint tellers; /* threads that are writing to sys.stdout */
 
 atomic_bool bind_has_news;
 atomic_bool bind_fault_told;
@@ -187,28 +190,32 @@ static int tell_messages(bind_state *state)
     return status;
 }
 
+static int tell_output(void)
+{
+    PyObject *text = take_output();
+    if (!text)
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *out = PySys_GetObject("stdout"); /* borrowed */
+    PyObject *done = NULL;
+    Py_XINCREF(out);
+    if (out && out != Py_None)
+        done = PyObject_CallMethod(out, "write", "O", text);
+    bool is_lost = out && out != Py_None && !done;
+    Py_XDECREF(done);
+    Py_XDECREF(out);
+    Py_DECREF(text);
+    return is_lost ? -1 : 0;
+}
+
 int bind_tell_news(bind_state *state)
 {
     atomic_store(&bind_has_news, false);
     if (PyErr_Occurred())
         return -1;
-    PyObject *text = take_output();
-    if (!text && PyErr_Occurred())
-        return -1;
-    if (text) {
-        PyObject *out = PySys_GetObject("stdout"); /* borrowed */
-        PyObject *done = NULL;
-        Py_XINCREF(out);
-        if (out && out != Py_None)
-            done = PyObject_CallMethod(out, "write", "O", text);
-        bool is_lost = out && out != Py_None && !done;
-        Py_XDECREF(done);
-        Py_XDECREF(out);
-        Py_DECREF(text);
-        if (is_lost)
-            return -1;
-    }
-    return tell_messages(state);
+    atomic_fetch_add(&tellers, 1);
+    int status = tell_output();
+    atomic_fetch_sub(&tellers, 1);
+    return status ? status : tell_messages(state);
 }
 
 void bind_put_aside(struct bind_quiet *out)
@@ -275,12 +282,23 @@ int bind_hooks_install(bind_state *state)
     return bind_check(state, status);
 }
 
+/* A daemon thread that the end of the interpreter finds inside sys.stdout keeps its lock for ever,
+ * and Python aborts when it flushes: such threads get two seconds to finish. */
+static void wait_for_tellers(void)
+{
+    Py_BEGIN_ALLOW_THREADS
+    for (int i = 0; i < 2000 && atomic_load(&tellers); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    Py_END_ALLOW_THREADS
+}
+
 void bind_hooks_end(bind_state *state)
 {
     runcu_set_interrupt(NULL, NULL);
-    if (bind_tell_news(state) != 0)
-        PyErr_WriteUnraisable(NULL);
     pthread_mutex_lock(&queue.lock);
     queue.is_direct = true;
     pthread_mutex_unlock(&queue.lock);
+    if (bind_tell_news(state) != 0)
+        PyErr_WriteUnraisable(NULL);
+    wait_for_tellers();
 }
