@@ -11,18 +11,36 @@ import numpy as np
 
 from . import driver
 from ._core import DeviceMemoryPool, HostMemoryPool, PooledDeviceAllocation, PooledHostAllocation
+from ._dtypes import (
+    Argument,
+    ScalarArg,
+    VectorArg,
+    dtype_to_ctype,
+    get_arg_type,
+    get_or_register_dtype,
+    parse_c_arg,
+    register_dtype,
+)
 
 __all__ = [
+    'Argument',
     'DeviceMemoryPool',
     'PageLockedAllocator',
     'PageLockedMemoryPool',
     'PooledDeviceAllocation',
     'PooledHostAllocation',
+    'ScalarArg',
+    'VectorArg',
     'clear_context_caches',
     'context_dependent_memoize',
     'context_dependent_memoized_functions',
+    'dtype_to_ctype',
+    'get_arg_type',
     'get_default_device',
+    'get_or_register_dtype',
     'make_default_context',
+    'parse_c_arg',
+    'register_dtype',
 ]
 
 

@@ -89,6 +89,10 @@ def test_every_module_is_one_object_under_both_names(python):
         assert runcu.driver.__spec__.name == 'runcu.driver'
         import importlib
         assert importlib.import_module('pycuda.compiler') is runcu.compiler
+        from pycuda.compyte.array import c_contiguous_strides
+        import pycuda.compyte.dtypes as dtypes
+        assert dtypes is __import__('runcu.compyte.dtypes').compyte.dtypes
+        assert pycuda.compyte.dtypes is dtypes
         """
     )
 

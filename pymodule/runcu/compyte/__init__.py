@@ -1,0 +1,1 @@
+"""What PyCUDA shares with PyOpenCL: names of types (`dtypes`) and shapes (`array`)."""
