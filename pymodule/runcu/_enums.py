@@ -78,6 +78,9 @@ ctx_flags = _make(
     SCHED_MASK=7,
     MAP_HOST=8,
     LMEM_RESIZE_TO_MAX=16,
+    COREDUMP_ENABLE=32,
+    USER_COREDUMP_ENABLE=64,
+    SYNC_MEMOPS=128,
     FLAGS_MASK=0xFF,
 )
 event_flags = _make(
@@ -87,6 +90,12 @@ event_flags = _make(
     BLOCKING_SYNC=1,
     DISABLE_TIMING=2,
     INTERPROCESS=4,
+)
+stream_flags = _make(
+    'stream_flags',
+    'What a stream waits for.',
+    DEFAULT=0,
+    NON_BLOCKING=1,
 )
 limit = _make(
     'limit',
@@ -98,6 +107,10 @@ limit = _make(
     DEV_RUNTIME_PENDING_LAUNCH_COUNT=4,
     MAX_L2_FETCH_GRANULARITY=5,
     PERSISTING_L2_CACHE_SIZE=6,
+    SHMEM_SIZE=7,
+    CIG_ENABLED=8,
+    CIG_SHMEM_FALLBACK_ENABLED=9,
+    PER_BLOCK_MEMORY_SIZE=10,
 )
 func_cache = _make(
     'func_cache',
@@ -121,7 +134,119 @@ host_alloc_flags = _make(
     DEVICEMAP=2,
     WRITECOMBINED=4,
 )
+mem_host_register_flags = _make(
+    'mem_host_register_flags',
+    'What host memory offers once it is registered.',
+    PORTABLE=1,
+    DEVICEMAP=2,
+    IOMEMORY=4,
+    READ_ONLY=8,
+)
+mem_attach_flags = _make(
+    'mem_attach_flags',
+    'Who may use managed memory.',
+    GLOBAL=1,
+    HOST=2,
+    SINGLE=4,
+)
+ipc_mem_flags = _make(
+    'ipc_mem_flags',
+    'How memory of another process is opened.',
+    LAZY_ENABLE_PEER_ACCESS=1,
+)
 memory_type = _make('memory_type', 'Where memory is.', HOST=1, DEVICE=2, ARRAY=3, UNIFIED=4)
+pointer_attribute = _make(
+    'pointer_attribute',
+    'What can be asked of an address.',
+    CONTEXT=1,
+    MEMORY_TYPE=2,
+    DEVICE_POINTER=3,
+    HOST_POINTER=4,
+    P2P_TOKENS=5,
+    SYNC_MEMOPS=6,
+    BUFFER_ID=7,
+    IS_MANAGED=8,
+    DEVICE_ORDINAL=9,
+    IS_LEGACY_CUDA_IPC_CAPABLE=10,
+    RANGE_START_ADDR=11,
+    RANGE_SIZE=12,
+    MAPPED=13,
+    ALLOWED_HANDLE_TYPES=14,
+    IS_GPU_DIRECT_RDMA_CAPABLE=15,
+    ACCESS_FLAGS=16,
+    MEMPOOL_HANDLE=17,
+    MAPPING_SIZE=18,
+    MAPPING_BASE_ADDR=19,
+    MEMORY_BLOCK_ID=20,
+    IS_HW_DECOMPRESS_CAPABLE=21,
+    LOCALITY_DOMAIN_ORDINAL=22,
+)
+array_format = _make(
+    'array_format',
+    'What the elements of an array are.',
+    UNSIGNED_INT8=1,
+    UNSIGNED_INT16=2,
+    UNSIGNED_INT32=3,
+    SIGNED_INT8=8,
+    SIGNED_INT16=9,
+    SIGNED_INT32=10,
+    HALF=16,
+    FLOAT=32,
+)
+array3d_flags = make(
+    'array3d_flags',
+    [
+        ('ARRAY3D_2DARRAY', 1),
+        ('ARRAY3D_LAYERED', 1),
+        ('ARRAY3D_SURFACE_LDST', 2),
+        ('ARRAY3D_CUBEMAP', 4),
+        ('ARRAY3D_TEXTURE_GATHER', 8),
+        ('ARRAY3D_DEPTH_TEXTURE', 16),
+        ('ARRAY3D_COLOR_ATTACHMENT', 32),
+        ('ARRAY3D_SPARSE', 64),
+        ('ARRAY3D_DEFERRED_MAPPING', 128),
+        ('2DARRAY', 1),
+        ('LAYERED', 1),
+        ('SURFACE_LDST', 2),
+        ('CUBEMAP', 4),
+        ('TEXTURE_GATHER', 8),
+    ],
+    'What an array is for.',
+)
+address_mode = _make(
+    'address_mode',
+    'What a texture gives beyond its edge.',
+    WRAP=0,
+    CLAMP=1,
+    MIRROR=2,
+    BORDER=3,
+)
+filter_mode = _make('filter_mode', 'How a texture is read between texels.', POINT=0, LINEAR=1)
+array_cubemap_face = _make(
+    'array_cubemap_face',
+    "The layers of a cube map's array.",
+    POSITIVE_X=0,
+    NEGATIVE_X=1,
+    POSITIVE_Y=2,
+    NEGATIVE_Y=3,
+    POSITIVE_Z=4,
+    NEGATIVE_Z=5,
+)
+graphics_register_flags = _make(
+    'graphics_register_flags',
+    'What is done with a resource of a graphics library.',
+    NONE=0,
+    READ_ONLY=1,
+    WRITE_DISCARD=2,
+    SURFACE_LDST=4,
+    TEXTURE_GATHER=8,
+)
+profiler_output_mode = _make(
+    'profiler_output_mode',
+    'How the profiler that CUDA 12 removed wrote its results.',
+    KEY_VALUE_PAIR=0,
+    CSV=1,
+)
 jit_option = _make(
     'jit_option',
     "Options of the driver's assembler.",
@@ -136,6 +261,31 @@ jit_option = _make(
     TARGET_FROM_CUCONTEXT=8,
     TARGET=9,
     FALLBACK_STRATEGY=10,
+    GENERATE_DEBUG_INFO=11,
+    LOG_VERBOSE=12,
+    GENERATE_LINE_INFO=13,
+    CACHE_MODE=14,
+    NEW_SM3X_OPT=15,
+    FAST_COMPILE=16,
+    GLOBAL_SYMBOL_NAMES=17,
+    GLOBAL_SYMBOL_ADDRESSES=18,
+    GLOBAL_SYMBOL_COUNT=19,
+    LTO=20,
+    FTZ=21,
+    PREC_DIV=22,
+    PREC_SQRT=23,
+    FMA=24,
+    REFERENCED_KERNEL_NAMES=25,
+    REFERENCED_KERNEL_COUNT=26,
+    REFERENCED_VARIABLE_NAMES=27,
+    REFERENCED_VARIABLE_COUNT=28,
+    OPTIMIZE_UNUSED_DEVICE_VARIABLES=29,
+    POSITION_INDEPENDENT_CODE=30,
+    MIN_CTA_PER_SM=31,
+    MAX_THREADS_PER_BLOCK=32,
+    OVERRIDE_DIRECTIVE_VALUES=33,
+    SPLIT_COMPILE=34,
+    BINARY_LOADER_THREAD_COUNT=35,
 )
 jit_fallback = _make(
     'jit_fallback',
@@ -143,3 +293,25 @@ jit_fallback = _make(
     PREFER_PTX=0,
     PREFER_BINARY=1,
 )
+jit_input_type = _make(
+    'jit_input_type',
+    'What a linker is given.',
+    CUBIN=0,
+    PTX=1,
+    FATBINARY=2,
+    OBJECT=3,
+    LIBRARY=4,
+    NVVM=5,
+)
+
+
+def _targets() -> list[tuple[str, int]]:
+    """Names and numbers of architectures: A says of just this one, F of its family."""
+    known = (30, 32, 35, 37, 50, 52, 53, 60, 61, 62, 70, 72, 75, 80, 86, 87, 89)
+    found = [(f'COMPUTE_{n}', n) for n in (*known, 90, 100, 103, 107, 110, 120, 121)]
+    own = [(f'COMPUTE_{n}A', n | 1 << 16) for n in (90, 100, 103, 107, 110, 120, 121)]
+    family = [(f'COMPUTE_{n}F', n | 1 << 17) for n in (100, 103, 107, 110, 120, 121)]
+    return found + own + family
+
+
+jit_target = make('jit_target', _targets(), 'Architectures that the assembler can be asked for.')

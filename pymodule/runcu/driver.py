@@ -56,17 +56,31 @@ from ._core import (
 )
 from ._enums import (
     Enum,
+    address_mode,
+    array3d_flags,
+    array_cubemap_face,
+    array_format,
     compute_mode,
     ctx_flags,
     event_flags,
+    filter_mode,
     func_cache,
+    graphics_register_flags,
     host_alloc_flags,
+    ipc_mem_flags,
     jit_fallback,
+    jit_input_type,
     jit_option,
+    jit_target,
     limit,
     make,
+    mem_attach_flags,
+    mem_host_register_flags,
     memory_type,
+    pointer_attribute,
+    profiler_output_mode,
     shared_config,
+    stream_flags,
 )
 from ._errors import (
     ArgumentError,
@@ -103,28 +117,40 @@ __all__ = [
     'PointerHolderBase',
     'RuntimeError',
     'Stream',
+    'address_mode',
+    'array3d_flags',
+    'array_cubemap_face',
+    'array_format',
     'compute_mode',
     'ctx_flags',
     'device',
     'device_attribute',
     'devices',
     'event_flags',
+    'filter_mode',
     'from_device',
     'from_device_like',
     'func_cache',
     'function_attribute',
     'get_driver_version',
     'get_version',
+    'graphics_register_flags',
     'have_gl_ext',
     'host_alloc_flags',
     'init',
+    'initialize_profiler',
+    'ipc_mem_flags',
     'jit_fallback',
+    'jit_input_type',
     'jit_option',
+    'jit_target',
     'limit',
     'mem_alloc',
     'mem_alloc_like',
+    'mem_attach_flags',
     'mem_get_address_range',
     'mem_get_info',
+    'mem_host_register_flags',
     'memcpy_dtod',
     'memcpy_dtod_async',
     'memcpy_dtoh',
@@ -132,27 +158,30 @@ __all__ = [
     'memcpy_htod',
     'memcpy_htod_async',
     'memory_type',
-    'memset_d16',
-    'memset_d16_async',
+    'memset_d2d8',
+    'memset_d2d8_async',
     'memset_d2d16',
     'memset_d2d16_async',
     'memset_d2d32',
     'memset_d2d32_async',
-    'memset_d2d8',
-    'memset_d2d8_async',
-    'memset_d32',
-    'memset_d32_async',
     'memset_d8',
     'memset_d8_async',
+    'memset_d16',
+    'memset_d16_async',
+    'memset_d32',
+    'memset_d32_async',
     'module_from_buffer',
     'module_from_file',
     'pagelocked_empty',
     'pagelocked_empty_like',
     'pagelocked_zeros',
     'pagelocked_zeros_like',
+    'pointer_attribute',
+    'profiler_output_mode',
     'shared_config',
     'start_profiler',
     'stop_profiler',
+    'stream_flags',
     'to_device',
 ]
 
@@ -163,7 +192,12 @@ device_attribute = make(
 )
 function_attribute = make(
     'function_attribute',
-    _core.function_attribute_rows(),
+    [
+        *_core.function_attribute_rows(),
+        ('DEVICE_NODE_UPDATE_SUPPORTED', 16),
+        ('SHARED_MEMORY_MODE', 17),
+        ('MAX', 18),
+    ],
     'What can be asked of a kernel; in lower case the names are attributes of it.',
 )
 PagelockedHostAllocation = HostAllocation
@@ -177,6 +211,23 @@ def get_version() -> tuple[int, int, int]:
 def have_gl_ext() -> bool:
     """False: there are no functions that share memory with OpenGL."""
     return False
+
+
+def initialize_profiler(config_file: str, output_file: str, output_mode: int) -> None:
+    """Raises LogicError: CUDA 12 removed the profiler inside the driver.
+
+    Nsight Compute and Nsight Systems are what measures today; `start_profiler` and `stop_profiler`
+    say to them which part of a program counts.
+    """
+    profiler_output_mode(output_mode)
+    error = LogicError(
+        'cuProfilerInitialize failed: operation not supported - CUDA 12 removed the profiler that '
+        'it configured: run the program under ncu or nsys, for which start_profiler() and '
+        'stop_profiler() choose a part of it'
+    )
+    error.code, error.name = 801, 'CUDA_ERROR_NOT_SUPPORTED'
+    error.routine = 'cuProfilerInitialize'
+    raise error
 
 
 # --- devices --------------------------------------------------------------------------------------
