@@ -354,10 +354,10 @@ MODULES = {
 # What is still to come.
 LATER = re.compile(
     r'driver\.(Context\.\w+_peer|Event\.\w*ipc|mem_alloc_pitch|mem_get_ipc|IPCMem|memset_d'
-    r'|memcpy_peer|(py_)?memcpy_(dtoa|atod|atoa|htoa|atoh)|Memcpy[23]D|(aligned|managed)_|register_host|Aligned|Managed'
-    r'|RegisteredHost|Function\.(set_shared|param_set)|Linker|Array|Texture|Surface|\w+_array'
-    r'|\w+_to_array|bind_array|matrix_to|dtype_to_array|TRS|TR_|set_debugging|CUDA_DEBUG|initialize_prof'
-    r'|DeviceMemoryPool|PageLocked|Pooled)'
+    r'|memcpy_peer|(py_)?memcpy_(dtoa|atod|atoa|htoa|atoh)|Memcpy[23]D|(aligned|managed)_'
+    r'|register_host|Aligned|Managed|RegisteredHost|Function\.(set_shared|param_set)|Linker|Array'
+    r'|Texture|Surface|\w+_array|\w+_to_array|bind_array|matrix_to|dtype_to_array|TRS|TR_'
+    r'|set_debugging|CUDA_DEBUG|DeviceMemoryPool|PageLocked|Pooled)'
     r'|tools\.(Debug|DeviceData|Occ|mark|init_cuda|bitlog2)|characterize'
 )
 ROWS = [(module, row) for module, rows in MODULES.items() for row in rows.split('\n') if row]
