@@ -167,7 +167,6 @@ struct cpu_context {
     bool destroyed;
     unsigned retained; /* of the primary one */
     unsigned waiting;  /* threads inside cpu_wait for it */
-    unsigned holds;    /* none of its launches begins */
     int cache_config;
     size_t limits[CPU_LIMITS];
     struct simt_space *space;
@@ -296,11 +295,10 @@ void cpu_ready_rotate(struct cpu_op *op);
 bool cpu_stream_idle(const struct cpu_stream *s, uint64_t serial);
 /* Is all work of the context done, and nothing of another context's in its memory? */
 bool cpu_quiet(const struct cpu_context *c);
-/* May the range of the context's memory be freed? No launch of the context runs, and nobody copies
- * there. */
-bool cpu_unused(const struct cpu_context *c, uint64_t base, size_t size);
-/* The range goes: copies that were given while somebody waited to free it do nothing. */
-void cpu_forget_range(struct cpu_context *c, uint64_t base, size_t size);
+/* Has no context a copy or a set in the range that was given before `serial`, nor one that runs? */
+bool cpu_range_idle(uint64_t base, size_t size, uint64_t serial);
+/* The range has gone: copies and sets there that have not begun do nothing. */
+void cpu_forget_range(uint64_t base, size_t size);
 /* A context's first fault: its queues are emptied. */
 void cpu_fault(struct cpu_context *c, CUresult code, const char *text);
 
@@ -320,9 +318,8 @@ CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(
                   void *arg);
 /* All work that the context has been given so far. */
 CUresult cpu_wait_prior(struct cpu_context *c);
-/* Likewise, and then until no launch runs and no copy uses the range: meanwhile no launch of the
- * context begins, so that others who keep it busy cannot keep this thread waiting. */
-CUresult cpu_wait_unused(struct cpu_context *c, uint64_t base, size_t size);
+/* Likewise, and what other contexts have been given that copies there. */
+CUresult cpu_wait_range(struct cpu_context *c, uint64_t base, size_t size);
 /* Until the context has no work, and others have none in its memory; until no context has any. */
 CUresult cpu_wait_quiet(struct cpu_context *c);
 CUresult cpu_wait_all(void);

@@ -87,13 +87,13 @@ CUresult cpu_cuMemFree(CUdeviceptr address)
         return code ? code : cpu_leave(CUDA_SUCCESS);
     if (!(c = find_heap(c, address, &range)))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if ((code = cpu_wait_unused(c, range.base, range.size)))
+    if ((code = cpu_wait_range(c, range.base, range.size)))
         return cpu_leave(code);
     /* Another thread may have been quicker, and a new allocation may stand there. */
     uint64_t serial = range.serial;
     if (!(c = find_heap(NULL, address, &range)) || range.serial != serial)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    cpu_forget_range(c, range.base, range.size);
+    cpu_forget_range(range.base, range.size);
     simt_space_free(c->space, address);
     cpu.used -= ALIGN_UP(range.size, UNIT);
     c->used -= ALIGN_UP(range.size, UNIT);

@@ -133,38 +133,33 @@ static bool uses(const struct cpu_op *op, uint64_t base, size_t size)
                                     overlaps((uintptr_t) c->from, c->bytes, base, size));
 }
 
-/* In the way of freeing the range of context `c`: launches of it that run, copies of it that run,
- * and copies of others. */
-static bool is_in_the_way(const struct cpu_op *op, const struct cpu_context *c, uint64_t base,
-                          size_t size)
+bool cpu_range_idle(uint64_t base, size_t size, uint64_t serial)
 {
-    if (op->stream->context != c)
-        return uses(op, base, size);
-    return op->kind == CPU_LAUNCH ? op->users || op->u.k.grid : op->users && uses(op, base, size);
-}
-
-bool cpu_unused(const struct cpu_context *c, uint64_t base, size_t size)
-{
-    for (const struct cpu_context *each = cpu.contexts; each; each = each->next)
-        for (const struct cpu_stream *s = each->streams; s; s = s->next)
+    for (const struct cpu_context *c = cpu.contexts; c; c = c->next)
+        for (const struct cpu_stream *s = c->streams; s; s = s->next)
             for (const struct cpu_op *op = s->head; op; op = op->next)
-                if (is_in_the_way(op, c, base, size))
+                if ((op->users || op->serial < serial) && uses(op, base, size))
                     return false;
     return true;
 }
 
-void cpu_forget_range(struct cpu_context *c, uint64_t base, size_t size)
+static void forget_in_stream(struct cpu_stream *s, uint64_t base, size_t size)
 {
-    for (struct cpu_stream *s = c->streams; s; s = s->next) {
-        for (struct cpu_op *op = s->head; op; op = op->next) {
-            if (!uses(op, base, size))
-                continue;
-            if (op->kind == CPU_COPY)
-                op->u.copy.bytes = 0;
-            else
-                op->u.fill.rows = 0;
-        }
+    for (struct cpu_op *op = s->head; op; op = op->next) {
+        if (op->users || !uses(op, base, size))
+            continue;
+        if (op->kind == CPU_COPY)
+            op->u.copy.bytes = 0;
+        else
+            op->u.fill.rows = 0;
     }
+}
+
+void cpu_forget_range(uint64_t base, size_t size)
+{
+    for (struct cpu_context *c = cpu.contexts; c; c = c->next)
+        for (struct cpu_stream *s = c->streams; s; s = s->next)
+            forget_in_stream(s, base, size);
 }
 
 /* ---- completion ---- */

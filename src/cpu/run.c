@@ -41,8 +41,6 @@ static bool is_useful(const struct cpu_op *op, const struct cpu_thread *waiter, 
     }
     if (op->users && (cpu.running >= cpu.device.threads || op->cancelled))
         return false;
-    if (!op->users && !op->u.k.grid && op->stream->context->holds)
-        return false;
     if (!op->users)
         return cpu.running < cpu.device.threads;
     /* Not while another thread has just found nothing to do: a launch that was stopped ends when
@@ -352,29 +350,21 @@ CUresult cpu_wait_prior(struct cpu_context *c)
 
 struct range {
     const struct cpu_context *context;
-    uint64_t base;
+    uint64_t base, serial;
     size_t size;
 };
 
-static bool is_unused(void *arg)
+static bool is_range_idle(void *arg)
 {
     const struct range *r = arg;
-    return r->context->destroyed || cpu_unused(r->context, r->base, r->size);
+    return r->context->destroyed || cpu_range_idle(r->base, r->size, r->serial);
 }
 
-CUresult cpu_wait_unused(struct cpu_context *c, uint64_t base, size_t size)
+CUresult cpu_wait_range(struct cpu_context *c, uint64_t base, size_t size)
 {
-    struct range r = {c, base, size};
+    struct range r = {c, base, cpu.serials + 1, size};
     CUresult code = cpu_wait_prior(c);
-    if (code || is_unused(&r))
-        return code;
-    c->holds++;
-    code = cpu_wait(c, NULL, is_unused, &r);
-    if (code != CUDA_ERROR_CONTEXT_IS_DESTROYED)
-        c->holds--;
-    if (cpu.ready)
-        wake(cpu.device.threads);
-    return code;
+    return code ? code : cpu_wait(c, NULL, is_range_idle, &r);
 }
 
 static bool is_idle(void *arg)

@@ -202,7 +202,7 @@ int simt_grid_create(struct simt_grid **out, const struct simt_launch *launch, i
     g->suspended_end = &g->suspended;
     pthread_mutex_init(&g->lock, NULL);
     set_sizes(g, launch);
-    simt_space_enter(g->space);
+    g->epoch = simt_space_enter(g->space);
     if (g->cooperative) {
         *code = make_resident(g);
     } else if ((g->idle = simt_block_create(g))) {
@@ -236,7 +236,7 @@ void simt_grid_destroy(struct simt_grid **grid)
     alloc_free(g->printed);
     destroy_states(g->idle);
     destroy_states(g->suspended);
-    simt_space_leave(g->space);
+    simt_space_leave(g->space, g->epoch);
     if (g->workspace)
         simt_space_free(g->space, g->workspace);
     pthread_mutex_destroy(&g->lock);

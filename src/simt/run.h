@@ -101,6 +101,7 @@ struct simt_block {
 struct simt_grid {
     const struct simt_code *code;
     struct simt_space *space;
+    unsigned epoch; /* from entering it */
     const struct ptx_func *kernel;
     const struct ptx_module *ptx; /* of the kernel: names the source files of a fault */
     uint32_t dim[3], block_dim[3];

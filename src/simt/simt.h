@@ -39,8 +39,8 @@ void simt_space_destroy(struct simt_space **space);
 /* Zero-cost reservation of `size` > 0 bytes, 512-byte aligned, contents unspecified (zero pages in
  * practice). Returns 0, or -1 when memory is short. Limits by total size are the caller's. */
 int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out);
-/* Frees by base address. The caller has made sure that no grid runs. Returns -1 if `base` is no
- * live heap range. */
+/* Frees by base address: kernels find nothing there from now on; the memory itself is given back once
+ * the grids have ended that run now. Returns -1 if `base` is no live heap range. */
 int simt_space_free(struct simt_space *space, uint64_t base);
 /* Makes memory that somebody else owns accessible to kernels, and ends that. */
 int simt_space_map(struct simt_space *space, const struct simt_range *range);

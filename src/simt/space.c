@@ -45,12 +45,22 @@ struct pages {
     bool low;
 };
 
+/* What readers may still look at. There are two: readers that come now count in one of them, and
+ * what is freed now is kept there, until those of the other have gone and the two change places;
+ * then that one is emptied as soon as its own readers have gone. So somebody always being there
+ * keeps nothing for ever. */
+struct epoch {
+    size_t readers;
+    VEC(struct entry) dead;
+    struct snapshot *retired;
+};
+
 struct simt_space {
     pthread_mutex_t lock;
     _Atomic(struct snapshot *) fresh; /* NULL: the live ranges have changed since the last one */
-    struct snapshot *retired;         /* freed when nobody reads */
-    size_t readers;
-    VEC(struct entry) live;   /* by base */
+    struct epoch epochs[2];
+    unsigned epoch;         /* the one that readers enter */
+    VEC(struct entry) live; /* by base */
     VEC(struct extent) holes; /* free parts of slabs, by base */
     VEC(void *) slabs;
     struct simt_range gone[GONE];
@@ -110,13 +120,8 @@ static void outdate(struct simt_space *s)
 {
     struct snapshot *old = atomic_exchange(&s->fresh, NULL);
     if (old) {
-        old->next = s->retired;
-        s->retired = old;
-    }
-    while (!s->readers && s->retired) {
-        old = s->retired;
-        s->retired = old->next;
-        alloc_free(old);
+        old->next = s->epochs[s->epoch].retired;
+        s->epochs[s->epoch].retired = old;
     }
 }
 
@@ -221,12 +226,19 @@ static void fill_hole(struct simt_space *s, uint64_t base, size_t size)
     }
 }
 
-/* Room for the hole that freeing each live allocation could leave, so that freeing cannot fail. */
-static bool reserve_holes(struct simt_space *s)
+/* Room for what freeing each live allocation leaves, so that freeing cannot fail. */
+static bool reserve(struct simt_space *s)
 {
-    while (s->holes.cap < s->holes.len + s->live.len + 2) {
+    size_t most = s->live.len + s->epochs[0].dead.len + s->epochs[1].dead.len + 1;
+    while (s->holes.cap < s->holes.len + most + 1) {
         if (!vec_grow_((void **) &s->holes.at, &s->holes.cap, s->holes.cap, sizeof *s->holes.at))
             return false;
+    }
+    for (struct epoch *x = s->epochs; x < s->epochs + 2; x++) {
+        while (x->dead.cap < most) {
+            if (!vec_grow_((void **) &x->dead.at, &x->dead.cap, x->dead.cap, sizeof *x->dead.at))
+                return false;
+        }
     }
     return true;
 }
@@ -234,8 +246,6 @@ static bool reserve_holes(struct simt_space *s)
 static bool place_small(struct simt_space *s, struct entry *e)
 {
     e->slab_bytes = ALIGN_UP(e->range.size, UNIT) + UNIT;
-    if (!reserve_holes(s))
-        return false;
     e->range.base = cut_hole(s, e->slab_bytes);
     if (!e->range.base && add_slab(s))
         e->range.base = cut_hole(s, e->slab_bytes);
@@ -263,10 +273,33 @@ static void unplace(struct simt_space *s, struct entry *e)
         fill_hole(s, e->range.base, e->slab_bytes);
 }
 
+static void empty(struct simt_space *s, struct epoch *x)
+{
+    for (size_t i = 0; i < x->dead.len; i++)
+        unplace(s, &x->dead.at[i]);
+    x->dead.len = 0;
+    while (x->retired) {
+        struct snapshot *old = x->retired;
+        x->retired = old->next;
+        alloc_free(old);
+    }
+}
+
+/* Gives back what nobody can be looking at. */
+static void tidy(struct simt_space *s)
+{
+    for (int turn = 0; turn < 2 && !s->epochs[s->epoch ^ 1].readers; turn++) {
+        const struct epoch *now = &s->epochs[s->epoch];
+        empty(s, &s->epochs[s->epoch ^ 1]);
+        if (now->dead.len || now->retired)
+            s->epoch ^= 1;
+    }
+}
+
 static int alloc_locked(struct simt_space *s, size_t size, uint64_t *out)
 {
     struct entry e = {.range = {.size = size, .kind = SIMT_RANGE_HEAP}};
-    if (!vec_room(&s->live) || !(size < LARGE ? place_small(s, &e) : place_large(&e)))
+    if (!vec_room(&s->live) || !reserve(s) || !(size < LARGE ? place_small(s, &e) : place_large(&e)))
         return -1;
     if (!insert(s, &e)) {
         unplace(s, &e);
@@ -294,8 +327,9 @@ void simt_space_destroy(struct simt_space **space)
     if (!s)
         return;
     *space = NULL;
-    s->readers = 0;
     outdate(s);
+    empty(s, &s->epochs[0]);
+    empty(s, &s->epochs[1]);
     for (size_t i = 0; i < s->live.len; i++)
         if (s->live.at[i].map)
             munmap(s->live.at[i].map, s->live.at[i].mapped);
@@ -306,6 +340,8 @@ void simt_space_destroy(struct simt_space **space)
     simt_heap_destroy(s->heap);
     if (s->heap_base)
         munmap((void *) (uintptr_t) s->heap_base, s->heap_size);
+    vec_fini(&s->epochs[0].dead);
+    vec_fini(&s->epochs[1].dead);
     vec_fini(&s->live);
     vec_fini(&s->holes);
     vec_fini(&s->slabs);
@@ -319,6 +355,7 @@ int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out)
         return -1;
     pthread_mutex_lock(&space->lock);
     int rc = alloc_locked(space, size, out);
+    tidy(space);
     pthread_mutex_unlock(&space->lock);
     return rc;
 }
@@ -329,9 +366,10 @@ int simt_space_free(struct simt_space *space, uint64_t base)
     struct entry *e = find(space, base);
     int rc = e && e->range.base == base && e->range.kind == SIMT_RANGE_HEAP ? 0 : -1;
     if (!rc) {
-        struct entry old = *e;
+        struct epoch *now = &space->epochs[space->epoch];
+        now->dead.at[now->dead.len++] = *e;
         take_out(space, e);
-        unplace(space, &old);
+        tidy(space);
     }
     pthread_mutex_unlock(&space->lock);
     return rc;
@@ -344,6 +382,7 @@ int simt_space_map(struct simt_space *space, const struct simt_range *range)
         return -1;
     pthread_mutex_lock(&space->lock);
     bool ok = insert(space, &e);
+    tidy(space);
     pthread_mutex_unlock(&space->lock);
     return ok ? 0 : -1;
 }
@@ -355,6 +394,7 @@ int simt_space_unmap(struct simt_space *space, uint64_t base)
     int rc = e && e->range.base == base && e->range.kind != SIMT_RANGE_HEAP ? 0 : -1;
     if (!rc)
         take_out(space, e);
+    tidy(space);
     pthread_mutex_unlock(&space->lock);
     return rc;
 }
@@ -377,17 +417,20 @@ bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size)
 
 /* ---- for gangs and faults ---- */
 
-void simt_space_enter(struct simt_space *space)
+unsigned simt_space_enter(struct simt_space *space)
 {
     pthread_mutex_lock(&space->lock);
-    space->readers++;
+    unsigned epoch = space->epoch;
+    space->epochs[epoch].readers++;
     pthread_mutex_unlock(&space->lock);
+    return epoch;
 }
 
-void simt_space_leave(struct simt_space *space)
+void simt_space_leave(struct simt_space *space, unsigned epoch)
 {
     pthread_mutex_lock(&space->lock);
-    space->readers--;
+    space->epochs[epoch].readers--;
+    tidy(space);
     pthread_mutex_unlock(&space->lock);
 }
 

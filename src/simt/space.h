@@ -11,10 +11,11 @@ struct simt_hit {
     uint8_t kind; /* enum simt_range_kind */
 };
 
-/* A grid is a reader from its creation to its end: what it may be looking at is not freed under it.
+/* A grid is a reader from its creation to its end: memory that was there when it entered is not
+ * given back before it leaves, though it may have been freed. `epoch` is what entering returned.
  * Thread-safety: safe. */
-void simt_space_enter(struct simt_space *space);
-void simt_space_leave(struct simt_space *space);
+unsigned simt_space_enter(struct simt_space *space);
+void simt_space_leave(struct simt_space *space, unsigned epoch);
 
 /* The live range that contains the address; false if none does. Takes no lock unless the ranges
  * have changed since the last look. The caller is between enter and leave. Thread-safety: safe. */

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "simt/space.h"
@@ -12,6 +13,12 @@ static struct simt_space *new_space(void)
     struct simt_space *s = NULL;
     REQUIRE(simt_space_create(&s) == 0);
     return s;
+}
+
+static bool is_mapped(uint64_t page)
+{
+    unsigned char resident;
+    return mincore((void *) (uintptr_t) page, 1, &resident) == 0;
 }
 
 static void ranges_are_exact(void)
@@ -163,7 +170,7 @@ static void probes_need_no_lock(void)
     struct prober p = {.space = s};
     pthread_t thread;
     REQUIRE(simt_space_alloc(s, 4096, &p.steady) == 0);
-    simt_space_enter(s);
+    unsigned epoch = simt_space_enter(s);
     REQUIRE(pthread_create(&thread, NULL, probe, &p) == 0);
     for (int i = 0; i < 500; i++) {
         uint64_t q;
@@ -171,8 +178,38 @@ static void probes_need_no_lock(void)
         REQUIRE(simt_space_free(s, q) == 0);
     }
     pthread_join(thread, NULL);
-    simt_space_leave(s);
+    simt_space_leave(s, epoch);
     REQUIRE(p.wrong == 0);
+    simt_space_destroy(&s);
+}
+
+/* Memory that somebody may be looking at stays, however many come and go meanwhile; nobody who came
+ * later keeps it. */
+static void freed_memory_waits_for_earlier_readers(void)
+{
+    struct simt_space *s = new_space();
+    struct simt_range r;
+    uint64_t p, q;
+    REQUIRE(simt_space_alloc(s, 4 << 20, &p) == 0);
+    unsigned early = simt_space_enter(s);
+    REQUIRE(simt_space_free(s, p) == 0);
+    REQUIRE(!simt_space_find(s, p, &r));
+    *(volatile char *) (uintptr_t) p = 1;
+    unsigned late = simt_space_enter(s);
+    *(volatile char *) (uintptr_t) p = 2;
+    simt_space_leave(s, early);
+    REQUIRE(!is_mapped(p));
+    /* One always overlaps with the next: none holds back what was freed before it came. */
+    for (int i = 0; i < 50; i++) {
+        REQUIRE(simt_space_alloc(s, 4 << 20, &q) == 0);
+        REQUIRE(simt_space_free(s, q) == 0);
+        REQUIRE(is_mapped(q));
+        unsigned next = simt_space_enter(s);
+        simt_space_leave(s, late);
+        REQUIRE(!is_mapped(q));
+        late = next;
+    }
+    simt_space_leave(s, late);
     simt_space_destroy(&s);
 }
 
@@ -247,6 +284,7 @@ int main(void)
     RUN(sizes_that_cannot_be_are_refused);
     RUN(reading_a_gigabyte_costs_nothing_until_touched);
     RUN(probes_need_no_lock);
+    RUN(freed_memory_waits_for_earlier_readers);
     RUN(lent_pages_come_back);
     RUN(kernels_malloc_splits_and_joins);
     RUN(short_memory_is_reported);
