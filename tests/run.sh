@@ -5,5 +5,5 @@ cd "$(dirname "$0")/.."
 . tests/setup.sh
 setup_build test
 setup_c
-meson test -C build/c --no-suite stress --no-rebuild --print-errorlogs --timeout-multiplier 4
+meson test -C build/c --no-rebuild --print-errorlogs --timeout-multiplier 4
 exec "$VENV/bin/python" -m pytest -q "$@"
