@@ -7,6 +7,12 @@
 
 RUNCU_BEGIN
 
+/** A header in memory: `#include "name"` finds it before all others of that name. */
+typedef struct runcu_header {
+    const char *name; /**< as sources include it: "axpy.h", "lib/axpy.h" */
+    const char *text; /**< ends with a NUL */
+} runcu_header;
+
 /** How to compile. Zero in a field is the default. */
 typedef struct runcu_program_params {
     size_t size;
@@ -31,6 +37,13 @@ typedef struct runcu_program_params {
                                 does */
     const char *keep_dir;  /**< source, PTX, cubin and log are left there too; NULL:
                                 nowhere */
+    /** What is to be instantiated and asked for by this spelling: "axpy<float>",
+     * "ns::scale<int, 4>", "&ns::table". See runcu_program_lowered_name. */
+    const char *const *name_expressions;
+    size_t name_expression_count;
+    const runcu_header *headers; /**< with quotes they include each other relative to themselves,
+                                      as files do */
+    size_t header_count;
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };
@@ -64,6 +77,10 @@ RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program 
                                                             size_t *count);
 /** All diagnostics for a terminal: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
+/** The name in the PTX of what a name expression of its params means, "_Z4axpyIfEvPT_"; NULL if
+ * `expression` is none of them. Valid as long as the program. */
+RUNCU_API const char *runcu_program_lowered_name(const runcu_program *program,
+                                                 const char *expression);
 /** 1 if it came from the cache. */
 RUNCU_API int runcu_program_was_cached(const runcu_program *program);
 /** The options that NVRTC was given, one a line. */

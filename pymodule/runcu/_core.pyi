@@ -507,8 +507,12 @@ class Program:
         device: Device | None = None,
         no_cache: bool = False,
         extern_c: bool = False,
+        name_expressions: Iterable[str] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Self:
         """Compiles. A source that does not compile makes an object too: see `succeeded`."""
+    def lowered_name(self, expression: str, /) -> str:
+        """The name in the PTX of what a name expression means; KeyError if it was not asked for."""
     @property
     def succeeded(self) -> bool:
         """False if the source does not compile."""

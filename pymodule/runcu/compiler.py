@@ -175,6 +175,8 @@ def compile(
     cache_dir: Any = None,
     include_dirs: Iterable[Any] | None = None,
     target: str = 'cubin',
+    *,
+    headers: dict[str, str] | None = None,
 ) -> bytes:
     """Compiles to bytes for `module_from_buffer`, or for others to load.
 
@@ -185,7 +187,7 @@ def compile(
     ----------
     target : {'cubin', 'ptx'}
         Machine code or PTX. For a device without machine code (the CPU device) both give PTX.
-    source, options, keep, arch, code, cache_dir, include_dirs
+    source, options, keep, arch, code, cache_dir, include_dirs, headers
         As for `SourceModule`.
 
     Returns
@@ -200,7 +202,15 @@ def compile(
     if target not in ('cubin', 'ptx'):
         raise ValueError(f"target must be 'cubin' or 'ptx', not {target!r}: NVRTC makes no others")
     program = _compile(
-        source, options, keep, arch, code, cache_dir, include_dirs, extern_c=not no_extern_c
+        source,
+        options,
+        keep,
+        arch,
+        code,
+        cache_dir,
+        include_dirs,
+        extern_c=not no_extern_c,
+        headers=headers,
     )
     return (program.cubin if target == 'cubin' else None) or program.ptx or b''
 
@@ -281,6 +291,13 @@ class SourceModule(CudaModule):
         else in the user's cache folder. False, or RUNCU_NO_CACHE=1 in the environment: nowhere.
     include_dirs : list of path, optional
         Searched for headers after those of ``-I``, before all others.
+    name_expressions : list of str, optional
+        Instances of templates to compile at once, such as "axpy<float>", found under the same
+        spelling afterwards. Others are compiled when they are asked for, which a source with
+        variables of its own excludes: each instance would have its own copies.
+    headers : dict of str to str, optional
+        Headers in memory by the name they are included by, found before all others. With quotes
+        they include each other relative to themselves, as files do.
 
     Raises
     ------
@@ -299,7 +316,20 @@ class SourceModule(CudaModule):
         code: str | None = None,
         cache_dir: Any = None,
         include_dirs: Iterable[Any] | None = None,
+        *,
+        name_expressions: Iterable[str] | None = None,
+        headers: dict[str, str] | None = None,
     ):
         _check_arch(arch)
-        program = _compile(source, options, keep, arch, code, cache_dir, include_dirs)
+        program = _compile(
+            source,
+            options,
+            keep,
+            arch,
+            code,
+            cache_dir,
+            include_dirs,
+            name_expressions=name_expressions,
+            headers=headers,
+        )
         self.module = _core.module_from_program(program)

@@ -61,13 +61,79 @@ static int text_get(const char **out, PyObject *value, const char *what)
     return *out ? 0 : -1;
 }
 
+/* A dict of texts by name. */
+struct headers {
+    PyObject *items; /* a list of pairs, which own the texts */
+    runcu_header *at;
+    size_t count;
+};
+
+static int header_get(runcu_header *out, PyObject *pair)
+{
+    if (text_get(&out->name, PyTuple_GET_ITEM(pair, 0), "a name in headers") ||
+        text_get(&out->text, PyTuple_GET_ITEM(pair, 1), "a text in headers"))
+        return -1;
+    if (!out->name || !out->text)
+        return bind_raise(PyExc_TypeError, "headers must be a dict of str to str, without None");
+    return 0;
+}
+
+static int headers_get(struct headers *out, PyObject *value)
+{
+    *out = (struct headers){0};
+    if (!value || value == Py_None)
+        return 0;
+    if (!PyDict_Check(value))
+        return bind_raise(PyExc_TypeError, "headers must be a dict of str to str, not %.200s",
+                          Py_TYPE(value)->tp_name);
+    out->items = PyDict_Items(value);
+    Py_ssize_t count = out->items ? PyList_GET_SIZE(out->items) : 0;
+    out->at = out->items ? PyMem_Calloc((size_t) count + 1, sizeof *out->at) : NULL;
+    if (!out->at)
+        return out->items ? (PyErr_NoMemory(), -1) : -1;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (header_get(&out->at[i], PyList_GET_ITEM(out->items, i)))
+            return -1;
+    out->count = (size_t) count;
+    return 0;
+}
+
+static void headers_release(struct headers *headers)
+{
+    PyMem_Free(headers->at);
+    Py_CLEAR(headers->items);
+}
+
 struct request {
     PyObject *source, *options, *include_dirs, *name, *arch, *cache_dir, *keep_dir, *device;
+    PyObject *name_expressions, *headers;
     int no_cache, extern_c;
 };
 
-static int compile_into(bind_program *self, const struct request *r, const struct texts *options,
-                        const struct texts *include_dirs)
+struct lists {
+    struct texts options, include_dirs, name_expressions;
+    struct headers headers;
+};
+
+static int lists_get(struct lists *out, const struct request *r)
+{
+    *out = (struct lists){0};
+    if (texts_get(&out->options, r->options, "options") ||
+        texts_get(&out->include_dirs, r->include_dirs, "include_dirs") ||
+        texts_get(&out->name_expressions, r->name_expressions, "name_expressions"))
+        return -1;
+    return headers_get(&out->headers, r->headers);
+}
+
+static void lists_release(struct lists *lists)
+{
+    texts_release(&lists->options);
+    texts_release(&lists->include_dirs);
+    texts_release(&lists->name_expressions);
+    headers_release(&lists->headers);
+}
+
+static int compile_into(bind_program *self, const struct request *r, const struct lists *lists)
 {
     bind_state *state = self->state;
     const char *source;
@@ -87,10 +153,14 @@ static int compile_into(bind_program *self, const struct request *r, const struc
                               Py_TYPE(r->device)->tp_name);
         params.device = ((bind_device *) r->device)->device;
     }
-    params.options = options->at;
-    params.option_count = options->count;
-    params.include_dirs = include_dirs->at;
-    params.include_dir_count = include_dirs->count;
+    params.options = lists->options.at;
+    params.option_count = lists->options.count;
+    params.include_dirs = lists->include_dirs.at;
+    params.include_dir_count = lists->include_dirs.count;
+    params.name_expressions = lists->name_expressions.at;
+    params.name_expression_count = lists->name_expressions.count;
+    params.headers = lists->headers.at;
+    params.header_count = lists->headers.count;
     BIND_UNLOCKED(status, runcu_program_compile(&self->program, source, &params));
     self->has_succeeded = status == 0;
     return bind_check(state, status == RUNCU_ERROR_COMPILE && self->program ? 0 : status);
@@ -108,20 +178,19 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
                             (char *) "device",
                             (char *) "no_cache",
                             (char *) "extern_c",
+                            (char *) "name_expressions",
+                            (char *) "headers",
                             NULL};
     struct request r = {0};
-    struct texts options = {0}, include_dirs = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOpp:Program", names, &r.source,
+    struct lists lists = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOO:Program", names, &r.source,
                                      &r.options, &r.include_dirs, &r.name, &r.arch, &r.cache_dir,
-                                     &r.keep_dir, &r.device, &r.no_cache, &r.extern_c))
+                                     &r.keep_dir, &r.device, &r.no_cache, &r.extern_c,
+                                     &r.name_expressions, &r.headers))
         return NULL;
     bind_program *self = bind_new(type);
-    int status = self && texts_get(&options, r.options, "options") == 0 &&
-                         texts_get(&include_dirs, r.include_dirs, "include_dirs") == 0
-                     ? compile_into(self, &r, &options, &include_dirs)
-                     : -1;
-    texts_release(&options);
-    texts_release(&include_dirs);
+    int status = self && lists_get(&lists, &r) == 0 ? compile_into(self, &r, &lists) : -1;
+    lists_release(&lists);
     if (status != 0)
         Py_CLEAR(self);
     return (PyObject *) self;
@@ -189,6 +258,26 @@ static PyObject *program_text(PyObject *self, void *closure)
     const char *text = ((const struct text_getter *) closure)->get(program_of(self));
     return text_of(text ? text : "");
 }
+
+static PyObject *program_lowered_name(PyObject *self, PyObject *value)
+{
+    const char *expression;
+    if (text_get(&expression, value, "expression"))
+        return NULL;
+    const char *name = expression ? runcu_program_lowered_name(program_of(self), expression) : NULL;
+    if (name)
+        return text_of(name);
+    PyErr_Format(PyExc_KeyError, "%R is none of the program's name expressions", value);
+    return NULL;
+}
+
+static PyMethodDef program_methods[] = {
+    {"lowered_name", program_lowered_name, METH_O,
+     "lowered_name($self, expression, /)\n--\n\n"
+     "The name in the PTX of what a name expression means.\n\n"
+     "Raises\n------\nKeyError\n    It is none of those that were asked for."},
+    {NULL, NULL, 0, NULL},
+};
 
 /* --- diagnostics --- */
 
@@ -276,13 +365,15 @@ static PyMemberDef program_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 static PyType_Slot program_slots[] = {
     {Py_tp_doc, (char *) "Program(source, *, options=None, include_dirs=None, name=None, "
                          "arch=None, cache_dir=None, keep_dir=None, device=None, "
-                         "no_cache=False, extern_c=False)\n--\n\n"
+                         "no_cache=False, extern_c=False, name_expressions=None, "
+                         "headers=None)\n--\n\n"
                          "Compiles CUDA C++. A source that does not compile makes an object too: "
                          "see `succeeded`."},
     {Py_tp_new, program_new},
     {Py_tp_dealloc, program_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},
+    {Py_tp_methods, program_methods},
     {Py_tp_getset, program_getset},
     {Py_tp_members, program_members},
     {0, NULL},

@@ -92,6 +92,14 @@ static void add_request(struct sha256 *hash, const struct request *r)
     add_list(hash, &r->options.pre_includes);
     sha256_add_number(hash, r->options.is_minimal);
     add_list(hash, &r->include_dirs);
+    sha256_add_number(hash, r->params.name_expression_count);
+    for (size_t i = 0; i < r->params.name_expression_count; i++)
+        sha256_add_text(hash, r->params.name_expressions[i]);
+    sha256_add_number(hash, r->params.header_count);
+    for (size_t i = 0; i < r->params.header_count; i++) {
+        sha256_add_text(hash, r->params.headers[i].name);
+        sha256_add_text(hash, r->params.headers[i].text);
+    }
     for (size_t i = 0; i < ARRAY_LEN(variables); i++)
         sha256_add_text(hash, getenv(variables[i]));
 }

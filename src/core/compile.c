@@ -135,6 +135,8 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
     a->code = fn->nvrtcCreateProgram(&a->program, r->params.extern_c ? wrapped.at : r->source,
                                      str_text(&r->path), (int) r->headers.names.len,
                                      r->headers.texts.at, r->headers.names.at);
+    for (size_t i = 0; !a->code && i < r->params.name_expression_count; i++)
+        a->code = fn->nvrtcAddNameExpression(a->program, r->params.name_expressions[i]);
     if (a->code == NVRTC_SUCCESS)
         a->code = fn->nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
     str_fini(&wrapped);
@@ -214,6 +216,25 @@ static bool take_code(runcu_program *program, const struct attempt *a)
         program->ptx_size = strlen(program->ptx);
     }
     return true;
+}
+
+static bool take_names(runcu_program *program, const struct attempt *a)
+{
+    const runcu_program_params *p = &a->r->params;
+    size_t count = p->name_expression_count;
+    struct core_named *named = arena_alloc(&program->arena, count * sizeof *named + 1);
+    for (size_t i = 0; named && i < count; i++) {
+        const char *given = p->name_expressions[i], *lowered = NULL;
+        if (a->r->nvrtc->fn.nvrtcGetLoweredName(a->program, given, &lowered) || !lowered)
+            lowered = "";
+        named[i].expression = arena_string(&program->arena, given, strlen(given));
+        named[i].symbol = arena_string(&program->arena, lowered, strlen(lowered));
+        if (!named[i].expression || !named[i].symbol)
+            return false;
+    }
+    program->named = named;
+    program->named_count = count;
+    return named != NULL;
 }
 
 static size_t count_errors(const runcu_program *program, const runcu_diagnostic **first)
@@ -331,7 +352,7 @@ static int take_answers(runcu_program *program, struct attempt *a)
         return runcu_fail_memory();
     if (a->code != NVRTC_SUCCESS)
         return fail_compile(program, a);
-    return take_code(program, a) ? 0 : runcu_fail_memory();
+    return take_code(program, a) && take_names(program, a) ? 0 : runcu_fail_memory();
 }
 
 /* A name of the prelude's that the source defines after all, by way of a macro perhaps. */

@@ -192,6 +192,20 @@ static bool is_own(const struct line *file, const struct request *r)
                         (file->len == r->path.len && begins(file, str_text(&r->path))));
 }
 
+/* NVRTC reads name expressions from a file of its own, a line for each behind this. */
+static const char name_map[] = "__nv_name_map", name_pragma[] = "#pragma nv_mangled_name ";
+
+/* Of a name expression the user knows its text, and no line. */
+static void show_expression(runcu_diagnostic *d, struct line *source)
+{
+    size_t past = sizeof name_pragma - 1;
+    if (!begins(source, name_pragma))
+        return;
+    *source = (struct line){source->at + past, source->len - past};
+    d->column = d->column > past ? d->column - (uint32_t) past : 0;
+    d->line = 0;
+}
+
 struct diagnostic_list {
     runcu_diagnostic *at;
     size_t len, cap;
@@ -205,13 +219,17 @@ static bool add_diagnostic(struct diagnostic_list *list, runcu_program *program,
     runcu_diagnostic d = {.severity = m->severity, .line = m->number};
     str_addn(&text, m->text.at, m->text.len);
     read_rest(&text, &source, &d.column, at);
-    bool own = is_own(&m->file, r);
+    bool own = is_own(&m->file, r), is_name = m->file.at && begins(&m->file, name_map);
     struct line exact = own ? find_source(r->source, m->number) : (struct line){0};
     if (exact.at)
         source = exact;
     else if (source.at)
         source = (struct line){source.at + MIN(2, source.len), source.len - MIN(2, source.len)};
-    d.file = own ? keep(program, r->name, strlen(r->name)) : keep(program, m->file.at, m->file.len);
+    if (is_name)
+        show_expression(&d, &source);
+    d.file = is_name ? "name expression"
+             : own   ? keep(program, r->name, strlen(r->name))
+                     : keep(program, m->file.at, m->file.len);
     d.code = keep(program, m->code.at, m->code.len);
     d.source = keep(program, source.at, source.len);
     d.text = text.failed ? NULL : keep(program, str_text(&text), text.len);

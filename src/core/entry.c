@@ -4,6 +4,7 @@
  *
  *   magic, key, checksum of what follows; then items, each a length of 8 bytes and its bytes,
  * filled up to 8: architecture, options, log, PTX (texts, each with its NUL), cubin; number of
+ * name expressions, for each its text and symbol; number of
  * files, for each path, size, time, digest; number of absent files, for each its path. Numbers as
  * the machine writes them: the key holds the machine's kind. */
 #include <string.h>
@@ -13,7 +14,7 @@
 #include "base/fs.h"
 #include "core/program.h"
 
-static const char magic[8] = "runcu\n1";
+static const char magic[8] = "runcu\n2";
 
 enum {
     KEY_AT = sizeof magic,
@@ -74,6 +75,15 @@ static void put_absent(struct str *out, const struct scan *scan)
         put_text(out, scan->absent.at[i]);
 }
 
+static void put_names(struct str *out, const runcu_program *program)
+{
+    put_number(out, program->named_count);
+    for (size_t i = 0; i < program->named_count; i++) {
+        put_text(out, program->named[i].expression);
+        put_text(out, program->named[i].symbol);
+    }
+}
+
 bool entry_write(struct str *out, const runcu_program *program, const struct request *r)
 {
     uint64_t sum = 0;
@@ -85,6 +95,7 @@ bool entry_write(struct str *out, const runcu_program *program, const struct req
     put_text(out, program->log);
     put_text(out, program->ptx);
     put_item(out, program->cubin, program->cubin_size);
+    put_names(out, program);
     put_files(out, &r->scan);
     put_absent(out, &r->scan);
     if (out->failed)
@@ -195,6 +206,25 @@ static bool is_sound(const struct str *bytes, const uint8_t key[SHA256_SIZE])
     return sum == hash_bytes(bytes->at + ITEMS_AT, bytes->len - ITEMS_AT);
 }
 
+/* The names lie in the image; their list in `arena`. */
+static bool get_names(runcu_program *found, struct cursor *c, struct arena *arena)
+{
+    size_t len;
+    uint64_t count = get_number(c);
+    if (count > (uint64_t) (c->end - c->at))
+        return false;
+    struct core_named *named = arena_alloc(arena, (size_t) count * sizeof *named + 1);
+    bool ok = named && !c->bad;
+    for (size_t i = 0; ok && i < count; i++) {
+        named[i].expression = get_text(c, &len);
+        named[i].symbol = get_text(c, &len);
+        ok = named[i].expression && named[i].symbol;
+    }
+    found->named = named;
+    found->named_count = (size_t) count;
+    return ok;
+}
+
 bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA256_SIZE])
 {
     if (!is_sound(bytes, key))
@@ -209,7 +239,8 @@ bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA
     found.cubin = get_item(&c, &found.cubin_size);
     if (!found.cubin_size)
         found.cubin = NULL;
-    if (c.bad || !found.arch || !found.options || !found.log || !check_depends(&c))
+    if (c.bad || !found.arch || !found.options || !found.log ||
+        !get_names(&found, &c, &program->arena) || !check_depends(&c))
         return false;
     found.arena = program->arena;
     found.image = str_take(bytes);

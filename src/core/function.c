@@ -90,9 +90,9 @@ int runcu_module_get_function(runcu_function **out, runcu_module *module, const 
     const struct core_kernel *kernel = NULL;
     *out = NULL;
     if (module->image.is_known) {
-        kernel = core_image_kernel(&module->image, name);
+        kernel = core_image_kernel(&module->image, core_image_named(&module->image, name));
         if (!kernel)
-            return core_last_status();
+            return core_instance_get(out, module, name);
     }
     runcu_function *f = core_new(sizeof *f);
     if (!f)

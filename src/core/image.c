@@ -2,6 +2,7 @@
  * never for instructions; of a cubin only the symbol table is read. Both may be anything at all:
  * every access is within bounds and what makes no sense ends the reading. */
 #include "image.h"
+#include "program.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 /* --- PTX: PTX ISA 4.4 (identifiers), 5.4 and 10 (declarations) --- */
 
-struct scan {
+struct reader {
     const char *at, *end;
     struct core_span token; /* a word, or one character of punctuation; empty at the end */
 };
@@ -29,7 +30,7 @@ static const char *find(const char *at, const char *end, const char *what)
 }
 
 /* Past white space, comments and strings. */
-static void skip_space(struct scan *s)
+static void skip_space(struct reader *s)
 {
     while (s->at < s->end) {
         size_t left = (size_t) (s->end - s->at);
@@ -46,7 +47,7 @@ static void skip_space(struct scan *s)
     }
 }
 
-static bool next(struct scan *s)
+static bool next(struct reader *s)
 {
     skip_space(s);
     const char *start = s->at;
@@ -58,13 +59,13 @@ static bool next(struct scan *s)
     return s->token.len > 0;
 }
 
-static bool is(const struct scan *s, const char *text)
+static bool is(const struct reader *s, const char *text)
 {
     return s->token.len == strlen(text) && memcmp(s->token.at, text, s->token.len) == 0;
 }
 
 /* The opening brace has been taken: past its partner. */
-static void skip_braces(struct scan *s)
+static void skip_braces(struct reader *s)
 {
     int depth = 1;
     while (depth && s->at < s->end) {
@@ -80,7 +81,7 @@ static void skip_braces(struct scan *s)
     }
 }
 
-static uint32_t number(const struct scan *s)
+static uint32_t number(const struct reader *s)
 {
     char text[16] = {0};
     memcpy(text, s->token.at, MIN(s->token.len, sizeof text - 1));
@@ -89,7 +90,7 @@ static uint32_t number(const struct scan *s)
 }
 
 /* A fundamental type: PTX ISA 5.2. */
-static bool read_type(const struct scan *s, struct core_ptx_param *p)
+static bool read_type(const struct reader *s, struct core_ptx_param *p)
 {
     static const struct {
         const char *name;
@@ -111,7 +112,7 @@ static bool read_type(const struct scan *s, struct core_ptx_param *p)
 
 /* One parameter, up to the comma or the closing bracket after it; false if it cannot be understood.
  */
-static bool read_param(struct scan *s, struct core_ptx_param *p)
+static bool read_param(struct reader *s, struct core_ptx_param *p)
 {
     uint32_t align = 0;
     bool has_type = false, is_pointer = false;
@@ -145,7 +146,7 @@ typedef VEC(struct core_ptx_param) param_vec;
 
 /* The parameters of a kernel, the opening bracket having been taken. False: the list is not
  * understood or memory is short. */
-static bool read_params(struct scan *s, param_vec *out)
+static bool read_params(struct reader *s, param_vec *out)
 {
     size_t offset = 0;
     if (!next(s))
@@ -265,7 +266,7 @@ static int add_variable(struct core_image *image, struct core_span symbol)
 /* --- PTX's declarations --- */
 
 /* From .entry on: name, parameters, performance directives, body. */
-static int read_entry(struct core_image *image, struct scan *s)
+static int read_entry(struct core_image *image, struct reader *s)
 {
     param_vec params = {0};
     bool is_known = true;
@@ -284,14 +285,14 @@ static int read_entry(struct core_image *image, struct scan *s)
     return status;
 }
 
-static bool is_identifier(const struct scan *s)
+static bool is_identifier(const struct reader *s)
 {
     char c = s->token.at[0];
     return isalpha((unsigned char) c) || c == '_' || c == '$' || c == '%';
 }
 
 /* From .global or .const to the semicolon: every name that is declared. */
-static int read_variables(struct core_image *image, struct scan *s, bool is_extern)
+static int read_variables(struct core_image *image, struct reader *s, bool is_extern)
 {
     bool is_value = false; /* behind '=': names there are addresses of other variables */
     int status = 0;
@@ -312,7 +313,7 @@ static int read_variables(struct core_image *image, struct scan *s, bool is_exte
     return status;
 }
 
-static void skip_function(struct scan *s)
+static void skip_function(struct reader *s)
 {
     while (next(s) && !is(s, "{") && !is(s, ";"))
         ;
@@ -322,7 +323,7 @@ static void skip_function(struct scan *s)
 
 static int read_ptx(struct core_image *image, const char *text, size_t len)
 {
-    struct scan s = {.at = text, .end = text + len};
+    struct reader s = {.at = text, .end = text + len};
     bool is_extern = false;
     int status = 0;
     image->is_known = true;
@@ -424,7 +425,7 @@ bool core_is_elf(const void *image, size_t bytes)
 
 bool core_is_ptx(const void *image, size_t bytes)
 {
-    struct scan s = {.at = image, .end = (const char *) image + bytes};
+    struct reader s = {.at = image, .end = (const char *) image + bytes};
     return next(&s) && is(&s, ".version");
 }
 
@@ -442,7 +443,44 @@ void core_image_fini(struct core_image *image)
 {
     vec_fini(&image->kernels);
     vec_fini(&image->variables);
+    vec_fini(&image->named);
     arena_fini(&image->arena);
+}
+
+int core_image_name(struct core_image *image, const runcu_program *program)
+{
+    for (size_t i = 0; i < program->named_count; i++) {
+        const struct core_named *n = &program->named[i];
+        struct core_symbol s = {
+            .symbol = arena_string(&image->arena, n->symbol, strlen(n->symbol)),
+            .name = arena_string(&image->arena, n->expression, strlen(n->expression))};
+        if (!s.symbol || !s.name || !vec_push(&image->named, s))
+            return runcu_fail_memory();
+    }
+    return 0;
+}
+
+const char *core_image_named(const struct core_image *image, const char *name)
+{
+    for (size_t i = 0; i < image->named.len; i++)
+        if (strcmp(image->named.at[i].name, name) == 0 && *image->named.at[i].symbol)
+            return image->named.at[i].symbol;
+    return name;
+}
+
+const struct core_symbol *core_image_own_variable(const struct core_image *image)
+{
+    static const char *const spaces[] = {
+        "cuda::", "cub::", "thrust::", "cooperative_groups::", "__cudart_", "std::", "__nv"};
+    for (size_t i = 0; i < image->variables.len; i++) {
+        const struct core_symbol *v = &image->variables.at[i];
+        bool is_users = core_symbol_is_users(v);
+        for (size_t k = 0; k < ARRAY_LEN(spaces) && is_users; k++)
+            is_users = strncmp(v->name, spaces[k], strlen(spaces[k])) != 0;
+        if (is_users)
+            return v;
+    }
+    return NULL;
 }
 
 const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name)

@@ -74,6 +74,7 @@ struct core_image {
     struct arena arena;
     VEC(struct core_kernel) kernels;
     VEC(struct core_symbol) variables;
+    VEC(struct core_symbol) named; /* by name expressions: these are .name */
     bool is_known;       /* PTX or a cubin: what is not listed is not there */
     char ptx_version[8]; /* "9.1" of PTX text, else "" */
 };
@@ -83,7 +84,15 @@ struct runcu_module {
     CUmodule handle;
     struct core_image image;
     atomic_int refs;
+    struct core_recipe *recipe; /* NULL: it does not come from source, or is an instance */
+    runcu_module *instances;    /* of its templates, made on demand; guarded by core_lock */
+    runcu_module *next;         /* in that list */
 };
+
+/* instance.c: a kernel that the module does not have, after the search for it has failed: an
+ * instance of a template of its source. Otherwise that failure stands. */
+int core_instance_get(runcu_function **out, runcu_module *module, const char *name);
+void core_instances_release(runcu_module *module);
 
 /* module.c: adds to the last failure why the driver refused the module's code, or one of its
  * kernels. */
@@ -108,7 +117,17 @@ const char *core_signature(struct arena *arena, const char *name, const runcu_pa
 const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name);
 const struct core_symbol *core_image_variable(const struct core_image *image, const char *name);
 
+/* The symbol of the name expression that `name` is, else `name`. */
+const char *core_image_named(const struct core_image *image, const char *name);
+/* Takes over a program's name expressions. */
+int core_image_name(struct core_image *image, const runcu_program *program);
+/* A variable that neither the compiler nor CUDA's libraries put there, or NULL. */
+const struct core_symbol *core_image_own_variable(const struct core_image *image);
+
 /* --- names.c --- */
+
+/* Has the user given it this name, rather than the compiler? */
+bool core_symbol_is_users(const struct core_symbol *symbol);
 
 /* Of `count` symbols, each first in an element of `stride` bytes, the one that `name` means; as
  * above. `what`: "kernel" or "variable". */

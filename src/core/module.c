@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "image.h"
+#include "program.h"
 
 void core_explain_load(const runcu_module *m, CUresult code)
 {
@@ -122,6 +123,8 @@ static int load_source(runcu_module *m, const struct source *s)
 
 static void discard(runcu_module *m)
 {
+    core_instances_release(m);
+    core_recipe_release(&m->recipe);
     core_image_fini(&m->image);
     runcu_context_release(&m->context);
     core_delete(m);
@@ -151,6 +154,15 @@ int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
     return load(out, &(struct source){image, image, bytes, bytes});
 }
 
+static int take_program(runcu_module **module, const runcu_program *program)
+{
+    int status = core_image_name(&(*module)->image, program);
+    (*module)->recipe = core_recipe_retain(program->recipe);
+    if (status)
+        runcu_module_release(module);
+    return status;
+}
+
 int runcu_module_from_program(runcu_module **out, const runcu_program *program)
 {
     struct core_driver *driver;
@@ -169,7 +181,9 @@ int runcu_module_from_program(runcu_module **out, const runcu_program *program)
     if (has_cubin) {
         status = load(out, &s);
         runcu_error_get(&e);
-        if (!status || e.code != CUDA_ERROR_NO_BINARY_FOR_GPU || s.names == s.code)
+        if (!status)
+            return take_program(out, program);
+        if (e.code != CUDA_ERROR_NO_BINARY_FOR_GPU || s.names == s.code)
             return status;
     }
     s.code = s.names; /* for another architecture the driver compiles the PTX, if it can */
@@ -177,7 +191,7 @@ int runcu_module_from_program(runcu_module **out, const runcu_program *program)
     status = load(out, &s);
     if (status)
         runcu_fail_detail("It was compiled for %s.", runcu_program_arch(program));
-    return status;
+    return status ? status : take_program(out, program);
 }
 
 int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params)
@@ -247,7 +261,8 @@ int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *modu
     if (bytes)
         *bytes = 0;
     if (module->image.is_known) {
-        const struct core_symbol *symbol = core_image_variable(&module->image, name);
+        const struct core_symbol *symbol =
+            core_image_variable(&module->image, core_image_named(&module->image, name));
         if (!symbol)
             return core_last_status();
         name = symbol->symbol;

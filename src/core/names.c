@@ -109,11 +109,10 @@ static int by_distance(const void *a, const void *b)
     return strcmp(x->symbol->text, y->symbol->text);
 }
 
-/* What compilers add is not what the user looks for. */
-static bool is_users(const struct core_symbol *s)
+bool core_symbol_is_users(const struct core_symbol *symbol)
 {
-    return s->symbol[0] != '$' && strncmp(s->symbol, "__unnamed_", 10) != 0 &&
-           strncmp(s->symbol, "_$", 2) != 0;
+    return symbol->symbol[0] != '$' && strncmp(symbol->symbol, "__unnamed_", 10) != 0 &&
+           strncmp(symbol->symbol, "_$", 2) != 0;
 }
 
 enum { MOST_LISTED = 12 };
@@ -137,7 +136,7 @@ static void fail_unknown(const void *symbols, size_t count, size_t stride, const
     struct ranked *ranked = alloc_new(count * sizeof *ranked);
     size_t n = 0;
     for (size_t i = 0; ranked && i < count; i++)
-        if (is_users(at(symbols, stride, i))) {
+        if (core_symbol_is_users(at(symbols, stride, i))) {
             const struct core_symbol *s = at(symbols, stride, i);
             ranked[n++] = (struct ranked){s, distance(name, s->name)};
         }
@@ -153,7 +152,7 @@ static void fail_unknown(const void *symbols, size_t count, size_t stride, const
         list(ranked, n);
     }
     if (strchr(name, '<'))
-        runcu_fail_detail("Of a template there is what the source instantiates.");
+        runcu_fail_detail("Of a template an image has what its source instantiates.");
     alloc_free(ranked);
 }
 

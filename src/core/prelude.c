@@ -67,13 +67,18 @@ static void add_block(struct maker *m, int block)
     str_add(&m->text, text_blocks[block].text);
 }
 
-static bool add_header(struct memory_headers *out, struct maker *m, const char *name)
+static bool add_copy(struct memory_headers *out, const char *name, const char *given)
 {
-    char *text = m->text.failed ? NULL : alloc_copy(str_text(&m->text), m->text.len + 1);
+    char *text = alloc_copy(given, strlen(given) + 1);
     if (text && vec_push(&out->texts, text))
         return vec_push(&out->names, name);
     alloc_free(text);
     return false;
+}
+
+static bool add_header(struct memory_headers *out, struct maker *m, const char *name)
+{
+    return !m->text.failed && add_copy(out, name, str_text(&m->text));
 }
 
 static bool make_prelude(struct memory_headers *out, struct maker *m)
@@ -108,6 +113,16 @@ bool prelude_make(struct memory_headers *out, const struct scan *scan, bool with
         if (scan->headers[i])
             ok = make_header(out, &m, &text_headers[i]);
     maker_fini(&m);
+    return ok;
+}
+
+bool prelude_add_own(struct memory_headers *out, const struct scan *scan)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < scan->own_count; i++)
+        ok = add_copy(out, scan->own[i].name, scan->own[i].text);
+    for (size_t i = 0; ok && i < scan->alias_names.len; i++)
+        ok = add_copy(out, scan->alias_names.at[i], scan->alias_texts.at[i]);
     return ok;
 }
 

@@ -247,6 +247,26 @@ static int replace_ends(struct request *r)
     return 0;
 }
 
+static int check_lists(const runcu_program_params *p)
+{
+    if (p->name_expression_count && !p->name_expressions)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "name_expression_count is %zu, but name_expressions is NULL",
+                          p->name_expression_count);
+    if (p->header_count && !p->headers)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "header_count is %zu, but headers is NULL",
+                          p->header_count);
+    for (size_t i = 0; i < p->name_expression_count; i++)
+        if (!p->name_expressions[i] || !*p->name_expressions[i] ||
+            strpbrk(p->name_expressions[i], "\n\r"))
+            return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                              "name_expressions[%zu] is empty or has several lines", i);
+    for (size_t i = 0; i < p->header_count; i++)
+        if (!p->headers[i].name || !*p->headers[i].name || !p->headers[i].text)
+            return runcu_fail(RUNCU_ERROR_ARGUMENT, "headers[%zu] has no name or no text", i);
+    return 0;
+}
+
 static int request_init(struct request *r, const char *source, const runcu_program_params *params)
 {
     *r = (struct request){.source = source};
@@ -263,7 +283,9 @@ static int request_init(struct request *r, const char *source, const runcu_progr
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "include_dir_count is %zu, but include_dirs is NULL",
                           r->params.include_dir_count);
-    int status = set_name(r);
+    int status = check_lists(&r->params);
+    if (!status)
+        status = set_name(r);
     if (!status)
         status = replace_ends(r);
     if (!status)
@@ -275,13 +297,21 @@ static int scan_request(struct request *r)
 {
     struct scan *s = &r->scan;
     bool ok = scan_init(s);
+    s->own = r->params.headers;
+    s->own_count = r->params.header_count;
     for (size_t i = 0; ok && i < r->include_dirs.len; i++)
         ok = vec_push(&s->dirs, r->include_dirs.at[i]);
     for (size_t i = 0; ok && i < r->options.macros.len; i++)
         scan_define(s, r->options.macros.at[i]);
     for (size_t i = 0; ok && i < r->options.pre_includes.len; i++)
         ok = scan_include(s, r->options.pre_includes.at[i], true, r->folder);
-    return ok && scan_text(s, r->source, r->folder) ? 0 : runcu_fail_memory();
+    if (!ok || !scan_text(s, r->source, r->folder ? r->folder : ""))
+        return runcu_fail_memory();
+    return !s->conflict ? 0
+                        : runcu_fail(RUNCU_ERROR_ARGUMENT,
+                                     "#include \"%s\" means different headers in memory from "
+                                     "where it is written: give the whole name",
+                                     s->conflict);
 }
 
 static int find_headers(struct request *r)
@@ -290,7 +320,9 @@ static int find_headers(struct request *r)
     if (status)
         return status;
     bool with_toolkit = r->bundle.len || r->scan.dirs.len > r->include_dirs.len;
-    return prelude_make(&r->headers, &r->scan, with_toolkit) ? 0 : runcu_fail_memory();
+    bool ok =
+        prelude_make(&r->headers, &r->scan, with_toolkit) && prelude_add_own(&r->headers, &r->scan);
+    return ok ? 0 : runcu_fail_memory();
 }
 
 static int compile(runcu_program *program, struct request *r)
@@ -373,6 +405,8 @@ int runcu_program_compile(runcu_program **out, const char *source,
         status = runcu_fail_memory();
     if (!status)
         status = fill(program, &r);
+    if (!status)
+        status = core_recipe_create(&program->recipe, &r);
     if (status && status != RUNCU_ERROR_COMPILE)
         runcu_program_destroy(&program);
     *out = program;
@@ -384,6 +418,7 @@ void runcu_program_destroy(runcu_program **program)
 {
     if (!program || !*program)
         return;
+    core_recipe_release(&(*program)->recipe);
     alloc_free((*program)->image);
     arena_fini(&(*program)->arena);
     alloc_free(*program);
@@ -424,6 +459,14 @@ const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program, 
 const char *runcu_program_report(const runcu_program *program)
 {
     return text_of(program->report);
+}
+
+const char *runcu_program_lowered_name(const runcu_program *program, const char *expression)
+{
+    for (size_t i = 0; i < program->named_count; i++)
+        if (strcmp(program->named[i].expression, expression) == 0)
+            return program->named[i].symbol;
+    return NULL;
 }
 
 int runcu_program_was_cached(const runcu_program *program)

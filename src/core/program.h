@@ -71,6 +71,10 @@ enum scan_name { NAME_USED = 1, NAME_DEFINED = 2 };
 
 struct scan {
     struct arena arena;
+    const runcu_header *own; /* headers in memory that the caller gives */
+    size_t own_count;
+    struct text_list alias_names, alias_texts; /* other names that they are included by */
+    const char *conflict;                      /* such a name that means two of them, or NULL */
     struct text_list dirs;    /* absolute, in order of search */
     struct text_list absent;  /* absolute paths that would be included if they existed */
     struct text_list missing; /* names of includes found nowhere: the toolkit's, perhaps */
@@ -86,9 +90,9 @@ struct scan {
 /* A zeroed struct with `dirs` filled in is ready; false when memory is short. */
 bool scan_init(struct scan *s);
 void scan_fini(struct scan *s);
-/* Reads a text and what it includes, as far as it lies in `dirs` or beside the includer. `#if`
- * counts for nothing: what may be included is. `folder`: where the text lies, NULL if nowhere.
- * False when memory is short. */
+/* Reads a text and what it includes, as far as it lies in memory, in `dirs` or beside the includer.
+ * `#if` counts for nothing: what may be included is. `folder`: where the text lies; without a slash
+ * at its start, among the headers in memory; NULL: nowhere. False when memory is short. */
 bool scan_text(struct scan *s, const char *text, const char *folder);
 /* As if a text included `name`. */
 bool scan_include(struct scan *s, const char *name, bool is_quoted, const char *folder);
@@ -98,6 +102,18 @@ void scan_define(struct scan *s, const char *name);
 bool scan_shadows(struct scan *s, const char *toolkit);
 /* Looks again for what is missing, after more `dirs`. */
 bool scan_missing_again(struct scan *s);
+
+/* --- own_headers.c: the caller's headers in memory ---- */
+
+struct own_header {
+    const runcu_header *header; /* NULL: none */
+    const char *folder;         /* its own: "lib" of "lib/axpy.h" */
+};
+
+/* The header that `name` means in a text of `folder` (as scan_text). A name by which NVRTC would
+ * not find it is added to the aliases. False when memory is short. */
+bool own_header_find(struct own_header *out, struct scan *s, const char *name,
+                     const char *folder);
 
 /* --- prelude.c: headers in memory ---------------------------------------- */
 
@@ -112,6 +128,8 @@ struct memory_headers {
 /* The prelude, if the source needs one, and the headers that it includes. `with_toolkit`: CUDA's
  * own headers take part, whose int64_t is a long long. False when memory is short. */
 bool prelude_make(struct memory_headers *out, const struct scan *scan, bool with_toolkit);
+/* The caller's headers, under every name they are included by. */
+bool prelude_add_own(struct memory_headers *out, const struct scan *scan);
 void prelude_fini(struct memory_headers *h);
 
 /* --- a request ----------------------------------------------------------- */
@@ -151,8 +169,29 @@ const char *headers_advice(const char *name);
 
 /* --- program.c, compile.c ------------------------------------------------ */
 
+/* What the caller spells so is called so in the PTX. */
+struct core_named {
+    const char *expression, *symbol;
+};
+
+/* What a program was made from: enough to compile it again. */
+struct core_recipe {
+    atomic_int refs;
+    struct arena arena;
+    const char *source;
+    runcu_program_params params; /* copies; without a device, name expressions and keep_dir */
+};
+
+/* recipe.c. `arch`: what was compiled for. */
+int core_recipe_create(struct core_recipe **out, const struct request *r);
+struct core_recipe *core_recipe_retain(struct core_recipe *recipe);
+void core_recipe_release(struct core_recipe **recipe);
+
 struct runcu_program {
     struct arena arena;
+    struct core_recipe *recipe;
+    const struct core_named *named;
+    size_t named_count;
     char *image; /* the memory that cubin and PTX lie in */
     const char *cubin, *ptx;
     size_t cubin_size, ptx_size;

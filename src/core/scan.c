@@ -320,10 +320,31 @@ static bool try_place(struct scan *s, const char *folder, const char *name, bool
     return ok;
 }
 
+/* Among the caller's headers in memory. NVRTC knows these by the very text of the #include: where
+ * that is another name than the header's, it is noted. */
+static bool look_in_memory(struct scan *s, const char *name, const char *folder, bool *found)
+{
+    struct own_header own;
+    bool failed = false;
+    if (!own_header_find(&own, s, name, folder))
+        return false;
+    *found = own.header != NULL;
+    if (!*found || map_get(&s->seen, own.header->name, strlen(own.header->name)))
+        return true;
+    if (!map_put(&s->seen, own.header->name, strlen(own.header->name), s))
+        return false;
+    read_text(s, own.header->text, own.folder, &failed);
+    return !failed;
+}
+
 static bool look_up(struct scan *s, const char *name, const char *folder, bool *found)
 {
     *found = false;
-    if (folder && !try_place(s, folder, name, found))
+    if (s->own_count && !look_in_memory(s, name, folder, found))
+        return false;
+    if (*found)
+        return true;
+    if (folder && *folder == '/' && !try_place(s, folder, name, found))
         return false;
     for (size_t i = 0; i < s->dirs.len && !*found; i++)
         if (!try_place(s, s->dirs.at[i], name, found))
@@ -502,6 +523,8 @@ bool scan_init(struct scan *s)
 
 void scan_fini(struct scan *s)
 {
+    vec_fini(&s->alias_names);
+    vec_fini(&s->alias_texts);
     vec_fini(&s->dirs);
     vec_fini(&s->absent);
     vec_fini(&s->missing);

@@ -39,8 +39,8 @@ void simt_space_destroy(struct simt_space **space);
 /* Zero-cost reservation of `size` > 0 bytes, 512-byte aligned, contents unspecified (zero pages in
  * practice). Returns 0, or -1 when memory is short. Limits by total size are the caller's. */
 int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out);
-/* Frees by base address: kernels find nothing there from now on; the memory itself is given back once
- * the grids have ended that run now. Returns -1 if `base` is no live heap range. */
+/* Frees by base address: kernels find nothing there from now on; the memory itself is given back
+ * once the grids have ended that run now. Returns -1 if `base` is no live heap range. */
 int simt_space_free(struct simt_space *space, uint64_t base);
 /* Makes memory that somebody else owns accessible to kernels, and ends that. */
 int simt_space_map(struct simt_space *space, const struct simt_range *range);
@@ -73,10 +73,10 @@ int simt_kernel_get(struct simt_kernel **out, struct simt_module *m, const char 
 
 struct simt_kernel_info {
     const struct ptx_func *func;
-    size_t static_shared; /* bytes, without dynamic */
-    size_t local_bytes;   /* a lane, this frame only */
-    size_t const_bytes;   /* of the module */
-    uint32_t slots_bytes; /* register bytes a lane, after slot assignment */
+    size_t static_shared;    /* bytes, without dynamic */
+    size_t local_bytes;      /* a lane, this frame only */
+    size_t const_bytes;      /* of the module */
+    uint32_t slots_bytes;    /* register bytes a lane, after slot assignment */
     uint32_t declared_bytes; /* register bytes a lane, as PTX declares them */
     bool has_barrier, has_call;
 };
@@ -91,14 +91,14 @@ const char *simt_isa(void);
 /* ---- faults ---- */
 
 struct simt_fault {
-    int code;          /* CUresult: 700 illegal address, 716 misaligned, 715 illegal instruction,
-                          710 assert, 719 trap, 702 timeout */
-    bool has_place;    /* block, thread and line are known */
+    int code;       /* CUresult: 700 illegal address, 716 misaligned, 715 illegal instruction,
+                       710 assert, 719 trap, 702 timeout */
+    bool has_place; /* block, thread and line are known */
     uint32_t block[3], thread[3];
     uint32_t ptx_line;
-    char text[1024];   /* sentences for a person: kernel, block, thread, instruction, address and
-                          width, nearest allocation, source line
-                        * with the chain of inlined-at (PTX.md 2.9) */
+    char text[1024]; /* sentences for a person: kernel, block, thread, instruction, address and
+                        width, nearest allocation, source line
+                      * with the chain of inlined-at (PTX.md 2.9) */
 };
 
 /* ---- running ---- */
@@ -115,11 +115,11 @@ struct simt_launch {
     const struct simt_kernel *kernel;
     uint32_t grid[3], block[3];
     size_t dynamic_shared;
-    const void *params;  /* the parameter buffer, copied */
-    size_t param_size;   /* at most the kernel's; the rest is zero */
-    bool cooperative;    /* all blocks resident at once, else 720 */
-    size_t stack_size;   /* bytes of .local a lane over all frames; 0: 64 KiB */
-    size_t malloc_heap;  /* bytes of the device malloc heap of the space; 0: 8 MiB */
+    const void *params; /* the parameter buffer, copied */
+    size_t param_size;  /* at most the kernel's; the rest is zero */
+    bool cooperative;   /* all blocks resident at once, else 720 */
+    size_t stack_size;  /* bytes of .local a lane over all frames; 0: 64 KiB */
+    size_t malloc_heap; /* bytes of the device malloc heap of the space; 0: 8 MiB */
     uint64_t grid_id;
     struct simt_hooks hooks;
 };

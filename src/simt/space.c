@@ -59,8 +59,8 @@ struct simt_space {
     pthread_mutex_t lock;
     _Atomic(struct snapshot *) fresh; /* NULL: the live ranges have changed since the last one */
     struct epoch epochs[2];
-    unsigned epoch;         /* the one that readers enter */
-    VEC(struct entry) live; /* by base */
+    unsigned epoch;           /* the one that readers enter */
+    VEC(struct entry) live;   /* by base */
     VEC(struct extent) holes; /* free parts of slabs, by base */
     VEC(void *) slabs;
     struct simt_range gone[GONE];
@@ -299,7 +299,8 @@ static void tidy(struct simt_space *s)
 static int alloc_locked(struct simt_space *s, size_t size, uint64_t *out)
 {
     struct entry e = {.range = {.size = size, .kind = SIMT_RANGE_HEAP}};
-    if (!vec_room(&s->live) || !reserve(s) || !(size < LARGE ? place_small(s, &e) : place_large(&e)))
+    if (!vec_room(&s->live) || !reserve(s) ||
+        !(size < LARGE ? place_small(s, &e) : place_large(&e)))
         return -1;
     if (!insert(s, &e)) {
         unplace(s, &e);

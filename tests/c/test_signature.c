@@ -115,7 +115,7 @@ static void ambiguous_and_unknown_names_list_what_there_is(void)
     REQUIRE_IN("cuModuleGetFunction failed: named symbol not found", runcu_error_text());
     REQUIRE_IN("and 1 more", runcu_error_text());
     fails("scale(float)", "scale(float *, int)");
-    fails("tk<double, 3>", "Of a template there is what the source instantiates.");
+    fails("tk<double, 3>", "Of a template an image has what its source instantiates.");
     fails("", "There is no kernel \"\"");
     fails("calc", "no kernel"); /* a function, not a kernel */
     fails("dd", "no kernel");   /* a tail, but not of whole names */
