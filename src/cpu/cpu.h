@@ -111,6 +111,8 @@ struct cpu_op {
                        0: on the heap */
     unsigned users; /* threads inside */
     uint8_t kind, state;
+    int8_t priority;   /* of a launch that has one of its own, else its stream's counts */
+    bool has_priority;
     bool cancelled; /* its fault does not count */
     union {
         struct {
@@ -263,6 +265,8 @@ void cpu_memory_forget(struct cpu_context *c);
 void cpu_module_destroy(struct cpu_module *m);
 /* Threads a block of it may have. */
 int cpu_max_threads(const struct cpu_function *f);
+/* Blocks of so many threads that a multiprocessor holds. */
+int cpu_max_blocks(const struct cpu_function *f, int block_size, size_t shared);
 
 /* ---- stream.c, event.c ---- */
 

@@ -135,24 +135,122 @@ CUresult cpu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offse
     return cpu_leave(CUDA_SUCCESS);
 }
 
-CUresult cpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function,
-                                                         int block_size, size_t shared)
+/* What occupancy follows from. */
+struct needs {
+    int max_threads, registers, max_dynamic, static_shared;
+};
+
+static struct needs needs_of(const struct cpu_function *f)
+{
+    return (struct needs){cpu_max_threads(f), registers(f), f->max_dynamic,
+                          (int) f->info.static_shared};
+}
+
+static int blocks_of(const struct needs *f, int block_size, size_t shared)
+{
+    const struct cpu_device *d = &cpu.device;
+    int threads = (int) ALIGN_UP((size_t) block_size, WARP), n = d->blocks_sm;
+    size_t bytes = (size_t) f->static_shared + shared;
+    if (block_size > f->max_threads || shared > (size_t) f->max_dynamic)
+        return 0;
+    n = MIN(n, d->threads_sm / threads);
+    n = MIN(n, ALL_REGISTERS / (f->registers * threads));
+    return bytes ? (int) MIN((size_t) n, (size_t) d->shared_sm / bytes) : n;
+}
+
+int cpu_max_blocks(const struct cpu_function *f, int block_size, size_t shared)
+{
+    struct needs needs = needs_of(f);
+    return blocks_of(&needs, block_size, shared);
+}
+
+static CUresult get_needs(struct needs *out, CUfunction function)
 {
     struct cpu_function *f = NULL;
     CUresult code = enter_function(&f, function);
     if (code)
         return code;
-    if (!blocks || block_size <= 0)
-        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    const struct cpu_device *d = &cpu.device;
-    size_t bytes = f->info.static_shared + shared;
-    int threads = (int) ALIGN_UP((size_t) block_size, WARP), n = d->blocks_sm;
-    if (block_size > cpu_max_threads(f) || shared > (size_t) f->max_dynamic)
-        n = 0;
-    n = MIN(n, d->threads_sm / threads);
-    n = MIN(n, ALL_REGISTERS / (registers(f) * threads));
-    if (bytes)
-        n = (int) MIN((size_t) n, (size_t) d->shared_sm / bytes);
-    *blocks = n;
+    *out = needs_of(f);
     return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, CUfunction function,
+                                                         int block_size, size_t shared)
+{
+    struct needs needs;
+    CUresult code = get_needs(&needs, function);
+    if (!code && (!blocks || block_size <= 0))
+        code = CUDA_ERROR_INVALID_VALUE;
+    if (!code)
+        *blocks = blocks_of(&needs, block_size, shared);
+    return code;
+}
+
+/* The largest block of those that fill a multiprocessor best. No lock is held: `shared_of` is the
+ * program's. */
+CUresult cpu_cuOccupancyMaxPotentialBlockSize(int *grid, int *block, CUfunction function,
+                                              CUoccupancyB2DSize shared_of, size_t shared,
+                                              int limit)
+{
+    struct needs needs;
+    int most = 0;
+    CUresult code = get_needs(&needs, function);
+    if (code)
+        return code;
+    if (!grid || !block || limit < 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    *grid = *block = 0;
+    limit = limit ? MIN(limit, needs.max_threads) : needs.max_threads;
+    for (int size = (int) ALIGN_UP((size_t) limit, WARP); size > 0; size -= WARP) {
+        int threads = MIN(size, limit);
+        int blocks = blocks_of(&needs, threads, shared_of ? shared_of(threads) : shared);
+        if (blocks * threads > most) {
+            most = blocks * threads;
+            *block = threads;
+            *grid = blocks * (int) cpu.device.threads;
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult cpu_cuOccupancyAvailableDynamicSMemPerBlock(size_t *bytes, CUfunction function, int blocks,
+                                                     int block_size)
+{
+    enum { UNIT = 256 /* shared memory is given out in pieces of it */ };
+    struct needs needs;
+    CUresult code = get_needs(&needs, function);
+    if (code)
+        return code;
+    if (!bytes || blocks <= 0 || block_size <= 0)
+        return CUDA_ERROR_INVALID_VALUE;
+    int each = cpu.device.shared_sm / blocks / UNIT * UNIT - needs.static_shared;
+    *bytes = (size_t) MAX(0, MIN(each, needs.max_dynamic));
+    if (blocks_of(&needs, block_size, 0) < blocks)
+        *bytes = 0;
+    return CUDA_SUCCESS;
+}
+
+static CUresult no_clusters(int *out, CUfunction function, const CUlaunchConfig *config)
+{
+    struct needs needs;
+    CUresult code = get_needs(&needs, function);
+    if (code)
+        return code;
+    if (!out || !config)
+        return CUDA_ERROR_INVALID_VALUE;
+    return cpu_refuse(CUDA_ERROR_NOT_SUPPORTED,
+                      "clusters of blocks need compute capability 9.0; this device has %d.%d",
+                      cpu.device.major, cpu.device.minor);
+}
+
+CUresult cpu_cuOccupancyMaxPotentialClusterSize(int *blocks, CUfunction function,
+                                                const CUlaunchConfig *config)
+{
+    return no_clusters(blocks, function, config);
+}
+
+CUresult cpu_cuOccupancyMaxActiveClusters(int *clusters, CUfunction function,
+                                          const CUlaunchConfig *config)
+{
+    return no_clusters(clusters, function, config);
 }

@@ -7,8 +7,11 @@
 enum { MOST_PENDING = 1024 /* operations of a context, before a launch waits */ };
 enum { STACK = 64 << 10 /* bytes a thread has without asking for more */ };
 
+/* What a launch asks for beside its arguments. */
 struct shape {
     unsigned grid[3], block[3], shared;
+    bool cooperative, has_priority;
+    int priority;
 };
 
 static CUresult check_shape(const struct cpu_function *f, const struct shape *s)
@@ -38,6 +41,21 @@ static CUresult check_shape(const struct cpu_function *f, const struct shape *s)
                           "(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)",
                           s->shared, f->info.func->name, f->max_dynamic);
     return CUDA_SUCCESS;
+}
+
+/* All blocks must be resident at once, by the same count as on a GPU. */
+static CUresult check_cooperative(const struct cpu_function *f, const struct shape *s)
+{
+    unsigned threads = s->block[0] * s->block[1] * s->block[2];
+    uint64_t blocks = (uint64_t) s->grid[0] * s->grid[1] * s->grid[2];
+    uint64_t most = (uint64_t) cpu_max_blocks(f, (int) threads, s->shared) * cpu.device.threads;
+    if (!s->cooperative || blocks <= most)
+        return CUDA_SUCCESS;
+    return cpu_refuse(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+                      "a cooperative launch of kernel '%s' has at most %llu blocks of %u threads "
+                      "(as many as %u multiprocessors hold at once), not %llu",
+                      f->info.func->name, (unsigned long long) most, threads, cpu.device.threads,
+                      (unsigned long long) blocks);
 }
 
 /* The {BUFFER_POINTER, p, BUFFER_SIZE, &n, END} form. */
@@ -98,6 +116,7 @@ static void fill_in(struct cpu_op *op, const struct cpu_function *f, const struc
     memcpy(l->grid, s->grid, sizeof l->grid);
     memcpy(l->block, s->block, sizeof l->block);
     l->dynamic_shared = s->shared;
+    l->cooperative = s->cooperative;
     l->params = op->params;
     l->param_size = f->info.func->param_size;
     l->stack_size = stack > STACK ? stack : STACK;
@@ -121,7 +140,7 @@ static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stre
         return code;
     if (s->context != c)
         return CUDA_ERROR_INVALID_HANDLE;
-    if ((code = check_shape(f, shape)))
+    if ((code = check_shape(f, shape)) || (code = check_cooperative(f, shape)))
         return code;
     struct cpu_op *op =
         cpu_workers_need() == 0 ? cpu_op_create(CPU_LAUNCH, f->info.func->param_size) : NULL;
@@ -132,21 +151,102 @@ static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stre
         return code;
     }
     fill_in(op, f, shape);
+    op->has_priority = shape->has_priority;
+    op->priority = (int8_t) shape->priority;
     cpu_enqueue(s, op);
     return CUDA_SUCCESS;
+}
+
+static CUresult launch_shape(CUfunction function, CUstream stream, const struct shape *shape,
+                             void **const arguments[2])
+{
+    struct cpu_context *c = NULL;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    cpu_refuse(CUDA_SUCCESS, NULL);
+    return cpu_leave(launch(c, function, stream, shape, arguments));
 }
 
 CUresult cpu_cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                             unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                             CUstream stream, void **params, void **extra)
 {
-    struct shape shape = {{grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, shared};
-    struct cpu_context *c = NULL;
-    CUresult code = cpu_enter_context(&c);
-    if (code)
-        return code;
+    struct shape shape = {.grid = {grid_x, grid_y, grid_z},
+                          .block = {block_x, block_y, block_z},
+                          .shared = shared};
+    return launch_shape(function, stream, &shape, (void **const[2]){params, extra});
+}
+
+CUresult cpu_cuLaunchCooperativeKernel(CUfunction function, unsigned grid_x, unsigned grid_y,
+                                       unsigned grid_z, unsigned block_x, unsigned block_y,
+                                       unsigned block_z, unsigned shared, CUstream stream,
+                                       void **params)
+{
+    struct shape shape = {.grid = {grid_x, grid_y, grid_z},
+                          .block = {block_x, block_y, block_z},
+                          .shared = shared,
+                          .cooperative = true};
+    return launch_shape(function, stream, &shape, (void **const[2]){params, NULL});
+}
+
+/* Clusters came with compute capability 9.0; one block a cluster is what every device does. */
+static CUresult check_cluster(const CUlaunchAttribute *a)
+{
+    unsigned x = a->value.clusterDim.x, y = a->value.clusterDim.y, z = a->value.clusterDim.z;
+    if (!x || !y || !z)
+        return cpu_refuse(CUDA_ERROR_INVALID_VALUE,
+                          "a cluster of %u x %u x %u blocks has no block", x, y, z);
+    if (x == 1 && y == 1 && z == 1)
+        return CUDA_SUCCESS;
+    return cpu_refuse(CUDA_ERROR_NOT_SUPPORTED,
+                      "clusters of blocks need compute capability 9.0; this device has %d.%d",
+                      cpu.device.major, cpu.device.minor);
+}
+
+static CUresult set_attribute(struct shape *out, const CUlaunchAttribute *a)
+{
+    switch (a->id) {
+    case CU_LAUNCH_ATTRIBUTE_COOPERATIVE:
+        out->cooperative = a->value.cooperative != 0;
+        return CUDA_SUCCESS;
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION:
+        return check_cluster(a);
+    case CU_LAUNCH_ATTRIBUTE_PRIORITY: /* out of range: the nearest, as for streams */
+        out->has_priority = true;
+        out->priority = MAX(CPU_PRIORITY, MIN(a->value.priority, 0));
+        return CUDA_SUCCESS;
+    /* Hints. A stream's launches never overlap here, which programmatic launches allow. */
+    case CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT:
+    case CU_LAUNCH_ATTRIBUTE_IGNORE:
+    case CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW:
+    case CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE:
+    case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP:
+    case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+        return CUDA_SUCCESS;
+    default:
+        return cpu_refuse(CUDA_ERROR_INVALID_VALUE, "the launch attribute %d is not known", a->id);
+    }
+}
+
+CUresult cpu_cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function, void **params,
+                              void **extra)
+{
     cpu_refuse(CUDA_SUCCESS, NULL);
-    return cpu_leave(launch(c, function, stream, &shape, (void **const[2]){params, extra}));
+    if (!config || (config->numAttrs && !config->attrs))
+        return CUDA_ERROR_INVALID_VALUE;
+    struct shape shape = {
+        .grid = {config->gridDimX, config->gridDimY, config->gridDimZ},
+        .block = {config->blockDimX, config->blockDimY, config->blockDimZ},
+        .shared = config->sharedMemBytes,
+    };
+    for (unsigned i = 0; i < config->numAttrs; i++) {
+        CUresult code = set_attribute(&shape, &config->attrs[i]);
+        if (code)
+            return code;
+    }
+    return launch_shape(function, config->hStream, &shape, (void **const[2]){params, extra});
 }
 
 CUresult cpu_cuLaunchHostFunc(CUstream stream, CUhostFn function, void *user)

@@ -53,6 +53,11 @@ static bool is_fresh(const struct cpu_op *op)
     return op->kind != CPU_LAUNCH || !op->u.k.grid;
 }
 
+static int priority_of(const struct cpu_op *op)
+{
+    return op->has_priority ? op->priority : op->stream->priority;
+}
+
 /* Is `a` the better one to run? Copies before launches, then what has fewer threads. Priority (a
  * low number is a high one) says what begins first; what has begun takes turns, or it could starve
  * what it waits for. */
@@ -61,8 +66,8 @@ static bool is_better(const struct cpu_op *a, const struct cpu_op *b)
     bool a_launch = a->kind == CPU_LAUNCH, b_launch = b->kind == CPU_LAUNCH;
     if (a_launch != b_launch)
         return b_launch;
-    if (is_fresh(a) && is_fresh(b) && a->stream->priority != b->stream->priority)
-        return a->stream->priority < b->stream->priority;
+    if (is_fresh(a) && is_fresh(b) && priority_of(a) != priority_of(b))
+        return priority_of(a) < priority_of(b);
     return a->users < b->users;
 }
 

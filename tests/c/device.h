@@ -51,6 +51,12 @@
     X(indices_in_three_dimensions)               \
     X(dynamic_shared_memory)                     \
     X(shared_memory_beyond_the_default)          \
+    X(launches_with_attributes)                  \
+    X(cooperative_blocks_wait_for_each_other)    \
+    X(cooperative_launches_are_limited)          \
+    X(clusters_need_the_capability)              \
+    X(block_size_of_best_occupancy)              \
+    X(shared_memory_that_is_left)                \
     X(kernels_print)                             \
     X(many_launches_without_waiting)             \
     X(streams_keep_order)                        \

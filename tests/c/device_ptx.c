@@ -35,6 +35,11 @@ const char ptx_text[] =
     KERNEL(combine,
            " mul.lo.u64 %rd3, %rd1, 1000; add.u64 %rd3, %rd3, %rd2; cvt.u32.u64 %r4, %rd3;\n"
            " st.global.u32 [%rd0], %r4;\n")
+    /* every block: p0[1 + block] = blocks, once all have come there (*p0 counts them) */
+    KERNEL(meet, " mov.u32 %r4, %nctaid.x; atom.global.add.u32 %r5, [%rd0], 1;\n"
+                 "AGAIN: ld.volatile.global.u32 %r5, [%rd0]; setp.lt.u32 %p0, %r5, %r4;\n"
+                 " @%p0 bra AGAIN; mul.wide.u32 %rd3, %r2, 4; add.u64 %rd3, %rd0, %rd3;\n"
+                 " st.global.u32 [%rd3+4], %r5;\n")
     /* waits until *p0 != 0, then *p1 = p2 */
     KERNEL(wait_flag,
            "AGAIN: ld.volatile.global.u32 %r4, [%rd0]; setp.eq.u32 %p0, %r4, 0; @%p0 bra AGAIN;\n"

@@ -142,6 +142,14 @@ template <class R, class... A, class S, class... B> struct alike<R(A...), S(B...
 #include "driver/nvrtc.def"
 
 static_assert(sizeof(ours::CUuuid) == sizeof(CUuuid), "CUuuid");
+static_assert(sizeof(ours::CUlaunchAttribute) == sizeof(CUlaunchAttribute) &&
+                  offsetof(ours::CUlaunchAttribute, value) == offsetof(CUlaunchAttribute, value),
+              "CUlaunchAttribute");
+static_assert(sizeof(ours::CUlaunchConfig) == sizeof(CUlaunchConfig) &&
+                  offsetof(ours::CUlaunchConfig, hStream) == offsetof(CUlaunchConfig, hStream) &&
+                  offsetof(ours::CUlaunchConfig, attrs) == offsetof(CUlaunchConfig, attrs) &&
+                  offsetof(ours::CUlaunchConfig, numAttrs) == offsetof(CUlaunchConfig, numAttrs),
+              "CUlaunchConfig");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
 static_assert(sizeof(ours::CUresult) == sizeof(CUresult), "CUresult");
