@@ -18,16 +18,22 @@ RUNCU_API int runcu_context_peek(runcu_context **out);
 RUNCU_API int runcu_context_create(runcu_context **out, runcu_device *device, unsigned flags);
 /** The device's primary context, retained; not made current. Owned: release it. */
 RUNCU_API int runcu_context_primary(runcu_context **out, runcu_device *device);
+/** The context that a driver's handle (CUcontext) of the current driver names: ours if it is one,
+ * else somebody else's, which is never destroyed through this object. The handle must be of a
+ * context that exists. Owned: release it. */
+RUNCU_API int runcu_context_wrap(runcu_context **out, uint64_t handle);
 /** One more owner; always succeeds and returns its argument. */
 RUNCU_API runcu_context *runcu_context_retain(runcu_context *context);
 /** One owner less. The context dies with its last owner and the last object made in it. Accepts
  * NULL; sets it to NULL. */
 RUNCU_API void runcu_context_release(runcu_context **context);
-/** Destroys the context now (a primary one: gives up our hold) although objects of it exist: they
- * become unusable and are freed quietly. */
+/** Destroys the context now although objects of it exist: they become unusable and are freed
+ * quietly. Of a primary one it gives up our hold; where others hold it, such as the CUDA runtime,
+ * it lives on, and so do the objects. */
 RUNCU_API int runcu_context_detach(runcu_context *context);
 
-/** The driver's stack of contexts of this thread. */
+/** The driver's stack of contexts of this thread. A context that became current only for want of
+ * another one is not there to be popped: ERROR_ARGUMENT. */
 RUNCU_API int runcu_context_push(runcu_context *context);
 RUNCU_API int runcu_context_pop(void);
 RUNCU_API int runcu_context_set_current(runcu_context *context); /**< NULL: none */
@@ -49,6 +55,13 @@ RUNCU_API int runcu_context_set_limit(int limit, size_t value);
 RUNCU_API int runcu_context_get_limit(size_t *out, int limit);
 RUNCU_API int runcu_context_set_cache_config(int config);
 RUNCU_API int runcu_context_get_cache_config(int *out);
+/** Banks of shared memory: 4 bytes wide (1) on every device of today, whatever is set. */
+RUNCU_API int runcu_context_set_shared_config(int config);
+RUNCU_API int runcu_context_get_shared_config(int *out);
+/** Lets kernels of the current context reach memory of `peer`, a context of another device, or ends
+ * that. `flags`: 0. See runcu_device_can_access_peer. */
+RUNCU_API int runcu_context_enable_peer(runcu_context *peer, unsigned flags);
+RUNCU_API int runcu_context_disable_peer(runcu_context *peer);
 RUNCU_API int runcu_context_api_version(unsigned *out, runcu_context *context);
 RUNCU_API int runcu_context_priority_range(int *least, int *greatest);
 /** Starts or stops what a profiler records of the current context. */

@@ -21,6 +21,8 @@ RUNCU_API int runcu_init(const char *name);
 RUNCU_API int runcu_device_open(runcu_device **out, const char *name, int ordinal);
 /** Likewise by PCI bus id: "0000:3b:00.0". */
 RUNCU_API int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_bus_id);
+/** Likewise by the driver's own handle (CUdevice), of the default driver. */
+RUNCU_API int runcu_device_wrap(runcu_device **out, uint64_t handle);
 RUNCU_API int runcu_device_count(int *out, const char *name);
 /** The device that calls without a context use: CUDA_DEVICE, ~/.cuda_device, else 0, of the default
  * driver. Borrowed. */
@@ -29,7 +31,9 @@ RUNCU_API int runcu_device_default(runcu_device **out);
  * context use. Thread-safety: safe. */
 RUNCU_API int runcu_device_set_default(runcu_device *device);
 
-RUNCU_API int runcu_device_ordinal(const runcu_device *device); /**< also its CUdevice handle */
+/** Its number among the devices of its driver, from 0. */
+RUNCU_API int runcu_device_ordinal(const runcu_device *device);
+RUNCU_API uint64_t runcu_device_handle(const runcu_device *device); /**< CUdevice */
 /** Is it the CPU device? 1 or 0. */
 RUNCU_API int runcu_device_is_cpu(const runcu_device *device);
 /** Name, PCI bus id, driver name ("cuda", "cpu" or a path): valid as long as the process. "" if the
@@ -37,6 +41,8 @@ RUNCU_API int runcu_device_is_cpu(const runcu_device *device);
 RUNCU_API const char *runcu_device_name(const runcu_device *device);
 RUNCU_API const char *runcu_device_pci_bus_id(const runcu_device *device);
 RUNCU_API const char *runcu_device_driver(const runcu_device *device);
+/** The 16 bytes by which every process knows the device. */
+RUNCU_API int runcu_device_uuid(unsigned char out[16], const runcu_device *device);
 /** Bytes of memory. */
 RUNCU_API int runcu_device_total_memory(size_t *out, const runcu_device *device);
 /** 90 for compute capability 9.0. */

@@ -36,6 +36,12 @@ class Device:
     def ordinal(self) -> int:
         """Its number among the driver's devices."""
     @property
+    def handle(self) -> int:
+        """The CUdevice."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """The device of the default driver with that CUdevice. `owner` is kept alive."""
+    @property
     def is_cpu(self) -> bool:
         """True for the CPU device."""
     @staticmethod
@@ -44,6 +50,8 @@ class Device:
     def name(self) -> str: ...
     def pci_bus_id(self) -> str:
         """Domain, bus and device: "0000:3B:00.0"."""
+    def uuid(self) -> bytes:
+        """The 16 bytes by which every process knows the device."""
     def total_memory(self) -> int:
         """Bytes of memory."""
     def compute_capability(self) -> tuple[int, int]:
@@ -80,7 +88,17 @@ class Context:
     def push(self) -> None:
         """Makes it this thread's current context, on top of the earlier one."""
     def detach(self) -> None:
-        """Destroys it now (a primary one: gives up our hold), whatever objects of it exist."""
+        """Destroys it now, whatever objects of it exist.
+
+        Of a primary context it gives up this object's hold; the context ends with the last hold of
+        this and other libraries.
+        """
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """The context of the current driver with that CUcontext, which must exist.
+
+        It is never destroyed through this object; `owner` is kept alive.
+        """
     def get_api_version(self) -> int:
         """The version of the driver API that it was made with."""
     @staticmethod
@@ -106,6 +124,24 @@ class Context:
     def set_cache_config(config: SupportsIndex, /) -> None: ...
     @staticmethod
     def get_cache_config() -> int: ...
+    @staticmethod
+    def set_shared_config(config: SupportsIndex, /) -> None:
+        """Accepts one of shared_config; banks are 4 bytes wide on every device of today."""
+    @staticmethod
+    def get_shared_config() -> int:
+        """The width of the banks of shared memory: one of shared_config."""
+    @staticmethod
+    def enable_peer_access(peer: Context, flags: SupportsIndex = 0) -> None:
+        """Lets kernels of the current context reach memory of a Context of another device.
+
+        Raises
+        ------
+        LogicError
+            The devices cannot (see `Device.can_access_peer`), or it is allowed already.
+        """
+    @staticmethod
+    def disable_peer_access(peer: Context, /) -> None:
+        """Ends what enable_peer_access allowed."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
     def __eq__(self, other: object, /) -> bool: ...

@@ -298,20 +298,6 @@ def _get_attributes(self: Device) -> dict[Enum, int]:
 Device.get_attributes = _get_attributes  # type: ignore[attr-defined]
 
 
-def _set_shared_config(config: int) -> None:
-    """Accepts a `shared_config`; no device of today has banks to configure."""
-    shared_config(config)
-
-
-def _get_shared_config() -> Enum:
-    """The width that every device of today has."""
-    return shared_config.FOUR_BYTE_BANK_SIZE
-
-
-Context.set_shared_config = staticmethod(_set_shared_config)  # type: ignore[attr-defined]
-Context.get_shared_config = staticmethod(_get_shared_config)  # type: ignore[attr-defined]
-
-
 # --- memory ---------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,38 @@ PyObject *bind_context_wrap(bind_state *state, runcu_context *context)
     return (PyObject *) self;
 }
 
+PyObject *bind_context_wrap_hold(bind_state *state, runcu_context *context)
+{
+    PyObject *address = PyLong_FromVoidPtr(context);
+    bind_context *self = (bind_context *) bind_context_wrap(state, context);
+    if (self && address && PyList_Append(state->holds, address) == 0)
+        self->is_hold = true;
+    else
+        Py_CLEAR(self);
+    Py_XDECREF(address);
+    return (PyObject *) self;
+}
+
+/* Gives back the object's hold of a primary context: true if there are others. */
+static bool give_back(bind_context *self)
+{
+    bool is_found = false, are_others = false;
+    PyObject *holds = self->state->holds;
+    if (!self->is_hold || !holds)
+        return false;
+    self->is_hold = false;
+    for (Py_ssize_t i = PyList_GET_SIZE(holds); i-- > 0;) {
+        if (PyLong_AsVoidPtr(PyList_GET_ITEM(holds, i)) != self->context)
+            continue;
+        if (is_found)
+            are_others = true;
+        else
+            PyList_SetSlice(holds, i, i + 1, NULL);
+        is_found = true;
+    }
+    return are_others;
+}
+
 int bind_context_hold(bind_state *state, PyObject *context)
 {
     return PyList_Append(state->pushed, context);
@@ -49,6 +81,7 @@ static void context_dealloc(PyObject *self)
     struct bind_quiet quiet;
     bind_begin_dealloc(self);
     bind_quiet_begin(&quiet);
+    give_back(c);
     Py_BEGIN_ALLOW_THREADS
     runcu_context_release(&c->context);
     Py_END_ALLOW_THREADS
@@ -56,10 +89,15 @@ static void context_dealloc(PyObject *self)
     bind_end_dealloc(self);
 }
 
+static bool is_alive(const bind_context *c)
+{
+    return !c->is_detached && runcu_context_is_alive(c->context);
+}
+
 static PyObject *context_repr(PyObject *self)
 {
     bind_context *c = (bind_context *) self;
-    if (!runcu_context_is_alive(c->context))
+    if (!is_alive(c))
         return PyUnicode_FromFormat("<%s, detached>", Py_TYPE(self)->tp_name);
     return PyUnicode_FromFormat("<%s at 0x%llx on '%s'>", Py_TYPE(self)->tp_name,
                                 (unsigned long long) runcu_context_handle(c->context),
@@ -84,6 +122,11 @@ static PyObject *context_push(PyObject *self, PyObject *unused)
 {
     (void) unused;
     bind_context *c = (bind_context *) self;
+    if (c->is_detached) {
+        bind_raise(c->state->logic_error,
+                   "context::push failed: invalid device context - the context has been detached");
+        return NULL;
+    }
     if (bind_context_hold(c->state, self) != 0)
         return NULL;
     if (bind_check(c->state, runcu_context_push(c->context)) != 0) {
@@ -98,14 +141,16 @@ static int pop(bind_state *state)
 {
     runcu_context *current = NULL;
     int status = runcu_context_peek(&current);
-    if (status == 0 && !current)
-        return bind_raise(
-            state->logic_error,
-            "context::pop failed: invalid device context - cannot pop non-current context");
     if (current)
         runcu_context_retain(current); /* the stack may be its last owner but us */
     if (status == 0)
         status = runcu_context_pop();
+    if (status == RUNCU_ERROR_ARGUMENT) {
+        runcu_context_release(&current);
+        return bind_raise(
+            state->logic_error,
+            "context::pop failed: invalid device context - cannot pop non-current context");
+    }
     status = bind_check(state, status);
     if (status == 0)
         bind_context_drop(state, current);
@@ -130,17 +175,37 @@ static PyObject *context_exit(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* The context lives on; where this object has made it current, the one beneath is. */
+static PyObject *detach_one_of_many(bind_context *c)
+{
+    PyObject *pushed = c->state->pushed;
+    runcu_context *current;
+    if (bind_check(c->state, runcu_context_peek(&current)) != 0)
+        return NULL;
+    for (Py_ssize_t i = PyList_GET_SIZE(pushed); current == c->context && i-- > 0;)
+        if (PyList_GET_ITEM(pushed, i) == (PyObject *) c) {
+            PyList_SetSlice(pushed, i, i + 1, NULL);
+            if (bind_check(c->state, runcu_context_pop()) != 0)
+                return NULL;
+            break;
+        }
+    Py_RETURN_NONE;
+}
+
 static PyObject *context_detach(PyObject *self, PyObject *unused)
 {
     (void) unused;
     bind_context *c = (bind_context *) self;
     int status;
-    if (!runcu_context_is_alive(c->context)) {
+    if (!is_alive(c)) {
         bind_raise(
             c->state->logic_error,
             "context::detach failed: invalid device context - cannot detach from invalid context");
         return NULL;
     }
+    c->is_detached = true;
+    if (give_back(c))
+        return detach_one_of_many(c);
     BIND_UNLOCKED(status, runcu_context_detach(c->context));
     Py_ssize_t held;
     do {
@@ -172,7 +237,7 @@ static PyObject *context_handle(PyObject *self, void *closure)
 static PyObject *context_is_alive(PyObject *self, void *closure)
 {
     (void) closure;
-    return PyBool_FromLong(runcu_context_is_alive(((bind_context *) self)->context));
+    return PyBool_FromLong(is_alive((bind_context *) self));
 }
 
 static PyObject *context_device(PyObject *self, void *closure)
@@ -283,6 +348,76 @@ static PyObject *context_get_cache_config(PyObject *module, PyObject *unused)
     return PyLong_FromLong(config);
 }
 
+static PyObject *context_set_shared_config(PyObject *module, PyObject *value)
+{
+    int config;
+    if (bind_int(&config, value, "config") != 0 ||
+        bind_check(bind_module_state(module), runcu_context_set_shared_config(config)) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_get_shared_config(PyObject *module, PyObject *unused)
+{
+    (void) unused;
+    int config;
+    if (bind_check(bind_module_state(module), runcu_context_get_shared_config(&config)) != 0)
+        return NULL;
+    return PyLong_FromLong(config);
+}
+
+static runcu_context *peer_of(bind_state *state, PyObject *value)
+{
+    if (PyObject_TypeCheck(value, state->context_type))
+        return ((bind_context *) value)->context;
+    PyErr_Format(PyExc_TypeError, "the peer must be a Context, not %.200s",
+                 Py_TYPE(value)->tp_name);
+    return NULL;
+}
+
+static PyObject *context_enable_peer_access(PyObject *module, PyObject *const *args,
+                                            Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const struct bind_signature signature = {
+        "enable_peer_access", 1, {"peer", "flags", NULL}};
+    bind_state *state = bind_module_state(module);
+    PyObject *values[2];
+    unsigned flags = 0;
+    runcu_context *peer;
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+        (values[1] && bind_unsigned(&flags, values[1], "flags") != 0) ||
+        !(peer = peer_of(state, values[0])) ||
+        bind_check(state, runcu_context_enable_peer(peer, flags)) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_disable_peer_access(PyObject *module, PyObject *value)
+{
+    bind_state *state = bind_module_state(module);
+    runcu_context *peer = peer_of(state, value);
+    if (!peer || bind_check(state, runcu_context_disable_peer(peer)) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *context_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames)
+{
+    uint64_t handle;
+    PyObject *owner;
+    int status;
+    if (bind_handle(&handle, &owner, args, nargs, kwnames) != 0)
+        return NULL;
+    bind_context *self = bind_new((PyTypeObject *) type);
+    if (!self)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_context_wrap(&self->context, handle));
+    if (bind_check(self->state, status) != 0 || bind_own((PyObject *) self, owner) != 0)
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
 PyMethodDef bind_context_statics[] = {
     {"pop", context_pop, METH_NOARGS,
      "pop()\n--\n\nTakes the current context off this thread's stack; the one beneath becomes "
@@ -304,6 +439,17 @@ PyMethodDef bind_context_statics[] = {
      "set_cache_config(config, /)\n--\n\nPrefers cache or shared memory: one of func_cache."},
     {"get_cache_config", context_get_cache_config, METH_NOARGS,
      "get_cache_config()\n--\n\nWhat set_cache_config chose, as an int."},
+    {"set_shared_config", context_set_shared_config, METH_O,
+     "set_shared_config(config, /)\n--\n\nAccepts one of shared_config; banks of shared memory "
+     "are 4 bytes wide on every device of today."},
+    {"get_shared_config", context_get_shared_config, METH_NOARGS,
+     "get_shared_config()\n--\n\nThe width of the banks of shared memory, as an int."},
+    {"enable_peer_access", (PyCFunction) (void (*)(void)) context_enable_peer_access,
+     METH_FASTCALL | METH_KEYWORDS,
+     "enable_peer_access(peer, flags=0)\n--\n\nLets kernels of the current context reach memory "
+     "of `peer`, a Context of another device."},
+    {"disable_peer_access", context_disable_peer_access, METH_O,
+     "disable_peer_access(peer, /)\n--\n\nEnds what enable_peer_access allowed."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -311,8 +457,13 @@ static PyMethodDef context_methods[] = {
     {"push", context_push, METH_NOARGS,
      "push($self, /)\n--\n\nMakes it this thread's current context, on top of the earlier one."},
     {"detach", context_detach, METH_NOARGS,
-     "detach($self, /)\n--\n\nDestroys it now (a primary one: gives up our hold), whatever objects "
-     "of it exist."},
+     "detach($self, /)\n--\n\nDestroys it now, whatever objects of it exist; of a primary context "
+     "it gives up this object's hold."},
+    {"from_handle", (PyCFunction) (void (*)(void)) context_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\nThe context of the current driver with that "
+     "CUcontext, which must exist. It is never destroyed through this object; `owner` is kept "
+     "alive."},
     {"get_api_version", context_get_api_version, METH_NOARGS,
      "get_api_version($self, /)\n--\n\nThe version of the driver API that it was made with."},
     {"__enter__", context_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nPushes it."},

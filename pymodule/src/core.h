@@ -99,6 +99,7 @@ typedef struct bind_state {
     PyObject *compute_mode; /* the enumeration */
     PyTypeObject *diagnostic_type;
     PyObject *pushed; /* list of contexts that a stack of some thread holds */
+    PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
     struct bind_scalar scalars[BIND_SCALARS];
     PyObject *package; /* the folder of this package, for the place of warnings */
 } bind_state;
@@ -136,6 +137,11 @@ void bind_begin_dealloc(PyObject *self);
 void bind_end_dealloc(PyObject *self);
 int bind_traverse(PyObject *self, visitproc visit, void *arg);
 int bind_clear(PyObject *self);
+/* from_handle(handle, owner=None) of every class: the handle, and `owner` (borrowed) or NULL.
+ * bind_own makes the object keep it. 0, or -1 with an exception. */
+int bind_handle(uint64_t *handle, PyObject **owner, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames);
+int bind_own(PyObject *self, PyObject *owner);
 /* A tp_new for types that only functions make. */
 PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 
@@ -253,6 +259,8 @@ typedef struct bind_device {
 typedef struct bind_context {
     BIND_HEAD
     runcu_context *context;
+    bool is_hold;     /* of a primary context: one of those that have to be given back */
+    bool is_detached; /* given back, though others may hold the context */
 } bind_context;
 
 typedef struct bind_streamobject {
@@ -334,6 +342,8 @@ BIND_TYPES(X)
 PyObject *bind_device_wrap(bind_state *state, runcu_device *device);
 /* `context` is taken. */
 PyObject *bind_context_wrap(bind_state *state, runcu_context *context);
+/* Likewise a primary context that somebody has asked for: it ends with the last such hold. */
+PyObject *bind_context_wrap_hold(bind_state *state, runcu_context *context);
 /* A context has become current: somebody's stack holds it. Its counterpart, for the context that is
  * no longer there. */
 int bind_context_hold(bind_state *state, PyObject *context);

@@ -230,7 +230,7 @@ static PyObject *device_retain_primary_context(PyObject *self, PyObject *unused)
     BIND_UNLOCKED(status, runcu_context_primary(&context, d->device));
     if (bind_check(d->state, status) != 0)
         return NULL;
-    return bind_context_wrap(d->state, context);
+    return bind_context_wrap_hold(d->state, context);
 }
 
 static PyObject *device_can_access_peer(PyObject *self, PyObject *peer)
@@ -266,6 +266,39 @@ PyMethodDef bind_device_statics[] = {
      "the default one."},
     {NULL, NULL, 0, NULL},
 };
+
+static PyObject *device_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                    PyObject *kwnames)
+{
+    uint64_t handle;
+    PyObject *owner;
+    int status;
+    if (bind_handle(&handle, &owner, args, nargs, kwnames) != 0)
+        return NULL;
+    bind_device *self = bind_new((PyTypeObject *) type);
+    if (!self)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_device_wrap(&self->device, handle));
+    if (bind_check(self->state, status) != 0 || bind_own((PyObject *) self, owner) != 0)
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
+static PyObject *device_uuid(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_device *d = (bind_device *) self;
+    unsigned char id[16];
+    if (bind_check(d->state, runcu_device_uuid(id, d->device)) != 0)
+        return NULL;
+    return PyBytes_FromStringAndSize((const char *) id, sizeof id);
+}
+
+static PyObject *device_handle(PyObject *self, void *closure)
+{
+    (void) closure;
+    return PyLong_FromUnsignedLongLong(runcu_device_handle(((bind_device *) self)->device));
+}
 
 static PyObject *device_driver(PyObject *self, void *closure)
 {
@@ -303,6 +336,12 @@ static PyMethodDef device_methods[] = {
     {"retain_primary_context", device_retain_primary_context, METH_NOARGS,
      "retain_primary_context($self, /)\n--\n\nThe context that the CUDA runtime, torch and CuPy "
      "share; it is not made current."},
+    {"uuid", device_uuid, METH_NOARGS,
+     "uuid($self, /)\n--\n\nThe 16 bytes by which every process knows the device."},
+    {"from_handle", (PyCFunction) (void (*)(void)) device_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\nThe device of the default driver with that "
+     "CUdevice. `owner` is kept alive."},
     {"can_access_peer", device_can_access_peer, METH_O,
      "can_access_peer($self, peer, /)\n--\n\nWhether kernels here can reach the memory of another "
      "device."},
@@ -312,6 +351,7 @@ static PyMethodDef device_methods[] = {
 static PyGetSetDef device_getset[] = {
     {"driver", device_driver, NULL, "\"cuda\", \"cpu\" or the path of the driver's library.", NULL},
     {"ordinal", device_ordinal, NULL, "Its number among the driver's devices.", NULL},
+    {"handle", device_handle, NULL, "The CUdevice as an int.", NULL},
     {"is_cpu", device_is_cpu, NULL, "True for the CPU device.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

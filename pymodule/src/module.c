@@ -10,7 +10,7 @@
     BIND_TYPES(DO##_TYPE)    \
     BIND_CLASSES(DO##_CLASS) \
     BIND_NAMES(DO##_NAME)    \
-    DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(package)
+    DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(holds) DO(package)
 
 #define VISIT(field) Py_VISIT(state->field);
 #define VISIT_TYPE(name, base) VISIT(name##_type)
@@ -204,7 +204,8 @@ static int execute(PyObject *module)
         return -1;
     bind_scalars_init(state);
     state->pushed = PyList_New(0);
-    if (!state->pushed || make_names(state) != 0 || find_package(state) != 0 ||
+    state->holds = PyList_New(0);
+    if (!state->pushed || !state->holds || make_names(state) != 0 || find_package(state) != 0 ||
         import_errors(state) != 0 || import_enums(state) != 0)
         return -1;
     if (add_types(module, state) != 0 || bind_diagnostic_init(state) != 0 ||

@@ -59,6 +59,27 @@ int bind_clear(PyObject *self)
     return 0;
 }
 
+int bind_handle(uint64_t *handle, PyObject **owner, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames)
+{
+    static const struct bind_signature signature = {"from_handle", 1, {"handle", "owner", NULL}};
+    PyObject *values[2];
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
+        return -1;
+    PyObject *number = PyNumber_Index(values[0]);
+    if (!number)
+        return -1;
+    *handle = PyLong_AsUnsignedLongLong(number);
+    Py_DECREF(number);
+    *owner = values[1] == Py_None ? NULL : values[1];
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+int bind_own(PyObject *self, PyObject *owner)
+{
+    return owner ? PyObject_SetAttrString(self, "owner", owner) : 0;
+}
+
 PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     (void) args;

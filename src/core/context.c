@@ -235,6 +235,25 @@ int runcu_context_create(runcu_context **out, runcu_device *device, unsigned fla
     return 0;
 }
 
+int runcu_context_wrap(runcu_context **out, uint64_t handle)
+{
+    struct core_driver *driver;
+    CUcontext context = (CUcontext) (uintptr_t) handle, now;
+    *out = NULL;
+    if (!handle)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the handle of the context is NULL");
+    int status = core_current_peek(&driver, &now);
+    if (!status && !driver)
+        status = core_driver_open(&driver, NULL);
+    if (!status)
+        status = CU_CALL(driver, cuCtxPushCurrent, context);
+    if (status)
+        return status;
+    status = core_context_find(out, driver, context);
+    driver->cu.cuCtxPopCurrent(&context);
+    return status;
+}
+
 int runcu_context_primary(runcu_context **out, runcu_device *device)
 {
     core_lock();
@@ -289,29 +308,37 @@ void runcu_context_release(runcu_context **context)
     free_context(c);
 }
 
+/* Others, such as the CUDA runtime, may go on using it: then its objects stay what they are. */
 static int release_primary(runcu_context *context)
 {
     CUcontext now = NULL;
+    unsigned flags;
+    int active = 0;
     const struct drv_table *cu = &context->driver->cu;
     if (atomic_load(&context->has_work))
         core_context_wait(context);
     core_stage_end(context);
     if (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now == context->handle)
         cu->cuCtxSetCurrent(NULL);
-    return CU_CALL(context->driver, cuDevicePrimaryCtxRelease, context->device->handle);
+    int status = CU_CALL(context->driver, cuDevicePrimaryCtxRelease, context->device->handle);
+    if (cu->cuDevicePrimaryCtxGetState(context->device->handle, &flags, &active) || !active)
+        atomic_store(&context->is_dead, true);
+    return status;
 }
 
 int runcu_context_detach(runcu_context *context)
 {
     int status = 0;
     core_lock();
-    bool was_dead = atomic_exchange(&context->is_dead, true);
-    if (!was_dead)
+    bool was_detached = atomic_exchange(&context->is_detached, true);
+    if (!was_detached)
         unlink_context(context);
-    if (!was_dead && context->kind == CORE_PRIMARY)
+    if (!was_detached && context->kind == CORE_PRIMARY)
         context->device->primary = NULL;
+    if (context->kind != CORE_PRIMARY)
+        atomic_store(&context->is_dead, true);
     core_unlock();
-    if (was_dead)
+    if (was_detached)
         return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached before");
     if (context->kind == CORE_OWNED)
         return destroy(context);
@@ -333,7 +360,7 @@ uint64_t runcu_context_handle(const runcu_context *context)
 
 int runcu_context_is_alive(const runcu_context *context)
 {
-    return !atomic_load(&context->is_dead);
+    return !atomic_load(&context->is_dead) && !atomic_load(&context->is_detached);
 }
 
 int core_context_wait(runcu_context *context)
@@ -403,61 +430,4 @@ void core_contexts_forget_work(void)
 {
     for (runcu_context *c = contexts; c; c = c->next)
         atomic_store(&c->has_work, false);
-}
-
-/* Of the current context. */
-#define OF_CURRENT(row, ...)                                        \
-    do {                                                            \
-        struct core_driver *driver;                                 \
-        CUcontext handle;                                           \
-        int status = core_current(&driver, &handle);                \
-        return status ? status : CU_CALL(driver, row, __VA_ARGS__); \
-    } while (0)
-
-int runcu_context_set_limit(int limit, size_t value)
-{
-    OF_CURRENT(cuCtxSetLimit, limit, value);
-}
-
-int runcu_context_get_limit(size_t *out, int limit)
-{
-    OF_CURRENT(cuCtxGetLimit, out, limit);
-}
-
-int runcu_context_set_cache_config(int config)
-{
-    OF_CURRENT(cuCtxSetCacheConfig, config);
-}
-
-int runcu_context_get_cache_config(int *out)
-{
-    OF_CURRENT(cuCtxGetCacheConfig, out);
-}
-
-int runcu_context_priority_range(int *least, int *greatest)
-{
-    OF_CURRENT(cuCtxGetStreamPriorityRange, least, greatest);
-}
-
-int runcu_context_api_version(unsigned *out, runcu_context *context)
-{
-    if (!context)
-        OF_CURRENT(cuCtxGetApiVersion, handle, out);
-    return CU_CALL(context->driver, cuCtxGetApiVersion, context->handle, out);
-}
-
-int runcu_profiler_start(void)
-{
-    struct core_driver *driver;
-    CUcontext handle;
-    int status = core_current(&driver, &handle);
-    return status ? status : core_check(driver, "cuProfilerStart", driver->cu.cuProfilerStart());
-}
-
-int runcu_profiler_stop(void)
-{
-    struct core_driver *driver;
-    CUcontext handle;
-    int status = core_current(&driver, &handle);
-    return status ? status : core_check(driver, "cuProfilerStop", driver->cu.cuProfilerStop());
 }

@@ -101,7 +101,8 @@ struct runcu_context {
     unsigned long long id; /* of a foreign one: handles are used again, ids are not */
     enum core_context_kind kind;
     atomic_int refs;      /* primary and foreign ones: one is the list's */
-    atomic_bool is_dead;  /* detached: its objects are gone with it */
+    atomic_bool is_detached; /* its owner has given it up */
+    atomic_bool is_dead;     /* detached, and its objects are gone with it */
     atomic_bool has_work; /* something was launched since the last synchronisation */
     runcu_stream *streams;   /* alive; guarded by core_lock */
     atomic_bool has_streams; /* there is or was one */

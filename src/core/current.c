@@ -122,7 +122,7 @@ int core_current_device(runcu_device **out)
 
 int runcu_context_push(runcu_context *context)
 {
-    if (atomic_load(&context->is_dead))
+    if (!runcu_context_is_alive(context))
         return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached");
     int status = core_pushed(context->driver);
     if (status)
@@ -133,13 +133,19 @@ int runcu_context_push(runcu_context *context)
     return status;
 }
 
+/* Did the context become current for want of another one? Nobody has pushed it. */
+static bool is_implied(const struct core_driver *driver, CUcontext handle)
+{
+    return handle && driver == thread.implied_driver && handle == thread.implied;
+}
+
 int runcu_context_pop(void)
 {
     struct run *run = top_run();
     struct core_driver *driver = run ? run->driver : NULL;
-    CUcontext popped;
+    CUcontext popped = NULL;
     int status = run ? 0 : core_current_peek(&driver, &popped);
-    if (!status && !driver)
+    if (!status && (!driver || is_implied(driver, popped)))
         status = runcu_fail(RUNCU_ERROR_ARGUMENT, "there is no context to pop");
     if (!status)
         status = CU_CALL(driver, cuCtxPopCurrent, &popped);
@@ -152,7 +158,7 @@ int runcu_context_set_current(runcu_context *context)
 {
     struct core_driver *driver;
     CUcontext now;
-    if (context && atomic_load(&context->is_dead))
+    if (context && !runcu_context_is_alive(context))
         return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached");
     if (!context) {
         int status = core_current_peek(&driver, &now);

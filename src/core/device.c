@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,15 +47,15 @@ int core_devices_create(struct core_driver *driver)
     return 0;
 }
 
-static int fail_ordinal(const struct core_driver *driver, int ordinal)
+static int fail_ordinal(const struct core_driver *driver, uint64_t ordinal)
 {
     int status = core_check(driver, "cuDeviceGet", CUDA_ERROR_INVALID_DEVICE);
     if (driver->device_count == 0)
         runcu_fail_detail("The driver \"%s\" has no device.", driver->name);
     else
         runcu_fail_detail(
-            "Device %d of the driver \"%s\" was asked for, which has %d: the first is 0.", ordinal,
-            driver->name, driver->device_count);
+            "Device %" PRId64 " of the driver \"%s\" was asked for, which has %d: the first is 0.",
+            (int64_t) ordinal, driver->name, driver->device_count);
     return status;
 }
 
@@ -66,7 +67,7 @@ int runcu_device_open(runcu_device **out, const char *name, int ordinal)
     if (status)
         return status;
     if (ordinal < 0 || ordinal >= driver->device_count)
-        return fail_ordinal(driver, ordinal);
+        return fail_ordinal(driver, (uint64_t) ordinal);
     *out = &driver->devices[ordinal];
     return 0;
 }
@@ -85,6 +86,19 @@ int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_
         return status;
     for (int i = 0; i < driver->device_count && !*out; i++)
         if (driver->devices[i].handle == handle)
+            *out = &driver->devices[i];
+    return *out ? 0 : fail_ordinal(driver, (uint64_t) handle);
+}
+
+int runcu_device_wrap(runcu_device **out, uint64_t handle)
+{
+    struct core_driver *driver;
+    *out = NULL;
+    int status = core_driver_open(&driver, NULL);
+    if (status)
+        return status;
+    for (int i = 0; i < driver->device_count && !*out; i++)
+        if ((uint64_t) driver->devices[i].handle == handle)
             *out = &driver->devices[i];
     return *out ? 0 : fail_ordinal(driver, handle);
 }
@@ -109,24 +123,28 @@ static bool parse_ordinal(int *out, const char *text)
     return has_digits && !*end && !errno && value >= 0 && value <= INT32_MAX;
 }
 
-/* What the user's environment says: CUDA_DEVICE, then the file ~/.cuda_device; `from` names the
- * place. NULL if neither is there. */
+/* What the user's environment says: CUDA_DEVICE, then the file ~/.cuda_device, or ~/.cuda-device as
+ * PyCUDA's documentation has it; `from` names the place. NULL if none is there. */
 static const char *read_wish(char *buffer, size_t size, const char **from)
 {
+    static const char *const files[] = {"~/.cuda_device", "~/.cuda-device"};
     const char *text = getenv("CUDA_DEVICE"), *home = getenv("HOME");
+    char path[4096];
     *from = "CUDA_DEVICE";
     if (text && *text)
         return text;
-    char path[4096];
-    if (!home || snprintf(path, sizeof path, "%s/.cuda_device", home) >= (int) sizeof path)
-        return NULL;
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return NULL;
-    *from = "~/.cuda_device";
-    buffer[fread(buffer, 1, size - 1, file)] = 0;
-    fclose(file);
-    return buffer;
+    for (size_t i = 0; home && i < ARRAY_LEN(files); i++) {
+        FILE *file = snprintf(path, sizeof path, "%s%s", home, files[i] + 1) < (int) sizeof path
+                         ? fopen(path, "re")
+                         : NULL;
+        if (!file)
+            continue;
+        *from = files[i];
+        buffer[fread(buffer, 1, size - 1, file)] = 0;
+        fclose(file);
+        return buffer;
+    }
+    return NULL;
 }
 
 int runcu_device_default(runcu_device **out)
@@ -148,7 +166,7 @@ int runcu_device_default(runcu_device **out)
     if (driver->is_cpu && ordinal >= driver->device_count)
         ordinal = 0; /* the wish was about GPUs */
     if (ordinal >= driver->device_count) {
-        status = fail_ordinal(driver, ordinal);
+        status = fail_ordinal(driver, (uint64_t) ordinal);
         if (wish)
             runcu_fail_detail("%s chose it.", from);
         return status;
@@ -174,6 +192,11 @@ int runcu_device_ordinal(const runcu_device *device)
     return device->ordinal;
 }
 
+uint64_t runcu_device_handle(const runcu_device *device)
+{
+    return (uint64_t) device->handle;
+}
+
 int runcu_device_is_cpu(const runcu_device *device)
 {
     return device->driver->is_cpu;
@@ -192,6 +215,18 @@ const char *runcu_device_pci_bus_id(const runcu_device *device)
 const char *runcu_device_driver(const runcu_device *device)
 {
     return device->driver->name;
+}
+
+int runcu_device_uuid(unsigned char out[16], const runcu_device *device)
+{
+    CUuuid id = {{0}};
+    const struct core_driver *driver = device->driver;
+    int status = core_check(driver, "cuDeviceGetUuid",
+                            driver->cu.cuDeviceGetUuid
+                                ? driver->cu.cuDeviceGetUuid(&id, device->handle)
+                                : CUDA_ERROR_NOT_SUPPORTED);
+    memcpy(out, id.bytes, sizeof id.bytes);
+    return status;
 }
 
 int runcu_device_total_memory(size_t *out, const runcu_device *device)

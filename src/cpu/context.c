@@ -428,3 +428,50 @@ CUresult cpu_cuCtxGetStreamPriorityRange(int *least, int *greatest)
         *greatest = CPU_PRIORITY;
     return cpu_leave(CUDA_SUCCESS);
 }
+
+/* Its banks are four bytes wide, as those of every GPU since compute capability 5.0. */
+CUresult cpu_cuCtxGetSharedMemConfig(int *config)
+{
+    struct cpu_context *c = NULL;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    if (!config)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    *config = CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
+CUresult cpu_cuCtxSetSharedMemConfig(int config)
+{
+    struct cpu_context *c = NULL;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    bool is_known = config >= 0 && config <= CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE;
+    return cpu_leave(is_known ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+}
+
+/* ---- peers: there is one device, and no device is its own peer ---- */
+
+static CUresult enter_peer(CUcontext peer)
+{
+    struct cpu_context *c = NULL;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    struct cpu_context *other = cpu_handle_get(CPU_CONTEXT, peer);
+    return other && other != c ? CUDA_SUCCESS : cpu_leave(CUDA_ERROR_INVALID_CONTEXT);
+}
+
+CUresult cpu_cuCtxEnablePeerAccess(CUcontext peer, unsigned flags)
+{
+    CUresult code = flags ? CUDA_ERROR_INVALID_VALUE : enter_peer(peer);
+    return code ? code : cpu_leave(CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
+}
+
+CUresult cpu_cuCtxDisablePeerAccess(CUcontext peer)
+{
+    CUresult code = enter_peer(peer);
+    return code ? code : cpu_leave(CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
+}

@@ -17,6 +17,8 @@
     X(every_attribute_is_answered)               \
     X(bus_id_finds_the_device)                   \
     X(calls_without_context_fail)                \
+    X(peers_are_other_contexts)                  \
+    X(shared_banks_are_four_bytes)               \
     X(contexts_stack)                            \
     X(set_current_replaces_the_top)              \
     X(primary_context_is_counted)                \

@@ -276,3 +276,37 @@ void limits_are_kept(void)
     REQUIRE_INT(version, >=, 3010);
     OK(cu.cuProfilerStop());
 }
+
+/* Of one device; those of two need two. */
+void peers_are_other_contexts(void)
+{
+    CUcontext a = begin(), b;
+    OK(cu.cuCtxCreate(&b, 0, 0));
+    FAILS(cu.cuCtxEnablePeerAccess(b, 0), CUDA_ERROR_INVALID_CONTEXT);
+    FAILS(cu.cuCtxEnablePeerAccess(NULL, 0), CUDA_ERROR_INVALID_CONTEXT);
+    FAILS(cu.cuCtxEnablePeerAccess(a, 1), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuCtxDisablePeerAccess(NULL), CUDA_ERROR_INVALID_CONTEXT);
+    FAILS(cu.cuCtxDisablePeerAccess(a), CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
+    int can = -1;
+    OK(cu.cuDeviceCanAccessPeer(&can, 0, 0));
+    REQUIRE_INT(can, ==, 0);
+    FAILS(cu.cuCtxEnablePeerAccess(a, 0), CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
+    OK(cu.cuCtxSetCurrent(NULL));
+    FAILS(cu.cuCtxEnablePeerAccess(a, 0), CUDA_ERROR_INVALID_CONTEXT);
+}
+
+void shared_banks_are_four_bytes(void)
+{
+    int config = -1;
+    if (!cu.cuCtxGetSharedMemConfig || !cu.cuCtxSetSharedMemConfig)
+        exit(TEST_SKIPPED);
+    OK(cu.cuInit(0));
+    FAILS(cu.cuCtxGetSharedMemConfig(&config), CUDA_ERROR_INVALID_CONTEXT);
+    begin();
+    OK(cu.cuCtxGetSharedMemConfig(&config));
+    REQUIRE_INT(config, ==, CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE);
+    OK(cu.cuCtxSetSharedMemConfig(CU_SHARED_MEM_CONFIG_EIGHT_BYTE_BANK_SIZE));
+    OK(cu.cuCtxGetSharedMemConfig(&config));
+    REQUIRE_INT(config, ==, CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE);
+    REQUIRE(cu.cuCtxSetSharedMemConfig(17) != CUDA_SUCCESS);
+}

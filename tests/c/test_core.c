@@ -204,6 +204,71 @@ static void a_context_lives_as_long_as_its_objects(void)
     runcu_context_release(&context); /* NULL */
 }
 
+static void handles_are_wrapped(void)
+{
+    runcu_context *made, *same, *other;
+    runcu_device *device, *found;
+    unsigned char id[16] = {0};
+    start();
+    REQUIRE_OK(runcu_device_open(&device, NULL, 1));
+    REQUIRE_OK(runcu_device_wrap(&found, runcu_device_handle(device)));
+    REQUIRE(found == device);
+    REQUIRE_OK(runcu_device_uuid(id, device));
+    REQUIRE_FAILS(runcu_device_wrap(&found, 7), RUNCU_ERROR_NO_DEVICE, "Device 7 of the driver");
+    REQUIRE(!found);
+    REQUIRE_OK(runcu_context_create(&made, device, 0));
+    REQUIRE_OK(runcu_context_create(&other, device, 0));
+    REQUIRE_OK(runcu_context_wrap(&same, runcu_context_handle(made)));
+    REQUIRE(same == made);
+    runcu_context *now;
+    REQUIRE_OK(runcu_context_peek(&now));
+    REQUIRE(now == other);
+    REQUIRE_FAILS(runcu_context_wrap(&now, 0), RUNCU_ERROR_ARGUMENT, "NULL");
+    REQUIRE(!now);
+    runcu_context_release(&same);
+    runcu_context_release(&other);
+    runcu_context_release(&made);
+    require_clean();
+}
+
+static void peers_are_contexts_of_the_same_driver(void)
+{
+    runcu_context *a, *b;
+    runcu_device *first, *second;
+    int config = -1;
+    start();
+    REQUIRE_OK(runcu_device_open(&first, NULL, 0));
+    REQUIRE_OK(runcu_device_open(&second, NULL, 1));
+    REQUIRE_OK(runcu_context_create(&a, first, 0));
+    REQUIRE_OK(runcu_context_create(&b, second, 0));
+    REQUIRE_OK(runcu_context_enable_peer(a, 0));
+    REQUIRE_INT(fake.calls("cuCtxEnablePeerAccess"), ==, 1);
+    REQUIRE_OK(runcu_context_disable_peer(a));
+    fake.fail("cuCtxEnablePeerAccess", CUDA_ERROR_PEER_ACCESS_UNSUPPORTED, 1);
+    REQUIRE_FAILS(runcu_context_enable_peer(a, 0), RUNCU_ERROR_DRIVER,
+                  "peer access is not supported between these two devices");
+    REQUIRE_FAILS(runcu_context_enable_peer(NULL, 0), RUNCU_ERROR_ARGUMENT, "NULL");
+    REQUIRE_OK(runcu_context_detach(a));
+    REQUIRE_FAILS(runcu_context_disable_peer(a), RUNCU_ERROR_FREED, "detached");
+    REQUIRE_OK(runcu_context_set_shared_config(1));
+    REQUIRE_OK(runcu_context_get_shared_config(&config));
+    REQUIRE_INT(config, ==, 1);
+    runcu_context_release(&a);
+    runcu_context_release(&b);
+    require_clean();
+}
+
+static void what_nobody_pushed_is_not_popped(void)
+{
+    runcu_context *now;
+    start();
+    REQUIRE_OK(runcu_context_current(&now));
+    REQUIRE_FAILS(runcu_context_pop(), RUNCU_ERROR_ARGUMENT, "no context to pop");
+    runcu_context *again;
+    REQUIRE_OK(runcu_context_peek(&again));
+    REQUIRE(now == again);
+}
+
 static void releasing_the_current_context_keeps_the_stack_right(void)
 {
     runcu_context *a, *b, *now;
@@ -695,6 +760,9 @@ int main(void)
     RUN_ALONE(the_environment_chooses_the_device);
     RUN_ALONE(the_primary_context_comes_by_itself);
     RUN_ALONE(memory_is_freed_from_any_thread_and_context);
+    RUN_ALONE(handles_are_wrapped);
+    RUN_ALONE(peers_are_contexts_of_the_same_driver);
+    RUN_ALONE(what_nobody_pushed_is_not_popped);
     RUN_ALONE(objects_outlive_a_detached_context_quietly);
     RUN_ALONE(a_context_lives_as_long_as_its_objects);
     RUN_ALONE(releasing_the_current_context_keeps_the_stack_right);

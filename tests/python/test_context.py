@@ -150,3 +150,198 @@ def test_contexts_are_keys(device):
 def test_contexts_cannot_be_made_directly():
     with pytest.raises(TypeError, match='make_context'):
         Context()
+
+
+def test_pop_leaves_what_nobody_pushed(device_name, python):
+    """The default context is there for want of another one: PyCUDA has nothing to pop then."""
+    python(
+        """
+        import pytest
+        from runcu import driver
+        from runcu.driver import Context
+        driver.mem_alloc(16)
+        default = Context.get_current()
+        for _ in range(2):
+            with pytest.raises(driver.LogicError, match='cannot pop non-current context'):
+                Context.pop()
+        assert Context.get_current() == default
+        context = default.device.make_context()
+        context.pop()
+        assert Context.get_current() == default
+        with pytest.raises(driver.LogicError, match='cannot pop non-current context'):
+            context.pop()
+        """,
+        device=device_name,
+    )
+
+
+def test_a_failed_make_context_leaves_the_stack_as_it_was(device):
+    before = Context.get_current()
+    with pytest.raises(driver.LogicError) as e:
+        device.make_context(1 << 30)
+    assert e.value.routine == 'cuCtxCreate'
+    assert Context.get_current() == before
+    context = device.make_context()
+    with pytest.raises(driver.LogicError):
+        device.make_context(flags=driver.ctx_flags.SCHED_SPIN | driver.ctx_flags.SCHED_YIELD)
+    assert Context.get_current() == context
+    context.detach()
+    assert Context.get_current() == before
+
+
+def test_a_primary_context_has_as_many_holds_as_were_asked_for(device_name, python):
+    python(
+        """
+        import pytest, runcu.autoprimaryctx
+        from runcu import driver
+        from runcu.driver import Context, Device
+        first = runcu.autoprimaryctx.context
+        memory = driver.to_device(b'1234')
+        second = Device().retain_primary_context()
+        assert second == first
+        second.push()
+        second.detach()
+        assert Context.get_current() == first and first.is_alive and not second.is_alive
+        with pytest.raises(driver.LogicError, match='cannot detach from invalid context'):
+            second.detach()
+        with pytest.raises(driver.LogicError, match='context has been detached'):
+            second.push()
+        third = Device().retain_primary_context()
+        del third  # a hold that is dropped counts no more
+        assert bytes(driver.from_device(memory, 4, 'u1')) == b'1234'
+        first.detach()
+        assert not first.is_alive
+        memory = driver.to_device(b'5678')  # the default context is made anew
+        assert bytes(driver.from_device(memory, 4, 'u1')) == b'5678'
+        """,
+        device=device_name,
+    )
+
+
+def test_objects_live_on_where_others_hold_the_primary_context(device_name, python):
+    python(
+        """
+        import ctypes, gc
+        from runcu import driver
+        from runcu.driver import Context, Device
+        context = Device().retain_primary_context()
+        context.push()
+        others = None
+        if not context.device.is_cpu:
+            others = ctypes.CDLL('libcuda.so.1')
+            handle = ctypes.c_void_p()
+            assert others.cuDevicePrimaryCtxRetain(ctypes.byref(handle), 0) == 0
+            assert handle.value == context.handle
+        memory = driver.to_device(b'1234')
+        free = driver.mem_get_info()[0]
+        big = driver.mem_alloc(64 << 20)
+        context.detach()
+        del big  # not lost, although we have given up the context
+        gc.collect()
+        if others:
+            assert driver.mem_get_info()[0] >= free - (2 << 20)
+            assert bytes(driver.from_device(memory, 4, 'u1')) == b'1234'
+        """,
+        device=device_name,
+    )
+
+
+def test_peers(device):
+    current = Context.get_current()
+    assert device.can_access_peer(device) is False
+    with pytest.raises(driver.LogicError) as e:
+        Context.enable_peer_access(current)
+    assert e.value.routine == 'cuCtxEnablePeerAccess'
+    other = device.make_context()
+    with pytest.raises(driver.LogicError):
+        Context.enable_peer_access(current, 1)
+    with pytest.raises(driver.LogicError, match='peer access has not been enabled'):
+        Context.disable_peer_access(current)
+    other.detach()
+    with pytest.raises(driver.LogicError, match='detached'):
+        Context.enable_peer_access(other)
+    with pytest.raises(TypeError, match='Context'):
+        Context.enable_peer_access(device)
+
+
+def test_two_gpus_reach_each_other(python):
+    done = python(
+        """
+        import numpy as np, runcu, sys
+        from runcu import driver
+        from runcu.driver import Context, Device
+        if Device.count('cuda') < 2 or not Device('cuda:0').can_access_peer(Device('cuda:1')):
+            sys.exit('skip')
+        far = Device('cuda:1').make_context()
+        there = driver.to_device(np.arange(4, dtype=np.int32))
+        Context.pop()
+        near = Device('cuda:0').make_context()
+        Context.enable_peer_access(far)
+        here = driver.mem_alloc(16)
+        mod = runcu.SourceModule('''__global__ void f(int *o, int *i) {
+            o[threadIdx.x] = i[threadIdx.x];
+        }''')
+        mod.f[1, 4](here, there)
+        assert driver.from_device(here, 4, 'i4').tolist() == [0, 1, 2, 3]
+        try:
+            Context.enable_peer_access(far)
+        except driver.LogicError as e:
+            assert 'already enabled' in str(e)
+        Context.disable_peer_access(far)
+        """,
+        device='',
+        check=False,
+    )
+    if done.stderr.strip() == 'skip' or 'libcuda' in done.stderr:
+        pytest.skip('needs two GPUs')
+    assert done.returncode == 0, done.stderr
+
+
+def test_contexts_by_handle(device):
+    current = Context.get_current()
+    owner = object()
+    same = Context.from_handle(current.handle, owner)
+    assert same == current and same.owner is owner
+    made = device.make_context()
+    assert Context.from_handle(handle=made.handle) == made
+    assert Context.get_current() == made
+    made.detach()
+    with pytest.raises(driver.ArgumentError, match='NULL'):
+        Context.from_handle(0)
+    with pytest.raises(TypeError):
+        Context.from_handle('x')
+    with pytest.raises(OverflowError):
+        Context.from_handle(-1)
+
+
+def test_a_context_made_by_others_is_seen_and_never_destroyed(python):
+    """Contexts of the CUDA driver itself, as other libraries make them."""
+    done = python(
+        """
+        import ctypes, gc, sys
+        from runcu import driver
+        from runcu.driver import Context, Device
+        try:
+            cuda = ctypes.CDLL('libcuda.so.1')
+            assert cuda.cuInit(0) == 0
+        except (OSError, AssertionError):
+            sys.exit('skip')
+        theirs = ctypes.c_void_p()
+        assert cuda.cuCtxCreate_v2(ctypes.byref(theirs), 0, 0) == 0
+        memory = driver.to_device(b'1234')
+        context = Context.get_current()
+        assert context.handle == theirs.value
+        del context, memory
+        gc.collect()
+        ours = Context.from_handle(theirs.value)
+        ours.detach()  # gives up ours, leaves theirs
+        now = ctypes.c_void_p()
+        assert cuda.cuCtxGetCurrent(ctypes.byref(now)) == 0 and now.value == theirs.value
+        assert cuda.cuCtxSynchronize() == 0
+        """,
+        device='cuda',
+        check=False,
+    )
+    if done.stderr.strip() == 'skip' or 'does not load' in done.stderr:
+        pytest.skip('needs a GPU')
+    assert done.returncode == 0, done.stderr

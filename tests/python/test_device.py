@@ -154,3 +154,34 @@ def test_that_warning_as_an_error_leaves_nothing_behind(python):
         device='',
     )
     assert done.stdout.split() in (['raised', 'works'], ['works'])
+
+
+def test_devices_by_handle(python, device_name):
+    python(
+        """
+        import pytest
+        from runcu import driver
+        from runcu.driver import Device
+        device = Device()
+        owner = object()
+        same = Device.from_handle(device.handle, owner=owner)
+        assert same == device and hash(same) == hash(device) and same.owner is owner
+        with pytest.raises(driver.LogicError, match='invalid device ordinal'):
+            Device.from_handle(4711)
+        with pytest.raises(TypeError):
+            Device.from_handle()
+        assert len(device.uuid()) == 16 and device.uuid() == same.uuid() != bytes(16)
+        """,
+        device=device_name,
+    )
+
+
+@pytest.mark.parametrize('name', ['.cuda_device', '.cuda-device'])
+def test_a_file_in_the_home_folder_chooses_the_device(python, tmp_path, name):
+    (tmp_path / name).write_text('0\n')
+    assert python('import runcu; print(runcu.Device().ordinal)', HOME=str(tmp_path)).stdout == '0\n'
+    (tmp_path / name).write_text('first')
+    done = python('import runcu; runcu.Device()', HOME=str(tmp_path), check=False)
+    assert f'~/{name} says "first": the number of a device is meant' in done.stderr
+    done = python('import runcu; runcu.Device()', HOME=str(tmp_path), CUDA_DEVICE='0')
+    assert done.stderr == ''
