@@ -11,7 +11,8 @@ from typing_extensions import Buffer, Self
 _Address = Any
 #: Block or grid: one to three extents.
 _Shape = SupportsIndex | Sequence[SupportsIndex]
-#: A Stream, None for the legacy default stream, or another library's with __cuda_stream__.
+#: A Stream, None for the legacy default stream, a CUstream as an int, or another library's stream:
+#: an object with __cuda_stream__, torch's (cuda_stream), CuPy's (ptr).
 _Stream = Any
 
 class Device:
@@ -154,7 +155,7 @@ class Context:
     def __repr__(self) -> str: ...
 
 class Stream:
-    """A queue of work of the current context."""
+    """A queue of work of the current context. A `with` block closes it at its end."""
 
     def __new__(cls, flags: SupportsIndex = 0, priority: SupportsIndex = 0) -> Self:
         """A new stream.
@@ -164,33 +165,85 @@ class Stream:
         flags : int
             0, or 1 for a stream that does not wait for the default stream.
         priority : int
-            0, or a negative number for a higher one.
+            0, or a negative number for a higher one (priority_range).
         """
     @classmethod
-    def from_handle(cls, handle: int, /) -> Self:
-        """A stream of another library (a CUstream); it is never destroyed through this object."""
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """A stream of another library.
+
+        Parameters
+        ----------
+        handle : int
+            A CUstream, which is never destroyed through this object; 1 is the legacy default
+            stream, 2 each thread's own default stream.
+        owner : object
+            Kept alive as long as this object.
+        """
+    @classmethod
+    def priority_range(cls) -> tuple[int, int]:
+        """The lowest and the highest priority of streams of the current context: (0, -5)."""
     @property
     def handle(self) -> int:
         """The CUstream."""
+    @property
+    def flags(self) -> int:
+        """1 if it does not wait for the legacy default stream, else 0."""
+    @property
+    def priority(self) -> int:
+        """0, or a negative number for a higher one."""
+    @property
+    def context(self) -> Context:
+        """The Context it belongs to."""
     def synchronize(self) -> None:
         """Waits until all its work so far is done."""
     def is_done(self) -> bool:
         """True when all its work so far is done."""
-    def wait_for_event(self, event: Event, /) -> None:
-        """Later work of the stream waits for the event."""
+    def wait_for_event(self, event: Event, *, external: bool = False) -> None:
+        """Later work of the stream waits for the event.
+
+        Parameters
+        ----------
+        event : Event
+            What to wait for; one that was never recorded has happened.
+        external : bool
+            While the stream is being captured: the graph waits for the event, each time it runs.
+        """
+    def close(self) -> None:
+        """Destroys the stream; work in it goes on. Later uses fail. Default streams stay."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
     def __cuda_stream__(self) -> tuple[int, int]:
         """Version of the protocol and the handle, for other libraries."""
 
 class Event:
-    """A point in a stream's work. Times are milliseconds."""
+    """A point in a stream's work. Times are milliseconds. A `with` block closes it at its end."""
 
     def __new__(cls, flags: SupportsIndex = 0) -> Self:
         """`flags`: of event_flags; 0 measures time."""
+    @classmethod
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """An event of another library, of the current context.
+
+        Parameters
+        ----------
+        handle : int
+            A CUevent, which is never destroyed through this object.
+        owner : object
+            Kept alive as long as this object.
+        """
     @property
     def handle(self) -> int:
         """The CUevent."""
-    def record(self, stream: _Stream = None) -> Self:
-        """Happens once the stream's work so far is done. Returns itself."""
+    def record(self, stream: _Stream = None, external: bool = False) -> Self:
+        """Happens once the stream's work so far is done. Returns itself.
+
+        Parameters
+        ----------
+        stream : Stream, optional
+            By default the legacy default stream.
+        external : bool
+            While the stream is being captured: the graph records the event, each time it runs.
+        """
     def synchronize(self) -> Self:
         """Waits until it has happened. Returns itself."""
     def query(self) -> bool:
@@ -199,6 +252,10 @@ class Event:
         """Milliseconds from the other event to this one."""
     def time_till(self, event: Event, /) -> float:
         """Milliseconds from this event to the other one."""
+    def close(self) -> None:
+        """Destroys the event. Later uses fail; streams that wait for it still do."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
 
 class DeviceAllocation:
     """Device memory, freed with its last reference. int() of it is its address."""

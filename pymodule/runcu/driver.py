@@ -107,12 +107,14 @@ __all__ = [
     'HostAllocation',
     'In',
     'InOut',
+    'LEGACY_DEFAULT_STREAM',
     'LaunchError',
     'Launcher',
     'LogicError',
     'MemoryError',
     'Module',
     'Out',
+    'PER_THREAD_DEFAULT_STREAM',
     'PagelockedHostAllocation',
     'PointerHolderBase',
     'RuntimeError',
@@ -184,6 +186,11 @@ __all__ = [
     'stream_flags',
     'to_device',
 ]
+
+#: The stream that `None` stands for: it and the others, but those of flags=1, wait for each other.
+LEGACY_DEFAULT_STREAM = Stream.from_handle(1)
+#: The calling thread's own default stream, which does not wait for other threads'.
+PER_THREAD_DEFAULT_STREAM = Stream.from_handle(2)
 
 device_attribute = make(
     'device_attribute',

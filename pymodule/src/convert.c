@@ -1,4 +1,4 @@
-/* Python values to C: arguments by name, sizes, addresses, block and grid, streams, host buffers,
+/* Python values to C: arguments by name, sizes, addresses, block and grid, host buffers,
  * arrays of other GPU libraries. */
 #include "core.h"
 
@@ -273,7 +273,7 @@ int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *va
     return status ? -1 : 1;
 }
 
-/* --- block, grid, stream --- */
+/* --- block, grid --- */
 
 static int extent(uint32_t *out, PyObject *value, const char *what)
 {
@@ -323,51 +323,6 @@ int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *w
     int status = items ? extents(out, state, items, what) : -1;
     Py_XDECREF(items);
     return status;
-}
-
-/* Asks an object of another library for its stream: a pair of a version and a handle. */
-static int stream_of_other(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value)
-{
-    uint64_t handle;
-    PyObject *method = bind_optional(value, state->name___cuda_stream__);
-    if (!method)
-        return PyErr_Occurred()
-                   ? -1
-                   : bind_raise(PyExc_TypeError, "a Stream or None is expected, not %.200s",
-                                Py_TYPE(value)->tp_name);
-    PyObject *pair = PyCallable_Check(method) ? PyObject_CallNoArgs(method) : Py_NewRef(method);
-    Py_DECREF(method);
-    int status = -1;
-    if (pair && !(PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2))
-        PyErr_SetString(PyExc_TypeError, "__cuda_stream__ must give a version and a handle");
-    else if (pair)
-        status = address_of_int(&handle, PyTuple_GET_ITEM(pair, 1));
-    Py_XDECREF(pair);
-    if (status != 0 || handle == 0)
-        return status;
-    bind_streamobject *wrapper = bind_new(state->stream_type);
-    if (!wrapper)
-        return -1;
-    *keep = (PyObject *) wrapper;
-    status = bind_check(state, runcu_stream_wrap(&wrapper->stream, handle));
-    *out = wrapper->stream;
-    if (status != 0)
-        Py_CLEAR(*keep);
-    return status;
-}
-
-int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value)
-{
-    *out = NULL;
-    *keep = NULL;
-    if (!value || value == Py_None)
-        return 0;
-    if (!PyObject_TypeCheck(value, state->stream_type))
-        return stream_of_other(out, keep, state, value);
-    Py_INCREF(value);
-    *keep = value;
-    *out = ((bind_streamobject *) value)->stream;
-    return 0;
 }
 
 /* --- host buffers --- */

@@ -75,7 +75,11 @@
     X(data)                     \
     X(typestr)                  \
     X(__cuda_array_interface__) \
-    X(__cuda_stream__)
+    X(__cuda_stream__)          \
+    X(cuda_stream)              \
+    X(ptr)                      \
+    X(synchronize)              \
+    X(close)
 
 /* A NumPy scalar type whose values are plain numbers. */
 struct bind_scalar {
@@ -221,10 +225,6 @@ int bind_unsigned(unsigned *out, PyObject *value, const char *what);
 int bind_address(uint64_t *out, bind_state *state, PyObject *value);
 /* Block or grid: an int, or one to three of them in a tuple, list or the like, each at least 1. */
 int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what);
-/* None, a Stream, or an object with __cuda_stream__. *keep is NULL or a new reference that must
- * outlive the use of *out. */
-int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value);
-
 /* Host memory of an object for a copy: contiguous in C or Fortran order. bind_buffer_release always
  * follows success. */
 struct bind_buffer {
@@ -265,7 +265,9 @@ typedef struct bind_context {
 
 typedef struct bind_streamobject {
     BIND_HEAD
-    runcu_stream *stream;
+    runcu_stream *stream; /* NULL: a default stream of whatever context is current */
+    uint64_t special;     /* its handle: 0, 1 or 2 */
+    atomic_bool is_closed;
 } bind_streamobject;
 
 typedef struct bind_event {
@@ -338,6 +340,15 @@ typedef struct bind_program {
 #define X(name, base) extern PyType_Spec bind_##name##_spec;
 BIND_TYPES(X)
 #undef X
+
+/* stream.c: what stands for a stream: None, a Stream, a CUstream as an int, or another library's
+ * object. *keep is NULL or a new reference that must outlive the use of *out. */
+int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value);
+/* A handle as an int; `what` names it in the error. */
+int bind_number(uint64_t *out, PyObject *value, const char *what);
+/* __exit__ of what is closed at its end: close() is called. */
+PyObject *bind_exit(PyObject *self, PyObject *args);
+PyObject *bind_enter(PyObject *self, PyObject *unused);
 
 PyObject *bind_device_wrap(bind_state *state, runcu_device *device);
 /* `context` is taken. */

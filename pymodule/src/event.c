@@ -16,6 +16,30 @@ static PyObject *event_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *) self;
 }
 
+static PyObject *event_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
+{
+    uint64_t handle;
+    PyObject *owner;
+    if (bind_handle(&handle, &owner, args, nargs, kwnames) != 0)
+        return NULL;
+    bind_event *self = bind_new((PyTypeObject *) type);
+    if (self && (bind_check(self->state, runcu_event_wrap(&self->event, handle)) != 0 ||
+                 bind_own((PyObject *) self, owner) != 0))
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
+static PyObject *event_close(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_event *e = (bind_event *) self;
+    runcu_event_close(e->event);
+    if (bind_check(e->state, 0) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static void event_dealloc(PyObject *self)
 {
     struct bind_quiet quiet;
@@ -29,14 +53,17 @@ static void event_dealloc(PyObject *self)
 static PyObject *event_record(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                               PyObject *kwnames)
 {
-    static const struct bind_signature signature = {"record", 0, {"stream", NULL}};
+    static const struct bind_signature signature = {"record", 0, {"stream", "external", NULL}};
     bind_event *e = (bind_event *) self;
-    PyObject *values[1], *keep;
+    PyObject *values[2], *keep;
     runcu_stream *stream;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        bind_stream(&stream, &keep, e->state, values[0]) != 0)
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
         return NULL;
-    int status = bind_check(e->state, runcu_event_record(e->event, stream));
+    int external = values[1] ? PyObject_IsTrue(values[1]) : 0;
+    if (external < 0 || bind_stream(&stream, &keep, e->state, values[0]) != 0)
+        return NULL;
+    int status = bind_check(e->state, external ? runcu_event_record_external(e->event, stream)
+                                               : runcu_event_record(e->event, stream));
     Py_XDECREF(keep);
     return status ? NULL : Py_NewRef(self);
 }
@@ -88,13 +115,23 @@ static PyObject *event_time_till(PyObject *self, PyObject *other)
 static PyObject *event_handle(PyObject *self, void *closure)
 {
     (void) closure;
-    return PyLong_FromUnsignedLongLong(runcu_event_handle(((bind_event *) self)->event));
+    bind_event *e = (bind_event *) self;
+    uint64_t handle = runcu_event_handle(e->event);
+    if (!handle) {
+        bind_raise(e->state->logic_error, "the event has been closed");
+        return NULL;
+    }
+    return PyLong_FromUnsignedLongLong(handle);
 }
 
 static PyMethodDef event_methods[] = {
     {"record", (PyCFunction) (void (*)(void)) event_record, METH_FASTCALL | METH_KEYWORDS,
-     "record($self, stream=None)\n--\n\nHappens once the stream's work so far is done. Returns "
-     "itself."},
+     "record($self, stream=None, external=False)\n--\n\n"
+     "Happens once the stream's work so far is done. Returns itself.\n\n"
+     "Parameters\n----------\n"
+     "stream : Stream, optional\n    By default the legacy default stream.\n"
+     "external : bool\n    While the stream is being captured: the graph records the event, each "
+     "time it runs."},
     {"synchronize", event_synchronize, METH_NOARGS,
      "synchronize($self, /)\n--\n\nWaits until it has happened. Returns itself."},
     {"query", event_query, METH_NOARGS, "query($self, /)\n--\n\nTrue when it has happened."},
@@ -102,6 +139,18 @@ static PyMethodDef event_methods[] = {
      "time_since($self, event, /)\n--\n\nMilliseconds from the other event to this one."},
     {"time_till", event_time_till, METH_O,
      "time_till($self, event, /)\n--\n\nMilliseconds from this event to the other one."},
+    {"from_handle", (PyCFunction) (void (*)(void)) event_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\n"
+     "An event of another library, of the current context.\n\n"
+     "Parameters\n----------\n"
+     "handle : int\n    A CUevent, which is never destroyed through this object.\n"
+     "owner : object\n    Kept alive as long as this object."},
+    {"close", event_close, METH_NOARGS,
+     "close($self, /)\n--\n\nDestroys the event. Later uses fail; streams that wait for it still "
+     "do."},
+    {"__enter__", bind_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe event itself."},
+    {"__exit__", bind_exit, METH_VARARGS, "__exit__($self, /, *args)\n--\n\nCloses the event."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -114,7 +163,7 @@ static PyMemberDef event_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot event_slots[] = {
     {Py_tp_doc, (char *) "Event(flags=0)\n--\n\nA point in a stream's work. `flags`: of "
-                         "event_flags; 0 measures time."},
+                         "event_flags; 0 measures time. A `with` block closes it at its end."},
     {Py_tp_new, event_new},
     {Py_tp_dealloc, event_dealloc},
     {Py_tp_traverse, bind_traverse},

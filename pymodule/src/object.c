@@ -1,5 +1,5 @@
 /* What all types have in common: finding the module's state, attributes and weak references of
- * instances, the steps of a dealloc. */
+ * instances, the steps of a dealloc, the end of a `with`, handles. */
 #include "core.h"
 
 bind_state *bind_module_state(PyObject *module)
@@ -86,4 +86,28 @@ PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     (void) kwargs;
     PyErr_Format(PyExc_TypeError, "%s objects cannot be made directly", type->tp_name);
     return NULL;
+}
+
+PyObject *bind_enter(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    return Py_NewRef(self);
+}
+
+PyObject *bind_exit(PyObject *self, PyObject *args)
+{
+    (void) args;
+    return PyObject_CallMethodNoArgs(self, ((bind_object *) self)->state->name_close);
+}
+
+int bind_number(uint64_t *out, PyObject *value, const char *what)
+{
+    if (!PyLong_Check(value) || PyBool_Check(value))
+        return bind_raise(PyExc_TypeError, "a %s as an int is expected, not %.200s", what,
+                          Py_TYPE(value)->tp_name);
+    *out = PyLong_AsUnsignedLongLong(value);
+    if (*out != (uint64_t) -1 || !PyErr_Occurred())
+        return 0;
+    PyErr_Clear();
+    return bind_raise(PyExc_OverflowError, "%S is no %s", value, what);
 }

@@ -204,7 +204,15 @@ struct runcu_stream {
     runcu_context *context;
     CUstream handle;
     bool is_owned;
+    atomic_bool is_closed;
     runcu_stream *next; /* in the context's list */
+};
+
+struct runcu_event {
+    runcu_context *context;
+    CUevent handle;
+    bool is_owned;
+    atomic_bool is_closed;
 };
 
 /* pool.c: a block goes back to its pool. */
@@ -261,7 +269,7 @@ size_t core_pack_offset(size_t offset, const runcu_arg *arg);
 size_t core_pack_size(const runcu_arg *arg);
 
 /* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the
- * current context's. */
+ * current context's. ERROR_FREED if the stream is closed. */
 int core_stream_enter(struct core_scope *out, struct core_driver **driver,
                       const runcu_stream *stream);
 

@@ -86,12 +86,10 @@ int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
     return status;
 }
 
-void runcu_stream_destroy(runcu_stream **stream)
+void runcu_stream_close(runcu_stream *s)
 {
-    runcu_stream *s = *stream;
     struct core_scope scope;
-    *stream = NULL;
-    if (!s)
+    if (!s || atomic_exchange(&s->is_closed, true))
         return;
     bool is_there = s->is_owned && core_enter_cleanup(&scope, s->context);
     if (is_there && atomic_load(&s->context->has_pools))
@@ -102,6 +100,15 @@ void runcu_stream_destroy(runcu_stream **stream)
                      s->context->driver->cu.cuStreamDestroy(s->handle));
         core_leave(&scope);
     }
+}
+
+void runcu_stream_destroy(runcu_stream **stream)
+{
+    runcu_stream *s = *stream;
+    *stream = NULL;
+    if (!s)
+        return;
+    runcu_stream_close(s);
     discard(s);
 }
 
@@ -117,8 +124,45 @@ int core_stream_enter(struct core_scope *scope, struct core_driver **driver,
     scope->driver = NULL;
     if (!stream)
         return core_current(driver, &context);
+    if (atomic_load(&stream->is_closed))
+        return runcu_fail(RUNCU_ERROR_FREED, "the stream has been closed");
     *driver = stream->context->driver;
     return core_enter(scope, stream->context);
+}
+
+int runcu_stream_flags(unsigned *out, const runcu_stream *stream)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    *out = 0;
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    status = CU_CALL(driver, cuStreamGetFlags, core_stream(stream), out);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_stream_priority(int *out, const runcu_stream *stream)
+{
+    struct core_scope scope;
+    struct core_driver *driver;
+    *out = 0;
+    int status = core_stream_enter(&scope, &driver, stream);
+    if (status)
+        return status;
+    status = CU_CALL(driver, cuStreamGetPriority, core_stream(stream), out);
+    core_leave(&scope);
+    return status;
+}
+
+int runcu_stream_context(runcu_context **out, const runcu_stream *stream)
+{
+    *out = NULL;
+    if (!stream)
+        return core_context_get(out);
+    *out = runcu_context_retain(stream->context);
+    return 0;
 }
 
 int runcu_stream_synchronize(runcu_stream *stream)
@@ -149,17 +193,34 @@ int runcu_stream_is_done(int *out, runcu_stream *stream)
     return status;
 }
 
-int runcu_stream_wait_event(runcu_stream *stream, runcu_event *event)
+static int wait_event(runcu_stream *stream, runcu_event *event, unsigned flags)
 {
     struct core_scope scope;
     struct core_driver *driver;
-    CUevent handle = (CUevent) (uintptr_t) runcu_event_handle(event);
+    if (!event)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event to wait for is NULL");
+    if (atomic_load(&event->is_closed))
+        return runcu_fail(RUNCU_ERROR_FREED, "the event has been closed");
     int status = core_stream_enter(&scope, &driver, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuStreamWaitEvent, core_stream(stream), handle, 0);
+    if (event->context->driver != driver)
+        status =
+            runcu_fail(RUNCU_ERROR_ARGUMENT, "the event and the stream are of different drivers");
+    else
+        status = CU_CALL(driver, cuStreamWaitEvent, core_stream(stream), event->handle, flags);
     core_leave(&scope);
     return status;
+}
+
+int runcu_stream_wait_event(runcu_stream *stream, runcu_event *event)
+{
+    return wait_event(stream, event, CU_EVENT_WAIT_DEFAULT);
+}
+
+int runcu_stream_wait_event_external(runcu_stream *stream, runcu_event *event)
+{
+    return wait_event(stream, event, CU_EVENT_WAIT_EXTERNAL);
 }
 
 int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user), void *user)

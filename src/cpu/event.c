@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "cpu/cpu.h"
 
-enum { KNOWN_FLAGS = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING };
+enum { KNOWN_FLAGS = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT_INTERPROCESS };
 
 void cpu_mark_release(struct cpu_mark *m)
 {
@@ -39,7 +39,9 @@ CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    if (!event || (flags & ~(unsigned) KNOWN_FLAGS))
+    bool is_shared = flags & CU_EVENT_INTERPROCESS;
+    if (!event || (flags & ~(unsigned) KNOWN_FLAGS) ||
+        (is_shared && !(flags & CU_EVENT_DISABLE_TIMING)))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     struct cpu_event *e = alloc_zero(1, sizeof *e);
     if (!e || !(e->handle = cpu_handle_create(CPU_EVENT, e))) {
@@ -86,6 +88,16 @@ CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
     op->u.mark = e->mark = mark;
     cpu_enqueue(s, op);
     return cpu_leave(CUDA_SUCCESS);
+}
+
+/* CU_EVENT_RECORD_EXTERNAL makes a node of a graph: outside of a capture it means nothing. */
+CUresult cpu_cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned flags)
+{
+    struct cpu_event *e = NULL;
+    if (flags == CU_EVENT_RECORD_DEFAULT)
+        return cpu_cuEventRecord(event, stream);
+    CUresult code = enter_event(&e, event);
+    return code ? code : cpu_leave(CUDA_ERROR_INVALID_VALUE);
 }
 
 CUresult cpu_cuEventQuery(CUevent event)

@@ -193,7 +193,7 @@ CUresult cpu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
     const struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
     if (!e)
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
-    if (flags > 1)
+    if (flags != CU_EVENT_WAIT_DEFAULT)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if (!e->mark || e->mark->done)
         return cpu_leave(CUDA_SUCCESS);

@@ -337,6 +337,11 @@ void events_are_checked(void)
     FAILS(cu.cuEventElapsedTime(&ms, a, b), CUDA_ERROR_INVALID_HANDLE);
     FAILS(cu.cuEventCreate(&bad, 0x1000), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuEventCreate(NULL, 0), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuEventCreate(&bad, CU_EVENT_INTERPROCESS), CUDA_ERROR_INVALID_VALUE);
+    OK(cu.cuEventRecordWithFlags(a, NULL, CU_EVENT_RECORD_DEFAULT));
+    OK(cu.cuEventSynchronize(a));
+    FAILS(cu.cuEventRecordWithFlags(a, NULL, 1 << 7), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuStreamWaitEvent(NULL, a, 1 << 7), CUDA_ERROR_INVALID_VALUE);
 }
 
 void event_waits_for_what_it_recorded_last(void)

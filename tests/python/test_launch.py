@@ -412,7 +412,7 @@ def test_brackets(mod):
         ({'block': (32, 32, 32)}, driver.LogicError, 'limit'),
         ({'block': (1, 1, 1), 'grid': (1, 1 << 20)}, driver.LogicError, '65535'),
         ({'block': (1, 1, 1), 'shared': 1 << 30}, driver.Error, 'shared'),
-        ({'block': (1, 1, 1), 'stream': 5}, TypeError, 'Stream'),
+        ({'block': (1, 1, 1), 'stream': 'x'}, TypeError, 'Stream'),
         ({'block': (1, 1, 1), 'foo': 1, 'bar': 2}, ValueError, 'extra keyword arguments: foo, bar'),
         ({'block': (1, 1, 1), 'texrefs': [object()]}, TypeError, 'texture'),
     ],
