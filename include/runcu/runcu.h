@@ -6,6 +6,7 @@
 #include "context.h"
 #include "device.h"
 #include "error.h"
+#include "interop.h"
 #include "launch.h"
 #include "memory.h"
 #include "module.h"

@@ -271,6 +271,16 @@ class DeviceAllocation:
         For libraries that understand device addresses (MPI) and for devices whose memory the host
         can reach. On other devices reading it ends the process, as reading any device address does.
         """
+    def __dlpack__(
+        self,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A DLPack capsule of its bytes: a one-dimensional array of uint8 that keeps the memory."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's device: a pair of a type and a number."""
     def __int__(self) -> int: ...
     def __index__(self) -> int: ...
     def __repr__(self) -> str: ...
@@ -383,6 +393,52 @@ class PointerHolderBase:
         """A memoryview of the memory there; as DeviceAllocation.as_buffer."""
     def __int__(self) -> int: ...
     def __index__(self) -> int: ...
+
+class ForeignArray(PointerHolderBase):
+    """An array of another library: its address, shape and dtype.
+
+    It keeps that array alive, and goes wherever a device address is taken.
+    """
+
+    @property
+    def ptr(self) -> int:
+        """The device address."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents."""
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides in bytes."""
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype; one of ml_dtypes where NumPy has none, or of bytes where that is missing."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its elements."""
+    @property
+    def owner(self) -> Any:
+        """The array it was made from."""
+    @property
+    def read_only(self) -> bool:
+        """Whether its owner forbids to write there."""
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3 of the protocol; memory of the CPU device has none."""
+    def get_pointer(self) -> int:
+        """The device address."""
+    def __dlpack__(
+        self,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A DLPack capsule of it, for further libraries."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's device: a pair of a type and a number."""
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __repr__(self) -> str: ...
 
 class ArgumentHandler:
     """Base of In, Out and InOut."""
@@ -793,3 +849,74 @@ def nvrtc_version() -> tuple[int, int, str]:
 
 def nvrtc_is_loaded() -> bool:
     """Whether NVRTC has been loaded."""
+def dlpack_export(
+    owner: Any,
+    address: _Address | None,
+    shape: SupportsIndex | Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None,
+    dtype: Any,
+    read_only: bool = False,
+    stream: int | None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+    after: _Stream = None,
+) -> Any:
+    """A DLPack capsule of an array at a device address: the whole of a `__dlpack__` method.
+
+    Nothing is copied unless `copy` or `dl_device` asks for it. What earlier work writes there is
+    seen by the consumer's.
+
+    Parameters
+    ----------
+    owner : object
+        Kept alive as long as the consumer uses the memory.
+    address : int or pointer object
+        None or 0 for an array without elements.
+    shape : tuple of int
+    strides : tuple of int or None
+        In bytes; None for C order.
+    dtype : dtype
+        Of plain numbers, or of ml_dtypes.
+    read_only : bool
+        Only consumers of version 1 are given such an array.
+    stream, max_version, dl_device, copy
+        As `__dlpack__` was given them.
+    after : Stream, optional
+        Whose work so far the consumer waits for; by default that of the legacy default stream.
+
+    Raises
+    ------
+    BufferError
+        DLPack cannot express the array, or it is not where `dl_device` wants it.
+    """
+
+def dlpack_device(address: _Address | None, /) -> tuple[int, int]:
+    """DLPack's device of an address, or of None the current one: a pair of a type and a number.
+
+    The type is 1 for the CPU device, whose memory is host memory, 2 for a GPU, 3 for page-locked
+    host memory of a GPU, 13 for managed memory.
+    """
+
+def dlpack_import(array: Any, stream: _Stream = None) -> ForeignArray:
+    """The array of another library by DLPack, without a copy.
+
+    Parameters
+    ----------
+    array : object
+        With `__dlpack__` and `__dlpack_device__`, or a capsule of DLPack.
+    stream : Stream, optional
+        In which it will be used: what its library has queued is done before; by default the legacy
+        default stream.
+
+    Returns
+    -------
+    ForeignArray
+        With `ptr`, `shape`, `strides` (bytes), `dtype`, `owner`, `read_only`; it keeps the memory.
+
+    Raises
+    ------
+    BufferError
+        The array is in plain host memory, on a device that is not in use here, or its type has no
+        dtype.
+    """

@@ -19,6 +19,7 @@ from ._core import (
     Device,
     DeviceAllocation,
     Event,
+    ForeignArray,
     Function,
     HostAllocation,
     In,
@@ -103,6 +104,7 @@ __all__ = [
     'DeviceWarning',
     'Error',
     'Event',
+    'ForeignArray',
     'Function',
     'HostAllocation',
     'In',
@@ -132,6 +134,7 @@ __all__ = [
     'filter_mode',
     'from_device',
     'from_device_like',
+    'from_dlpack',
     'func_cache',
     'function_attribute',
     'get_driver_version',
@@ -333,6 +336,29 @@ def from_device_like(devptr: Any, other_ary: np.ndarray) -> np.ndarray:
     result = np.empty_like(other_ary)
     memcpy_dtoh(result, devptr)
     return result
+
+
+def from_dlpack(array: Any, stream: Any = None) -> ForeignArray:
+    """The device array of another library (torch, CuPy, JAX, …), without a copy.
+
+    Parameters
+    ----------
+    array : object
+        With `__dlpack__` and `__dlpack_device__`.
+    stream : Stream, optional
+        In which it will be used; what its library has queued is done before.
+
+    Returns
+    -------
+    ForeignArray
+        A pointer with `shape`, `strides` and `dtype`, for kernels and copies.
+
+    Raises
+    ------
+    BufferError
+        The array is in plain host memory, or on a device that is not in use here.
+    """
+    return _core.dlpack_import(array, stream)
 
 
 def pagelocked_empty(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:

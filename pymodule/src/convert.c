@@ -143,6 +143,8 @@ static int address_of_allocation(uint64_t *out, bind_state *state, PyObject *val
 
 static int address_of_holder(uint64_t *out, bind_state *state, PyObject *value)
 {
+    if (Py_IS_TYPE(value, state->foreign_type))
+        return bind_foreign_address(out, value);
     PyObject *pointer = PyObject_CallMethodNoArgs(value, state->name_get_pointer);
     int status = pointer ? address_of_int(out, pointer) : -1;
     Py_XDECREF(pointer);

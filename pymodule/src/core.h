@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <structmember.h>
 
+#include "dlpack.h"
 #include "runcu/runcu.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof *(a))
@@ -37,6 +38,7 @@
     X(device_pool, NULL)            \
     X(host_pool, NULL)              \
     X(holder, NULL)                 \
+    X(foreign, holder)              \
     X(handler, NULL)                \
     X(in, handler)                  \
     X(out, handler)                 \
@@ -75,6 +77,8 @@
     X(data)                     \
     X(typestr)                  \
     X(__cuda_array_interface__) \
+    X(__dlpack__)               \
+    X(__dlpack_device__)        \
     X(__cuda_stream__)          \
     X(cuda_stream)              \
     X(ptr)                      \
@@ -211,7 +215,7 @@ void bind_hooks_end(bind_state *state);
 struct bind_signature {
     const char *function;
     int required;
-    const char *names[8]; /* ends with NULL */
+    const char *names[12]; /* ends with NULL */
 };
 int bind_parse(PyObject **out, const struct bind_signature *signature, PyObject *const *args,
                Py_ssize_t nargs, PyObject *kwnames);
@@ -248,6 +252,37 @@ int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *va
 /* The attribute, NULL without an exception if it does not exist, NULL with one if getting it
  * failed. */
 PyObject *bind_optional(PyObject *value, PyObject *name);
+
+/* --- interop.c, foreign.c: arrays shared with other libraries --- */
+
+/* What a METH_FASTCALL | METH_KEYWORDS function is called with. */
+struct bind_fastcall {
+    PyObject *const *args;
+    Py_ssize_t nargs;
+    PyObject *kwnames;
+};
+
+/* An array on a device: `shape` and `strides` (in bytes; NULL or None: C order) are tuples. All
+ * borrowed. */
+struct bind_tensor {
+    PyObject *owner; /* an object of ours; kept by the capsule */
+    uint64_t address;
+    PyObject *shape, *strides;
+    PyArray_Descr *dtype;
+    bool is_read_only;
+};
+/* The method __dlpack__ of such an object: a capsule. */
+PyObject *bind_dlpack_tensor(const struct bind_tensor *tensor, struct bind_fastcall call);
+/* The pair that __dlpack_device__ gives for an address. */
+PyObject *bind_dlpack_device_pair(bind_state *state, uint64_t address);
+int bind_dlpack_device(dl_device *out, bind_state *state, uint64_t address);
+/* A new reference: the dtype of DLPack's type, NULL with BufferError. */
+PyArray_Descr *bind_dtype_of_dlpack(dl_type type);
+
+/* A ForeignArray of an object with __dlpack__, to be used in `stream`. */
+PyObject *bind_foreign_from_dlpack(bind_state *state, PyObject *value, const runcu_stream *stream);
+/* The address of a ForeignArray. */
+int bind_foreign_address(uint64_t *out, PyObject *value);
 
 /* --- the types --- */
 
@@ -430,7 +465,8 @@ PyObject *bind_format_of(PyObject *types);
 
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
-    bind_module_functions[], bind_function_functions[], bind_program_functions[];
+    bind_module_functions[], bind_function_functions[], bind_program_functions[],
+    bind_interop_functions[], bind_foreign_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

@@ -61,7 +61,8 @@ static PyObject *allocation_free(PyObject *self, PyObject *unused)
     bind_allocation *a = (bind_allocation *) self;
     int status;
     if (atomic_load(&a->exports))
-        return PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists");
+        return PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists, or an array "
+                                               "of another library that views it");
     runcu_mem *mem = atomic_exchange(&a->mem, NULL);
     if (!mem) {
         bind_raise(a->state->logic_error, "%s::free failed: invalid resource handle",
@@ -83,8 +84,8 @@ static PyObject *allocation_index(PyObject *self)
 static PyObject *allocation_repr(PyObject *self)
 {
     bind_allocation *a = (bind_allocation *) self;
-    return PyUnicode_FromFormat("<%s of %zu bytes at 0x%llx%s>", Py_TYPE(self)->tp_name, a->bytes,
-                                (unsigned long long) a->address,
+    return PyUnicode_FromFormat("<%s of %zu bytes at %p%s>", Py_TYPE(self)->tp_name, a->bytes,
+                                (void *) (uintptr_t) a->address,
                                 atomic_load(&a->mem) ? "" : ", freed");
 }
 
@@ -191,7 +192,42 @@ static PyObject *allocation_size(PyObject *self, void *closure)
     return PyLong_FromSize_t(((bind_allocation *) self)->bytes);
 }
 
+static bool is_there(bind_allocation *a)
+{
+    if (atomic_load(&a->mem))
+        return true;
+    bind_raise(a->state->logic_error, "the device allocation has been freed");
+    return false;
+}
+
+static PyObject *allocation_dlpack_device(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_allocation *a = (bind_allocation *) self;
+    return is_there(a) ? bind_dlpack_device_pair(a->state, a->address) : NULL;
+}
+
+static PyObject *allocation_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
+{
+    bind_allocation *a = (bind_allocation *) self;
+    PyObject *capsule = NULL, *shape = is_there(a) ? Py_BuildValue("(n)", a->bytes) : NULL;
+    PyArray_Descr *dtype = PyArray_DescrFromType(NPY_UINT8);
+    struct bind_tensor tensor = {
+        .owner = self, .address = a->address, .shape = shape, .dtype = dtype};
+    if (shape && dtype)
+        capsule = bind_dlpack_tensor(&tensor, (struct bind_fastcall){args, nargs, kwnames});
+    Py_XDECREF(dtype);
+    Py_XDECREF(shape);
+    return capsule;
+}
+
 static PyMethodDef allocation_methods[] = {
+    {"__dlpack__", (PyCFunction) (void (*)(void)) allocation_dlpack, METH_FASTCALL | METH_KEYWORDS,
+     "__dlpack__($self, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+     "A DLPack capsule of its bytes: a one-dimensional array of uint8 that keeps the memory."},
+    {"__dlpack_device__", allocation_dlpack_device, METH_NOARGS,
+     "__dlpack_device__($self, /)\n--\n\nDLPack's device: a pair of a type and a number."},
     {"free", allocation_free, METH_NOARGS,
      "free($self, /)\n--\n\nFrees the memory now. A second time is an error."},
     {"as_buffer", (PyCFunction) (void (*)(void)) allocation_as_buffer,

@@ -60,6 +60,7 @@ static int add_types(PyObject *module, bind_state *state)
         return -1;
 #define BASE_NULL NULL_type
 #define BASE_handler state->handler_type
+#define BASE_holder state->holder_type
 #define BASE_allocation state->allocation_type
 #define BASE_host_allocation state->host_allocation_type
     BIND_TYPES(X)
@@ -179,6 +180,7 @@ static int add_functions(PyObject *module)
     PyMethodDef *const tables[] = {
         bind_device_functions, bind_memory_functions,   bind_copy_functions,
         bind_module_functions, bind_function_functions, bind_program_functions,
+        bind_interop_functions, bind_foreign_functions,
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)

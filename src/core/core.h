@@ -88,6 +88,9 @@ void core_fail_fault(const struct core_driver *driver);
 /* The default driver if it has been chosen, else NULL; the device that this thread chose as its
  * default, else NULL. */
 struct core_driver *core_driver_peek(void);
+/* The drivers that are ready, one after another; NULL after the last. They stay as long as the
+ * process. */
+struct core_driver *core_driver_next(const struct core_driver *before);
 runcu_device *core_device_peek(void);
 
 /* --- context.c --- */

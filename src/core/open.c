@@ -43,6 +43,16 @@ struct core_driver *core_driver_peek(void)
     return atomic_load_explicit(&default_driver, memory_order_acquire);
 }
 
+struct core_driver *core_driver_next(const struct core_driver *before)
+{
+    core_lock();
+    struct core_driver *d = before ? before->next : drivers;
+    while (d && !d->is_ready)
+        d = d->next;
+    core_unlock();
+    return d;
+}
+
 /* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent
  * waits for. */
 static void in_child(void)

@@ -1,0 +1,452 @@
+"""Arrays shared with other libraries: DLPack and __cuda_array_interface__, both ways, uncopied."""
+
+import ctypes
+import gc
+import sys
+import weakref
+
+import numpy as np
+import pytest
+import runcu
+from runcu import _core, driver
+
+CPU, CUDA, HOST, MANAGED = 1, 2, 3, 13
+
+
+@pytest.fixture
+def is_cpu(device):
+    return device.is_cpu
+
+
+class Exported:
+    """An array at a device address, with the whole protocol."""
+
+    def __init__(self, host, **options):
+        self.host = np.asarray(host)
+        self.memory = driver.to_device(self.host) if self.host.nbytes else None
+        self.strides = None
+        self.options = options
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        return _core.dlpack_export(
+            self,
+            self.memory,
+            self.host.shape,
+            self.strides,
+            self.host.dtype,
+            stream=stream,
+            max_version=max_version,
+            dl_device=dl_device,
+            copy=copy,
+            **self.options,
+        )
+
+    def __dlpack_device__(self):
+        return _core.dlpack_device(self.memory)
+
+
+DTYPES = ['?', 'i1', 'u1', 'i2', 'u2', 'i4', 'u4', 'i8', 'u8', 'f2', 'f4', 'f8', 'c8', 'c16']
+
+
+# --- device memory for others ---
+
+
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_a_round_trip_keeps_address_shape_and_type(device, dtype):
+    exported = Exported(np.arange(24).reshape(2, 3, 4).astype(dtype))
+    taken = driver.from_dlpack(exported)
+    assert taken.ptr == int(taken) == int(exported.memory) == taken.get_pointer()
+    assert (taken.shape, taken.dtype) == ((2, 3, 4), exported.host.dtype)
+    assert taken.strides == exported.host.strides
+    assert taken.nbytes == exported.host.nbytes
+    assert taken.owner is exported
+    assert not taken.read_only
+    assert (driver.from_device(taken, (2, 3, 4), dtype) == exported.host).all()
+    assert 'ForeignArray' in repr(taken)
+
+
+@pytest.mark.parametrize('strides', [(4, 8), (-8, 4), (0, 4), (8, -4)])
+def test_strides_of_every_sign(device, strides):
+    exported = Exported(np.zeros((2, 2), np.int32))
+    exported.strides = strides
+    assert driver.from_dlpack(exported).strides == strides
+
+
+def test_devices_by_kind_of_memory(device, is_cpu):
+    memory = driver.mem_alloc(64)
+    assert memory.__dlpack_device__() == ((CPU, 0) if is_cpu else (CUDA, device.ordinal))
+    assert _core.dlpack_device(int(memory) + 8) == memory.__dlpack_device__()
+    assert _core.dlpack_device(None) == memory.__dlpack_device__()
+    locked = driver.pagelocked_empty(16, np.float32)
+    assert _core.dlpack_device(locked.ctypes.data) == (CPU if is_cpu else HOST, 0)
+    assert _core.dlpack_device(np.zeros(4).ctypes.data) == (CPU, 0)
+
+
+def test_both_devices_at_once():
+    """The address tells the device, whatever is current."""
+    names = [d.driver for d in runcu.devices()]
+    if 'cuda' not in names:
+        pytest.skip('there is no GPU')
+    with runcu.device('cuda'):
+        on_gpu = driver.mem_alloc(64)
+    with runcu.device('cpu'):
+        on_cpu = driver.mem_alloc(64)
+        assert on_gpu.__dlpack_device__() == (CUDA, 0)
+        assert on_cpu.__dlpack_device__() == (CPU, 0)
+    with runcu.device('cuda'):
+        assert on_gpu.__dlpack_device__() == (CUDA, 0)
+        assert on_cpu.__dlpack_device__() == (CPU, 0)
+        assert np.from_dlpack(on_cpu).ctypes.data == int(on_cpu)
+
+
+def test_numpy_views_memory_of_the_cpu_device():
+    with runcu.device('cpu'):
+        exported = Exported(np.arange(6, dtype=np.float32).reshape(2, 3))
+        view = np.from_dlpack(exported)
+        assert view.ctypes.data == int(exported.memory)
+        assert (view == exported.host).all()
+        driver.memset_d32(exported.memory, 0, 6)
+        driver.Context.synchronize()
+        assert (view == 0).all()
+        memory = driver.mem_alloc(64)
+        assert np.from_dlpack(memory).ctypes.data == int(memory)
+        assert np.from_dlpack(memory).shape == (64,)
+
+
+def test_a_kernel_in_flight_is_done_before_numpy_looks():
+    with runcu.device('cpu'):
+        mod = runcu.SourceModule("""
+        __global__ void slow(int *x)
+        {
+            unsigned long long end = clock64() + 20000;
+            while (clock64() < end) ;
+            x[threadIdx.x] = threadIdx.x;
+        }
+        """)
+        memory = driver.to_device(np.zeros(32, np.int32))
+        for stream in (None, driver.Stream(), driver.Stream(1)):
+            driver.memset_d32(memory, 0, 32)
+            mod.slow(memory, block=(32, 1, 1), stream=stream)
+            assert (np.from_dlpack(memory).view(np.int32) == np.arange(32)).all()
+
+
+def test_a_view_keeps_the_memory(device, is_cpu):
+    exported = Exported(np.arange(4))
+    gone = weakref.ref(exported)
+    capsule = exported.__dlpack__()
+    del exported
+    gc.collect()
+    assert gone() is not None
+    taken = _core.dlpack_import(capsule)
+    del capsule
+    assert gone() is not None
+    again = driver.from_dlpack(taken)
+    address = int(taken)
+    del taken
+    gc.collect()
+    assert gone() is not None and again.ptr == address
+    assert (driver.from_device(again, 4, int) == np.arange(4)).all()
+    del again
+    gc.collect()
+    assert gone() is None
+
+
+def test_capsules_that_nobody_takes(device):
+    exported = Exported(np.arange(4))
+    before = sys.getrefcount(exported)
+    for version in (None, (1, 0), (1, 1), (0, 8), (2, 0)):
+        exported.__dlpack__(max_version=version)
+    assert sys.getrefcount(exported) == before
+    capsule = exported.__dlpack__()
+    _core.dlpack_import(capsule)
+    with pytest.raises(ValueError, match='used'):
+        _core.dlpack_import(capsule)
+    del capsule
+    assert sys.getrefcount(exported) == before
+
+
+def test_an_allocation_that_others_view_is_not_freed(device):
+    memory = driver.mem_alloc(64)
+    view = driver.from_dlpack(memory)
+    with pytest.raises(BufferError, match='exists'):
+        memory.free()
+    del view
+    memory.free()
+    for ask in (memory.__dlpack__, memory.__dlpack_device__):
+        with pytest.raises(driver.LogicError, match='freed'):
+            ask()
+
+
+def test_read_only_arrays_need_version_1(device):
+    exported = Exported(np.arange(4), read_only=True)
+    with pytest.raises(BufferError, match='read-only'):
+        exported.__dlpack__()
+    taken = driver.from_dlpack(exported)
+    assert taken.read_only
+    assert driver.from_dlpack(taken).read_only
+    with runcu.device('cpu'):
+        assert not np.from_dlpack(Exported(np.arange(4), read_only=True)).flags.writeable
+
+
+@pytest.mark.parametrize('dtype', ['f4, f4', 'V8', 'S4', 'M8[s]', '>f4', 'g', 'O'])
+def test_dtypes_that_dlpack_has_not(device, dtype):
+    exported = Exported(np.zeros(4))
+    with pytest.raises(BufferError, match='dtype'):
+        _core.dlpack_export(exported, exported.memory, (1,), None, np.dtype(dtype))
+
+
+def test_bad_layouts(device):
+    memory = driver.mem_alloc(64)
+
+    def export(shape=(4,), strides=None, dtype='f4', **options):
+        return _core.dlpack_export(memory, memory, shape, strides, dtype, **options)
+
+    export()
+    for error, bad in (
+        (BufferError, {'strides': (6,)}),
+        (ValueError, {'strides': (4, 4)}),
+        (ValueError, {'shape': (-1,)}),
+        (TypeError, {'shape': 'x'}),
+        (TypeError, {'dtype': 'nonsense'}),
+        (TypeError, {'copy': 3}),
+        (TypeError, {'max_version': 1}),
+        (TypeError, {'dl_device': 1}),
+        (BufferError, {'dl_device': (9, 0)}),
+    ):
+        with pytest.raises(error):
+            export(**bad)
+
+
+@pytest.mark.parametrize('shape', [(0,), (3, 0, 2), ()])
+def test_arrays_of_no_or_one_element(device, shape):
+    exported = Exported(np.ones(shape, np.float32))
+    taken = driver.from_dlpack(exported)
+    assert taken.shape == shape
+    assert taken.nbytes == exported.host.nbytes
+    assert bool(taken.ptr) == bool(taken.nbytes)
+    if exported.__dlpack_device__()[0] == CPU:
+        assert np.from_dlpack(exported).shape == shape
+
+
+def test_copies_on_request(device, is_cpu):
+    exported = Exported(np.arange(12, dtype=np.int16).reshape(3, 4))
+    capsule = exported.__dlpack__(dl_device=(CPU, 0), copy=True, max_version=(1, 0))
+
+    class Once:
+        def __dlpack__(self, **kwargs):
+            return capsule
+
+        def __dlpack_device__(self):
+            return (CPU, 0)
+
+    view = np.from_dlpack(Once())
+    assert (view == exported.host).all()
+    assert view.ctypes.data != int(exported.memory)
+    del exported
+    gc.collect()
+    assert view.sum() == 66
+    copied = _core.dlpack_import(Exported(np.arange(5)).__dlpack__(copy=True))
+    assert (driver.from_device(copied, 5, int) == np.arange(5)).all()
+    if not is_cpu:
+        with pytest.raises(BufferError, match='without a copy'):
+            Exported(np.arange(5)).__dlpack__(dl_device=(CPU, 0), copy=False)
+
+
+def test_copies_of_strided_arrays(device):
+    base = Exported(np.arange(12, dtype=np.int32))
+    for start, shape, strides in ((0, (6,), (8,)), (11, (4,), (-12,)), (0, (3, 4), (4, 12))):
+        want = np.lib.stride_tricks.as_strided(base.host[start:], shape, strides)
+        capsule = _core.dlpack_export(
+            base, int(base.memory) + 4 * start, shape, strides, 'i4', copy=True, dl_device=(CPU, 0),
+        )
+
+        class Once:
+            def __dlpack__(self, capsule=capsule, **kwargs):
+                return capsule
+
+            def __dlpack_device__(self):
+                return (CPU, 0)
+
+        assert (np.from_dlpack(Once()) == want).all()
+
+
+@pytest.mark.parametrize('stream', [None, 1, 2, -1])
+def test_consumers_streams(device, is_cpu, stream):
+    exported = Exported(np.arange(4))
+    assert _core.dlpack_import(exported.__dlpack__(stream=stream)).ptr
+    if not is_cpu:
+        with pytest.raises(ValueError, match='stream=0'):
+            exported.__dlpack__(stream=0)
+        mine = driver.Stream(1)
+        assert exported.__dlpack__(stream=mine.handle)
+        with pytest.raises((TypeError, ValueError)):
+            exported.__dlpack__(stream='x')
+
+
+# --- arrays of others ---
+
+
+class Tensor:
+    """Another library's array: says where it is, and how it was asked."""
+
+    def __init__(self, exported, device=None, knows_versions=True):
+        self.exported, self.device, self.knows_versions = exported, device, knows_versions
+        self.asked = []
+
+    def __dlpack_device__(self):
+        return self.device or self.exported.__dlpack_device__()
+
+    def __dlpack__(self, **kwargs):
+        self.asked.append(kwargs)
+        if not self.knows_versions and 'max_version' in kwargs:
+            raise TypeError("unexpected keyword argument 'max_version'")
+        return self.exported.__dlpack__(**kwargs)
+
+
+@pytest.mark.parametrize('knows_versions', [True, False])
+def test_producers_of_either_protocol(device, is_cpu, knows_versions):
+    tensor = Tensor(Exported(np.arange(4)), knows_versions=knows_versions)
+    stream = driver.Stream()
+    assert driver.from_dlpack(tensor, stream).shape == (4,)
+    assert tensor.asked[0]['max_version'][0] == 1
+    if is_cpu:
+        assert 'stream' not in tensor.asked[-1]
+    else:
+        assert tensor.asked[-1]['stream'] == stream.handle
+        driver.from_dlpack(tensor)
+        assert tensor.asked[-1]['stream'] == 1
+
+
+def test_host_arrays_are_refused(device):
+    with pytest.raises(BufferError, match='to_gpu'):
+        driver.from_dlpack(np.arange(4))
+
+
+def test_what_is_no_array(device):
+    exported = Exported(np.arange(4))
+    for value in (5, None, object(), Tensor(exported, 5), Tensor(exported, ('x', 0))):
+        with pytest.raises((TypeError, AttributeError)):
+            driver.from_dlpack(value)
+
+    class Bad:
+        def __dlpack_device__(self):
+            return exported.__dlpack_device__()
+
+        def __dlpack__(self, **kwargs):
+            return 'no capsule'
+
+    with pytest.raises(ValueError, match='no capsule'):
+        driver.from_dlpack(Bad())
+
+    class Fails(Bad):
+        def __dlpack__(self, **kwargs):
+            raise OSError('mine')
+
+    with pytest.raises(OSError, match='mine'):
+        driver.from_dlpack(Fails())
+
+
+class DLTensor(ctypes.Structure):
+    _fields_ = [
+        ('data', ctypes.c_void_p),
+        ('device_type', ctypes.c_int32),
+        ('device_id', ctypes.c_int32),
+        ('ndim', ctypes.c_int32),
+        ('code', ctypes.c_uint8),
+        ('bits', ctypes.c_uint8),
+        ('lanes', ctypes.c_uint16),
+        ('shape', ctypes.POINTER(ctypes.c_int64)),
+        ('strides', ctypes.POINTER(ctypes.c_int64)),
+        ('byte_offset', ctypes.c_uint64),
+    ]
+
+
+class Versioned(ctypes.Structure):
+    _fields_ = [
+        ('major', ctypes.c_uint32),
+        ('minor', ctypes.c_uint32),
+        ('context', ctypes.c_void_p),
+        ('deleter', ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+        ('flags', ctypes.c_uint64),
+        ('tensor', DLTensor),
+    ]
+
+
+class ByHand:
+    """A capsule of structs that are filled in here."""
+
+    def __init__(self, memory, major=1, code=0, bits=32, lanes=1, offset=0, shape=(2, 2)):
+        self.deleted = []
+        self.shape = (ctypes.c_int64 * max(len(shape), 1))(*shape)
+        tensor = DLTensor(
+            int(memory), CPU, 0, len(shape), code, bits, lanes, self.shape, None, offset
+        )
+        deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.deleted.append)
+        self.managed = Versioned(major, 7, None, deleter, 0, tensor)
+
+    def __dlpack_device__(self):
+        return (CPU, 0)
+
+    def __dlpack__(self, **kwargs):
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype = ctypes.py_object
+        new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        return new(ctypes.addressof(self.managed), b'dltensor_versioned', None)
+
+
+def test_capsules_made_by_hand(device):
+    memory = driver.mem_alloc(256)
+    tensor = ByHand(memory, offset=64)
+    taken = driver.from_dlpack(tensor)
+    assert taken.ptr == int(memory) + 64
+    assert (taken.shape, taken.strides, taken.dtype) == ((2, 2), (8, 4), np.int32)
+    assert tensor.deleted == []
+    del taken
+    assert len(tensor.deleted) == 1
+
+
+def test_versions_to_come_are_refused_and_deleted(device):
+    memory = driver.mem_alloc(64)
+    tensor = ByHand(memory, major=2)
+    with pytest.raises(BufferError, match=r'2\.7'):
+        driver.from_dlpack(tensor)
+    assert len(tensor.deleted) == 1
+
+
+@pytest.mark.parametrize(
+    ('code', 'bits', 'lanes', 'dtype'),
+    [(2, 32, 4, 'V16'), (3, 64, 1, 'V8'), (6, 8, 1, '?'), (5, 64, 1, 'c8'), (2, 16, 1, 'f2')],
+)
+def test_types_of_dlpack(device, code, bits, lanes, dtype):
+    memory = driver.mem_alloc(64)
+    tensor = ByHand(memory, code=code, bits=bits, lanes=lanes)
+    assert driver.from_dlpack(tensor).dtype == np.dtype(dtype)
+
+
+def test_small_floats(device):
+    memory = driver.mem_alloc(64)
+    for code, bits, name in ((4, 16, 'bfloat16'), (10, 8, 'float8_e4m3fn'), (12, 8, 'float8_e5m2')):
+        dtype = driver.from_dlpack(ByHand(memory, code=code, bits=bits)).dtype
+        assert dtype.itemsize == bits // 8
+        try:
+            import ml_dtypes
+        except ImportError:
+            assert dtype.kind == 'V'
+        else:
+            assert dtype == np.dtype(getattr(ml_dtypes, name))
+            assert driver.from_dlpack(
+                _core.dlpack_import(_core.dlpack_export(memory, memory, 4, None, dtype))
+            ).dtype == dtype
+    with pytest.raises(BufferError, match='4-bit'):
+        driver.from_dlpack(ByHand(memory, code=0, bits=4))
+
+
+def test_chains_of_the_cuda_array_interface(device, is_cpu):
+    taken = driver.from_dlpack(Exported(np.arange(6, dtype=np.float32).reshape(2, 3)))
+    if is_cpu:
+        assert not hasattr(taken, '__cuda_array_interface__')
+        return
+    interface = taken.__cuda_array_interface__
+    assert interface['data'] == (taken.ptr, False)
+    assert (interface['shape'], interface['typestr']) == ((2, 3), '<f4')
+    assert interface['strides'] == (12, 4)
