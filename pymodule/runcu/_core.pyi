@@ -307,16 +307,25 @@ class PooledDeviceAllocation(DeviceAllocation):
     def __len__(self) -> int: ...
 
 class PooledHostAllocation(HostAllocation):
-    """Page-locked memory of a pool; a HostAllocation in all else."""
+    """Page-locked memory of a pool; a HostAllocation in all else.
+
+    len() of it is its bytes.
+    """
+
+    def __len__(self) -> int: ...
 
 class DeviceMemoryPool:
     """Device memory that is kept when it is freed, and given out again without asking the driver.
 
     Blocks fall into bins of an exponent and four more bits: one is at most 1/16 larger than asked
     for. The pool belongs to the context in which it first allocates, as long as it has blocks.
+    `with` stops holding at its end.
     """
 
-    def __new__(cls) -> Self: ...
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def __init__(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
     def allocate(self, size: SupportsIndex, stream: _Stream = None) -> PooledDeviceAllocation:
         """Device memory of at least `size` bytes, which goes back to the pool.
 
@@ -354,10 +363,13 @@ class DeviceMemoryPool:
         """Bytes of the blocks in use, as they were asked for."""
 
 class HostMemoryPool:
-    """Page-locked host memory that is kept when it is freed."""
+    """Page-locked host memory that is kept when it is freed. `with` stops holding at its end."""
 
-    def __new__(cls, flags: SupportsIndex = 0) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self: ...
+    def __init__(self, flags: SupportsIndex = 0) -> None:
         """`flags`: of host_alloc_flags."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
     def allocate_block(self, size: SupportsIndex, stream: _Stream = None) -> PooledHostAllocation:
         """Page-locked host memory of at least `size` bytes; as DeviceMemoryPool.allocate."""
     def free_held(self) -> None:

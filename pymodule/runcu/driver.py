@@ -18,6 +18,7 @@ from ._core import (
     Context,
     Device,
     DeviceAllocation,
+    DeviceMemoryPool,
     Event,
     ForeignArray,
     Function,
@@ -28,6 +29,8 @@ from ._core import (
     Module,
     Out,
     PointerHolderBase,
+    PooledDeviceAllocation,
+    PooledHostAllocation,
     Stream,
     get_driver_version,
     init,
@@ -93,6 +96,7 @@ from ._errors import (
     MemoryError,
     RuntimeError,
 )
+from ._pools import PageLockedAllocator, PageLockedMemoryPool
 
 __all__ = [
     'ArgumentError',
@@ -101,6 +105,7 @@ __all__ = [
     'Context',
     'Device',
     'DeviceAllocation',
+    'DeviceMemoryPool',
     'DeviceWarning',
     'Error',
     'Event',
@@ -118,7 +123,11 @@ __all__ = [
     'Out',
     'PER_THREAD_DEFAULT_STREAM',
     'PagelockedHostAllocation',
+    'PageLockedAllocator',
+    'PageLockedMemoryPool',
     'PointerHolderBase',
+    'PooledDeviceAllocation',
+    'PooledHostAllocation',
     'RuntimeError',
     'Stream',
     'address_mode',

@@ -150,6 +150,8 @@ int bind_clear(PyObject *self);
 int bind_handle(uint64_t *handle, PyObject **owner, PyObject *const *args, Py_ssize_t nargs,
                 PyObject *kwnames);
 int bind_own(PyObject *self, PyObject *owner);
+/* Lets go of unreachable objects, also where collecting by itself is switched off. */
+void bind_collect(void);
 /* A tp_new for types that only functions make. */
 PyObject *bind_no_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
 

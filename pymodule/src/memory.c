@@ -13,7 +13,7 @@ static int allocate(runcu_mem **out, size_t bytes)
     runcu_error_get(&e);
     if (e.code != 2) /* CUDA_ERROR_OUT_OF_MEMORY */
         return status;
-    PyGC_Collect();
+    bind_collect();
     BIND_UNLOCKED(status, runcu_mem_alloc(out, bytes));
     return status;
 }

@@ -111,3 +111,14 @@ int bind_number(uint64_t *out, PyObject *value, const char *what)
     PyErr_Clear();
     return bind_raise(PyExc_OverflowError, "%S is no %s", value, what);
 }
+
+void bind_collect(void)
+{
+    struct bind_quiet quiet;
+    bind_quiet_begin(&quiet);
+    PyObject *gc = PyImport_ImportModule("gc");
+    PyObject *done = gc ? PyObject_CallMethod(gc, "collect", NULL) : NULL;
+    Py_XDECREF(done);
+    Py_XDECREF(gc);
+    bind_quiet_end(&quiet);
+}

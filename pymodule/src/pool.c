@@ -8,31 +8,60 @@ typedef struct bind_pool {
     unsigned flags; /* host_alloc_flags */
 } bind_pool;
 
-static PyObject *device_pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+/* Arguments are for a subclass's __init__; the classes themselves look at theirs there, too. */
+static PyObject *new_pool(PyTypeObject *type, int (*create)(runcu_pool **out))
 {
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":DeviceMemoryPool", names))
-        return NULL;
     bind_pool *self = bind_new(type);
-    if (self && bind_check(self->state, runcu_pool_create(&self->pool)) != 0)
+    if (self && bind_check(self->state, create(&self->pool)) != 0)
         Py_CLEAR(self);
     return (PyObject *) self;
 }
 
+static PyObject *device_pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    (void) args;
+    (void) kwargs;
+    return new_pool(type, runcu_pool_create);
+}
+
+static int create_host(runcu_pool **out)
+{
+    return runcu_pool_create_host(out, 0);
+}
+
 static PyObject *host_pool_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
+    (void) args;
+    (void) kwargs;
+    return new_pool(type, create_host);
+}
+
+static int device_pool_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+    (void) self;
+    return PyArg_ParseTupleAndKeywords(args, kwargs, ":DeviceMemoryPool", names) ? 0 : -1;
+}
+
+/* With flags: another pool in place of the one that __new__ made. */
+static int host_pool_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
     static char *names[] = {(char *) "flags", NULL};
+    bind_pool *p = (bind_pool *) self;
+    runcu_pool *old = p->pool, *pool;
     PyObject *value = NULL;
     unsigned flags = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:HostMemoryPool", names, &value) ||
         (value && bind_unsigned(&flags, value, "flags") != 0))
-        return NULL;
-    bind_pool *self = bind_new(type);
-    if (self && bind_check(self->state, runcu_pool_create_host(&self->pool, flags)) != 0)
-        Py_CLEAR(self);
-    if (self)
-        self->flags = flags;
-    return (PyObject *) self;
+        return -1;
+    if (flags == p->flags)
+        return 0;
+    if (bind_check(p->state, runcu_pool_create_host(&pool, flags)) != 0)
+        return -1;
+    p->pool = pool;
+    p->flags = flags;
+    runcu_pool_destroy(&old);
+    return 0;
 }
 
 static void pool_dealloc(PyObject *self)
@@ -59,7 +88,7 @@ static int get_block(runcu_mem **out, bind_pool *self, size_t bytes, runcu_strea
     BIND_UNLOCKED(status, runcu_pool_alloc(out, self->pool, bytes, stream));
     runcu_error_get(&e);
     if (status != 0 && e.code == 2) { /* CUDA_ERROR_OUT_OF_MEMORY */
-        PyGC_Collect();
+        bind_collect();
         BIND_UNLOCKED(status, runcu_pool_alloc(out, self->pool, bytes, stream));
     }
     return bind_check(self->state, status);
@@ -129,6 +158,13 @@ static PyObject *pool_stop_holding(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *pool_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void) args;
+    (void) nargs;
+    return pool_stop_holding(self, NULL);
+}
+
 static PyObject *pool_bin_number(PyObject *unused, PyObject *value)
 {
     (void) unused;
@@ -183,6 +219,8 @@ static PyGetSetDef pool_getset[] = {
          "bin_number(size, /)\n--\n\nThe bin of a number of bytes."},                              \
         {"alloc_size", pool_alloc_size, METH_O | METH_STATIC,                                      \
          "alloc_size(bin, /)\n--\n\nBytes of a bin's blocks."},                                    \
+        {"__enter__", bind_enter, METH_NOARGS, NULL},                                              \
+        {"__exit__", (PyCFunction) (void (*)(void)) pool_exit, METH_FASTCALL, NULL},               \
     {                                                                                              \
         NULL, NULL, 0, NULL                                                                        \
     }
@@ -212,6 +250,7 @@ static PyType_Slot device_pool_slots[] = {
     {Py_tp_doc, (char *) "DeviceMemoryPool()\n--\n\nDevice memory that is kept when it is freed, "
                          "and given out again without asking the driver."},
     {Py_tp_new, device_pool_new},
+    {Py_tp_init, device_pool_init},
     {Py_tp_dealloc, pool_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},
@@ -225,6 +264,7 @@ static PyType_Slot host_pool_slots[] = {
     {Py_tp_doc, (char *) "HostMemoryPool(flags=0)\n--\n\nPage-locked host memory that is kept when "
                          "it is freed. `flags`: of host_alloc_flags."},
     {Py_tp_new, host_pool_new},
+    {Py_tp_init, host_pool_init},
     {Py_tp_dealloc, pool_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},
@@ -256,8 +296,15 @@ static PyType_Slot pooled_slots[] = {
     {0, NULL},
 };
 
+static Py_ssize_t pooled_host_length(PyObject *self)
+{
+    return (Py_ssize_t) ((bind_host_allocation *) self)->bytes;
+}
+
 static PyType_Slot pooled_host_slots[] = {
-    {Py_tp_doc, (char *) "Page-locked memory of a pool; a HostAllocation in all else."},
+    {Py_tp_doc, (char *) "Page-locked memory of a pool; a HostAllocation in all else. len() of it "
+                         "is its bytes."},
+    {Py_mp_length, pooled_host_length},
     {Py_tp_dealloc, bind_host_dealloc},
     {Py_tp_traverse, bind_traverse},
     {Py_tp_clear, bind_clear},

@@ -146,6 +146,24 @@ static struct needs needs_of(const struct cpu_function *f)
                           (int) f->info.static_shared};
 }
 
+/* Registers are given to warps, 256 at a time, and a multiprocessor has them in four parts. */
+static int blocks_by_registers(int of_thread, int threads)
+{
+    enum { STEP = 256, PARTS = 4 };
+    int warps = threads / WARP, of_warp = (int) ALIGN_UP((size_t) of_thread * WARP, STEP);
+    if (of_warp * (int) ALIGN_UP((size_t) warps, PARTS) > ALL_REGISTERS)
+        return 0;
+    return ALL_REGISTERS / PARTS / of_warp * PARTS / warps;
+}
+
+/* Shared memory is given to blocks by steps; some of each block's is the system's. */
+static int blocks_by_shared(const struct cpu_device *d, size_t bytes)
+{
+    size_t reserved = d->major >= 8 ? 1024 : 0, step = d->major >= 8 ? 128 : 256;
+    bytes = ALIGN_UP(bytes + reserved, step);
+    return bytes ? (int) MIN((size_t) d->shared_sm / bytes, (size_t) d->blocks_sm) : d->blocks_sm;
+}
+
 static int blocks_of(const struct needs *f, int block_size, size_t shared)
 {
     const struct cpu_device *d = &cpu.device;
@@ -154,8 +172,8 @@ static int blocks_of(const struct needs *f, int block_size, size_t shared)
     if (block_size > f->max_threads || shared > (size_t) f->max_dynamic)
         return 0;
     n = MIN(n, d->threads_sm / threads);
-    n = MIN(n, ALL_REGISTERS / (f->registers * threads));
-    return bytes ? (int) MIN((size_t) n, (size_t) d->shared_sm / bytes) : n;
+    n = MIN(n, blocks_by_registers(f->registers, threads));
+    return MIN(n, blocks_by_shared(d, bytes));
 }
 
 int cpu_max_blocks(const struct cpu_function *f, int block_size, size_t shared)

@@ -305,3 +305,227 @@ def test_page_locked_flags(device):
     with pytest.raises(driver.LogicError, match='invalid resource handle'):
         base.free()
     assert len(memoryview(tools.PageLockedAllocator(flags).allocate(32))) == 32
+
+
+# --- what PyCUDA's interface has besides ---
+
+
+def test_the_driver_has_the_pools_too():
+    for name in ('DeviceMemoryPool', 'PageLockedMemoryPool', 'PageLockedAllocator'):
+        assert getattr(driver, name) is getattr(tools, name)
+    assert driver.PooledDeviceAllocation is tools.PooledDeviceAllocation
+    assert driver.PooledHostAllocation is tools.PooledHostAllocation
+
+
+def test_pools_are_context_managers(device):
+    with tools.DeviceMemoryPool() as pool:
+        kept = pool.allocate(100)
+        pool.allocate(100).free()
+        assert use(pool)[:2] == (1, 1)
+    assert use(pool)[:2] == (0, 1)
+    kept.free()
+    assert use(pool) == (0, 0, 0, 0)
+    with tools.PageLockedMemoryPool() as pool:
+        pool.allocate(100, 'u1').base.free()
+        assert pool.held_blocks == 1
+    assert pool.held_blocks == 0
+
+
+def test_subclasses_take_arguments_of_their_own(device):
+    class Named(tools.DeviceMemoryPool):
+        def __init__(self, name, *, size=8):
+            self.name, self.size = name, size
+            super().__init__()
+
+    class NamedHost(tools.PageLockedMemoryPool):
+        def __init__(self, name):
+            self.name = name
+            super().__init__(tools.PageLockedAllocator(driver.host_alloc_flags.PORTABLE))
+
+    class Forgetful(tools.PageLockedMemoryPool):
+        def __init__(self, anything):
+            """Without the base's."""
+
+    assert len(Named('a', size=3).allocate(5)) == 5
+    assert NamedHost('b').allocate(3, 'f4').base.get_flags() == 1
+    assert Forgetful(None).allocate(3, 'f4').base.get_flags() == 0
+
+
+def test_a_page_locked_pool_can_be_initialised_again(device):
+    pool = tools.PageLockedMemoryPool()
+    a = pool.allocate(5, 'i4')
+    a[:] = 7
+    pool.__init__(tools.PageLockedAllocator(driver.host_alloc_flags.PORTABLE))
+    assert use(pool) == (0, 0, 0, 0) and (a == 7).all()
+    a.base.free()
+    assert pool.allocate(5, 'i4').base.get_flags() == 1
+
+
+@pytest.mark.parametrize('wrong', [3, 'x', object()])
+def test_pools_that_cannot_be(device, wrong):
+    with pytest.raises(TypeError):
+        tools.DeviceMemoryPool(wrong)
+    with pytest.raises(TypeError, match='PageLockedAllocator'):
+        tools.PageLockedMemoryPool(wrong)
+    with pytest.raises(TypeError):
+        tools.PageLockedMemoryPool(nonsense=1)
+
+
+@pytest.mark.parametrize(
+    'arguments', [(), (3,), ((3, -1), 'f4'), (-1, 'f4'), (3, 'nonsense'), ((2, 'x'), 'f4'),
+                  (3, 'f4', 'Z'), (3, 'f4', 'C', 'x')],
+)  # fmt: skip
+def test_page_locked_arrays_that_cannot_be(device, arguments):
+    pool = tools.PageLockedMemoryPool()
+    with pytest.raises((TypeError, ValueError)):
+        pool.allocate(*arguments)
+    assert pool.active_blocks == 0
+
+
+def test_lengths(device):
+    pool = tools.PageLockedMemoryPool()
+    assert len(pool.allocate((2, 3), 'f8').base) == 48
+    assert len(tools.DeviceMemoryPool().allocate(77)) == 77
+
+
+def test_more_than_four_gib(python, device_name):
+    """Sizes are whole, in books and in addresses; on the CPU device nobody touches the pages."""
+    done = python(
+        """
+        import runcu.autoinit, runcu.driver as cuda, numpy as np
+        from runcu import tools
+        size = (5 << 30) + 12345
+        pool = tools.DeviceMemoryPool()
+        block = pool.allocate(size)
+        assert len(block) == pool.active_bytes == size <= pool.managed_bytes < size * 17 / 16
+        end = int(block) + size - 8
+        cuda.memcpy_htod(end, np.int64(-5))
+        assert cuda.from_device(end, 1, np.int64)[0] == -5
+        assert cuda.mem_get_address_range(end)[0] == int(block)
+        block.free()
+        again = pool.allocate(size)
+        assert pool.held_blocks == 0 and pool.active_blocks == 1
+        print('fine')
+        """,
+        device=device_name,
+        RUNCU_CPU_MEMORY='8G',
+    )
+    assert done.stdout == 'fine\n'
+
+
+def test_unreachable_objects_make_room_though_collecting_is_off(device):
+    import gc
+
+    free = driver.mem_get_info()[0]
+    pool = tools.DeviceMemoryPool()
+    pool.stop_holding()
+
+    class Cycle:
+        pass
+
+    for allocate in (pool.allocate, driver.mem_alloc):
+        cycle = Cycle()
+        cycle.me, cycle.memory = cycle, allocate(free // 2)
+        gc.disable()
+        try:
+            del cycle
+            assert int(allocate(free // 2 + free // 8))
+        finally:
+            gc.enable()
+
+
+def test_pools_after_fork(python, device_name):
+    done = python(
+        """
+        import os, sys
+        import runcu.autoinit, runcu.driver as cuda
+        from runcu import tools
+        pool, host = tools.DeviceMemoryPool(), tools.PageLockedMemoryPool()
+        held, kept = pool.allocate(100), pool.allocate(200)
+        held.free()
+        array = host.allocate(10, 'i4')
+        cuda.memset_d32(kept, 5, 50)
+        cuda.Context.synchronize()
+        child = os.fork()
+        if child == 0:
+            try:
+                cuda.memset_d32(pool.allocate(100), 1, 25)
+                kept.free()
+                cuda.Context.synchronize()
+                said = 'works'
+            except cuda.Error as e:
+                said = str(e)
+            del array, host, pool
+            print(said, flush=True)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert cuda.from_device(kept, 50, 'u4').tolist() == [5] * 50
+        assert len(pool.allocate(100)) == 100
+        """,
+        device=device_name,
+    )
+    assert done.stderr == ''
+    assert done.stdout == 'works\n' if device_name == 'cpu' else 'fork' in done.stdout
+
+
+# --- the pool that tells ---
+
+
+def test_the_debugging_pool(device):
+    import io
+
+    log = io.StringIO()
+    pool = tools.DebugMemoryPool(interactive=False, logfile=log)
+
+    def here():
+        return pool.allocate(100)
+
+    a, b = here(), here()
+    c = pool.allocate(size=50)
+    assert isinstance(a, tools.PooledDeviceAllocation) and len(c) == 50
+    text = log.getvalue()
+    assert text.count('Allocation of size 100 occurring') == 2
+    assert 'Allocation of size 50 occurring' in text
+    assert '(pool: held:0, active:2)' in text and '|here' in text
+    assert '(100 bytes): 2x' in text.rpartition('Allocation of size 50')[2]
+    del a, b
+    pool.allocate(1)
+    assert '(100 bytes)' not in log.getvalue().rpartition('Allocation of size 1 ')[2]
+    assert use(pool)[1] == 1
+
+
+def test_the_debugging_pool_asks(device, monkeypatch):
+    import io
+
+    answers = iter(['', 'here', '', ''])
+    asked = []
+
+    def answer(prompt):
+        asked.append(prompt)
+        return next(answers)
+
+    monkeypatch.setattr('builtins.input', answer)
+    log = io.StringIO()
+    pool = tools.DebugMemoryPool(logfile=log)
+    for _ in range(2):
+        pool.allocate(10)
+    assert [a.strip() for a in asked] == [
+        'Enter mnemonic or [Enter] for more info:',
+        'Enter mnemonic or [Enter] for more info:',
+        '[Enter]',
+        '[Enter]',
+    ]
+    assert log.getvalue().count('at: here') == 2
+
+
+def test_the_debugging_pool_where_nobody_answers(python):
+    done = python(
+        """
+        import runcu.autoinit
+        from runcu import tools
+        pool = tools.DebugMemoryPool()
+        pool.allocate(10)
+        pool.allocate(20)
+        """
+    )
+    assert done.stdout.count('occurring') == 2
