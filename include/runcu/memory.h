@@ -1,5 +1,6 @@
-/** Device memory and copies. Addresses are CUdeviceptr; an address inside an allocation is as good
- * as its start. */
+/** Memory of every kind, and copies. Addresses are CUdeviceptr; an address inside an allocation is
+ * as good as its start. A runcu_mem is memory of any kind and ends with runcu_mem_free.
+ * Thread-safety: any object from any thread, but not the same object freed twice at once. */
 #ifndef RUNCU_MEMORY_H
 #define RUNCU_MEMORY_H
 
@@ -11,15 +12,46 @@ RUNCU_BEGIN
 /** `bytes` > 0 of the current context's device. Owned: free it; from any thread, with any context
  * current. */
 RUNCU_API int runcu_mem_alloc(runcu_mem **out, size_t bytes);
-/** Frees now. Accepts NULL; sets it to NULL. Fails with ERROR_FREED never, since the pointer is
- * gone. Work in flight ends first. After its context died: quiet. */
+/** `height` rows of `width` bytes each that begin *pitch bytes apart, so that accesses of `access`
+ * bytes (4, 8 or 16) to any row are fast. */
+RUNCU_API int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t height,
+                                    unsigned access);
+/** Memory of somebody else by its CUdeviceptr; it is never freed through ours. The size is what is
+ * left of the allocation from there on, or 0 where the driver cannot tell. Owned wrapper: free it.
+ */
+RUNCU_API int runcu_mem_wrap(runcu_mem **out, uint64_t handle);
+RUNCU_API uint64_t runcu_mem_handle(const runcu_mem *mem); /**< CUdeviceptr */
+/** Frees, unregisters or closes now, as its kind asks. Accepts NULL; sets it to NULL. Fails with
+ * ERROR_FREED never, since the pointer is gone. Work in flight ends first. After its context died:
+ * quiet. */
 RUNCU_API int runcu_mem_free(runcu_mem **mem);
 RUNCU_API uint64_t runcu_mem_address(const runcu_mem *mem);
 RUNCU_API size_t runcu_mem_size(const runcu_mem *mem);
 RUNCU_API runcu_context *runcu_mem_context(const runcu_mem *mem); /**< borrowed */
 /** Page-locked host memory, accessible to kernels. `flags`: CU_MEMHOSTALLOC_*. */
 RUNCU_API int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags);
-RUNCU_API void *runcu_mem_host_pointer(const runcu_mem *mem); /**< NULL for device memory */
+/** The CU_MEMHOSTALLOC_* that page-locked memory has. */
+RUNCU_API int runcu_mem_host_flags(unsigned *out, const runcu_mem *mem);
+/** Page-locks host memory of the caller's and makes it accessible to kernels, until it is freed
+ * here, which leaves the memory itself alone; it must stay as long. `flags`:
+ * CU_MEMHOSTREGISTER_*; memory that may not be written needs READ_ONLY. */
+RUNCU_API int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags);
+/** Memory that host and device reach at the same address and the driver moves. `flags`:
+ * CU_MEM_ATTACH_GLOBAL (0 is that) or CU_MEM_ATTACH_HOST. On devices without
+ * CONCURRENT_MANAGED_ACCESS the host must not touch it while kernels run. */
+RUNCU_API int runcu_mem_alloc_managed(runcu_mem **out, size_t bytes, unsigned flags);
+/** Who may use managed memory from the stream's next work on: CU_MEM_ATTACH_*; SINGLE is that
+ * stream alone. */
+RUNCU_API int runcu_mem_attach(runcu_mem *mem, unsigned flags, runcu_stream *stream);
+/** Moves managed memory to a device, or to the host (NULL), when the stream gets there. */
+RUNCU_API int runcu_mem_prefetch(uint64_t address, size_t bytes, const runcu_device *to,
+                                 runcu_stream *stream);
+/** Tells the driver how managed memory will be used: CU_MEM_ADVISE_*, of a device or the host
+ * (NULL). */
+RUNCU_API int runcu_mem_advise(uint64_t address, size_t bytes, int advice,
+                               const runcu_device *device);
+/** Where the host finds page-locked, registered and managed memory; else NULL. */
+RUNCU_API void *runcu_mem_host_pointer(const runcu_mem *mem);
 
 /** Bytes free and in all on the current context's device. */
 RUNCU_API int runcu_mem_info(size_t *free_bytes, size_t *total_bytes);

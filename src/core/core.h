@@ -190,11 +190,20 @@ void core_stage_free(runcu_context *context);
 
 /* --- objects --- */
 
+enum core_mem_kind {
+    CORE_MEM_DEVICE,
+    CORE_MEM_HOST,       /* page-locked */
+    CORE_MEM_REGISTERED, /* somebody else's, page-locked by us */
+    CORE_MEM_MANAGED,
+    CORE_MEM_FOREIGN, /* somebody else's, never freed through us */
+};
+
 struct runcu_mem {
     runcu_context *context;
     CUdeviceptr address;
     size_t bytes;
-    void *host; /* of page-locked host memory, else NULL */
+    void *host; /* where the host finds it; NULL: nowhere */
+    enum core_mem_kind kind;
     /* Of a pool's block; NULL and zero otherwise. */
     runcu_pool *pool;
     size_t granted;        /* what the driver was asked for; `bytes` is what the user was */
@@ -202,6 +211,10 @@ struct runcu_mem {
     struct core_use *uses; /* by streams, when it was freed last */
     runcu_mem *next;       /* in the pool */
 };
+
+/* memory.c: an object without memory yet, of the current context; and its end, with `status`. */
+int core_mem_create(runcu_mem **out, enum core_mem_kind kind);
+int core_mem_discard(runcu_mem **mem, int status);
 
 struct runcu_stream {
     runcu_context *context;

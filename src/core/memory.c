@@ -1,13 +1,15 @@
-/* Device memory and page-locked host memory, as objects that hold their context. */
+/* Memory of every kind as objects that hold their context: making, freeing, asking. Not here: what
+ * is peculiar to memory that the host uses too (host.c). */
 #include "core.h"
 
-static int new_mem(runcu_mem **out)
+int core_mem_create(runcu_mem **out, enum core_mem_kind kind)
 {
     *out = NULL;
     runcu_mem *mem = core_new(sizeof *mem);
     if (!mem)
         return RUNCU_ERROR_MEMORY;
     int status = core_context_get(&mem->context);
+    mem->kind = kind;
     if (status)
         core_delete(mem);
     else
@@ -15,7 +17,7 @@ static int new_mem(runcu_mem **out)
     return status;
 }
 
-static int discard(runcu_mem **mem, int status)
+int core_mem_discard(runcu_mem **mem, int status)
 {
     runcu_context_release(&(*mem)->context);
     core_delete(*mem);
@@ -25,7 +27,7 @@ static int discard(runcu_mem **mem, int status)
 
 int runcu_mem_alloc(runcu_mem **out, size_t bytes)
 {
-    int status = new_mem(out);
+    int status = core_mem_create(out, CORE_MEM_DEVICE);
     if (status)
         return status;
     runcu_mem *mem = *out;
@@ -34,50 +36,91 @@ int runcu_mem_alloc(runcu_mem **out, size_t bytes)
     if (!status)
         return 0;
     runcu_fail_detail("%zu bytes were asked for.", bytes);
-    return discard(out, status);
+    return core_mem_discard(out, status);
 }
 
-int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
+int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t height,
+                          unsigned access)
 {
-    int status = new_mem(out);
+    *pitch = 0;
+    int status = core_mem_create(out, CORE_MEM_DEVICE);
     if (status)
         return status;
     runcu_mem *mem = *out;
-    struct core_driver *driver = mem->context->driver;
-    mem->bytes = bytes;
-    status = CU_CALL(driver, cuMemHostAlloc, &mem->host, bytes, flags);
+    status = CU_CALL(mem->context->driver, cuMemAllocPitch, &mem->address, pitch, width, height,
+                     access);
+    mem->bytes = *pitch * height;
+    if (!status)
+        return 0;
+    runcu_fail_detail("%zu rows of %zu bytes were asked for, for accesses of %u bytes (4, 8 and 16 "
+                      "are possible).",
+                      height, width, access);
+    return core_mem_discard(out, status);
+}
+
+int runcu_mem_wrap(runcu_mem **out, uint64_t handle)
+{
+    CUdeviceptr base = 0;
+    size_t bytes = 0;
+    *out = NULL;
+    if (!handle)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is the address of no memory");
+    int status = core_mem_create(out, CORE_MEM_FOREIGN);
     if (status)
-        return discard(out, status);
-    /* The address kernels use; on a context without mapping there is none, and the memory serves
-     * copies alone. */
-    if (driver->cu.cuMemHostGetDevicePointer(&mem->address, mem->host, 0))
-        mem->address = 0;
+        return status;
+    runcu_mem *mem = *out;
+    mem->address = handle;
+    if (!mem->context->driver->cu.cuMemGetAddressRange(&base, &bytes, handle))
+        mem->bytes = bytes - (handle - base);
     return 0;
+}
+
+static CUresult release(const runcu_mem *m, const char **routine)
+{
+    const struct drv_table *cu = &m->context->driver->cu;
+    switch (m->kind) {
+    case CORE_MEM_HOST:
+        *routine = "cuMemFreeHost";
+        return cu->cuMemFreeHost(m->host);
+    case CORE_MEM_REGISTERED:
+        *routine = "cuMemHostUnregister";
+        return cu->cuMemHostUnregister(m->host);
+    case CORE_MEM_FOREIGN:
+        *routine = "";
+        return CUDA_SUCCESS;
+    default:
+        *routine = "cuMemFree";
+        return cu->cuMemFree(m->address);
+    }
 }
 
 int runcu_mem_free(runcu_mem **mem)
 {
     runcu_mem *m = *mem;
     struct core_scope scope;
-    CUresult code = CUDA_SUCCESS;
     int status = 0;
     *mem = NULL;
     if (!m)
         return 0;
     if (m->pool)
         return core_pool_take_back(m);
-    struct core_driver *driver = m->context->driver;
     if (core_enter_cleanup(&scope, m->context)) {
-        code = m->host ? driver->cu.cuMemFreeHost(m->host) : driver->cu.cuMemFree(m->address);
+        const char *routine;
+        CUresult code = release(m, &routine);
         if (!core_is_gone(code))
-            status = core_check(driver, m->host ? "cuMemFreeHost" : "cuMemFree", code);
+            status = core_check(m->context->driver, routine, code);
         core_leave(&scope);
     }
-    discard(&m, 0);
+    core_mem_discard(&m, 0);
     return status;
 }
 
 uint64_t runcu_mem_address(const runcu_mem *mem)
+{
+    return mem->address;
+}
+
+uint64_t runcu_mem_handle(const runcu_mem *mem)
 {
     return mem->address;
 }

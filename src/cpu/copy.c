@@ -51,7 +51,15 @@ enum direction { TO_DEVICE = 1, FROM_DEVICE = 2, WITHIN_DEVICE = TO_DEVICE | FRO
 static bool is_host(struct cpu_context *c, uint64_t address)
 {
     struct simt_range range;
-    return simt_space_find(c->space, address, &range) && range.kind == SIMT_RANGE_HOST;
+    return simt_space_find(c->space, address, &range) && cpu_is_shared(&range);
+}
+
+/* Is it all in one piece of memory, which is not read-only? */
+static bool may_write(struct cpu_context *c, uint64_t address, size_t bytes)
+{
+    struct simt_range range;
+    c = cpu_owner(c, address, bytes);
+    return c && simt_space_find(c->space, address, &range) && cpu_is_writable(&range);
 }
 
 static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy, enum direction way)
@@ -59,7 +67,7 @@ static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy, e
     uint64_t to = (uintptr_t) copy->to, from = (uintptr_t) copy->from;
     if (!to || !from)
         return CUDA_ERROR_INVALID_VALUE;
-    if ((way & TO_DEVICE) && !cpu_owner(c, to, copy->bytes))
+    if ((way & TO_DEVICE) && !may_write(c, to, copy->bytes))
         return CUDA_ERROR_INVALID_VALUE;
     if ((way & FROM_DEVICE) && !cpu_owner(c, from, copy->bytes))
         return CUDA_ERROR_INVALID_VALUE;
@@ -147,7 +155,7 @@ static CUresult check_fill(struct cpu_context *c, const struct cpu_fill *f, size
     if (__builtin_mul_overflow(f->rows - 1, f->pitch, &span) ||
         __builtin_add_overflow(span, row, bytes))
         return CUDA_ERROR_INVALID_VALUE;
-    return cpu_owner(c, f->to, *bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+    return may_write(c, f->to, *bytes) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
 /* Without a stream (`now`): in the legacy one; the host waits only for memory that it can see. */

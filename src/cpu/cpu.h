@@ -6,7 +6,7 @@
  * - handle.c: handles that cannot dangle
  * - device.c: the device and its attributes
  * - context.c: contexts, each thread's stack of them
- * - memory.c, copy.c: allocations; copies and sets
+ * - memory.c, host.c, copy.c: allocations; memory shared with the host; copies and sets
  * - module.c, function.c, launch.c: kernels
  * - stream.c, event.c: what programs see of order
  * - queue.c: the order of work, its completion, faults
@@ -16,6 +16,7 @@
 #define CPU_CPU_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/str.h"
 #include "base/vec.h"
@@ -182,13 +183,17 @@ struct cpu_context {
     char fault_text[1024];
 };
 
-/* Page-locked memory: every context's kernels may use it. */
+/* Memory that the host and every context's kernels may use. */
 struct cpu_host {
     struct cpu_host *next;
     struct cpu_context *context; /* whose end is its end */
+    uint64_t id;                 /* of it alone */
     uint64_t base;
-    size_t bytes, mapped;
-    unsigned flags;
+    size_t bytes;
+    size_t mapped;    /* of pages of our own; 0: they are somebody else's */
+    unsigned flags;   /* it was made with */
+    uint8_t kind;     /* enum simt_range_kind */
+    atomic_uint refs; /* the list's, and those of contexts' spaces */
 };
 
 /* What a thread has. */
@@ -252,13 +257,37 @@ void cpu_context_free(struct cpu_context *c); /* once destroyed and nobody waits
 
 /* The context whose memory holds the range, the given one first; NULL: none. */
 struct cpu_context *cpu_owner(struct cpu_context *first, uint64_t address, size_t bytes);
-/* Makes page-locked memory accessible to a new context; false: memory is short. */
+/* Counts bytes of device memory, of the context's or of nobody's (NULL): OUT_OF_MEMORY, with its
+ * reason, where the device has not that many left. */
+CUresult cpu_memory_take(struct cpu_context *c, size_t bytes);
+void cpu_memory_give(struct cpu_context *c, size_t bytes);
+CUresult cpu_memory_alloc(struct cpu_context *c, CUdeviceptr *address, size_t bytes);
+/* Takes the device memory of a context that ends off the count. */
+void cpu_memory_forget(struct cpu_context *c);
+
+/* ---- host.c ---- */
+
+/* Is it memory that all contexts share, and that the host may see? */
+static inline bool cpu_is_shared(const struct simt_range *range)
+{
+    int kind = range->kind & ~SIMT_READ_ONLY;
+    return kind == SIMT_RANGE_HOST || kind >= SIMT_RANGE_REGISTERED;
+}
+/* May copies and sets write there? Kernels alone may not write constants. */
+static inline bool cpu_is_writable(const struct simt_range *range)
+{
+    return !(range->kind & SIMT_READ_ONLY) || range->kind == SIMT_RANGE_CONST;
+}
+/* Makes the memory that all contexts share accessible to a new one; false: memory is short. */
 bool cpu_hosts_map(struct cpu_context *c);
-/* Frees the page-locked memory of a context that ends; takes its device memory off the count. */
+/* Frees what was made in a context that ends. */
 void cpu_hosts_free(struct cpu_context *c);
 /* Is there any? */
 bool cpu_hosts_any(const struct cpu_context *c);
-void cpu_memory_forget(struct cpu_context *c);
+/* The one that the address lies in, or NULL. */
+struct cpu_host *cpu_host_find(uint64_t address);
+/* Frees managed memory by its start, as cuMemFree. */
+CUresult cpu_managed_free(struct cpu_context *c, CUdeviceptr address);
 
 /* ---- module.c, function.c ---- */
 
@@ -327,6 +356,9 @@ CUresult cpu_wait_range(struct cpu_context *c, uint64_t base, size_t size);
 /* Until the context has no work, and others have none in its memory; until no context has any. */
 CUresult cpu_wait_quiet(struct cpu_context *c);
 CUresult cpu_wait_all(void);
+/* All work that any context has been given so far, and copies in the range that run by then. `c` is
+ * the caller's. */
+CUresult cpu_wait_shared(struct cpu_context *c, uint64_t base, size_t size);
 /* Stops the launches of the context, or of all (NULL), that run or wait to. Drops the lock
  * meanwhile. */
 void cpu_cancel(struct cpu_context *c, const char *why);

@@ -88,11 +88,11 @@ static bool may_start(const struct cpu_op *op)
     return !is_blocking(s) || !c->legacy.head || c->legacy.head->serial > op->serial;
 }
 
-/* Is the address one of the context's own memory, page-locked memory aside? */
+/* Is the address one of the context's own memory, what all contexts share aside? */
 static bool is_own(const struct cpu_context *c, uint64_t address)
 {
     struct simt_range range;
-    return simt_space_find(c->space, address, &range) && range.kind != SIMT_RANGE_HOST;
+    return simt_space_find(c->space, address, &range) && !cpu_is_shared(&range);
 }
 
 static bool touches(const struct cpu_op *op, const struct cpu_context *c)

@@ -404,6 +404,32 @@ CUresult cpu_wait_all(void)
     return CUDA_SUCCESS;
 }
 
+/* A context that has work from before the serial number. */
+static struct cpu_context *find_before(uint64_t serial)
+{
+    for (struct cpu_context *c = cpu.contexts; c; c = c->next)
+        if (!is_past(&(struct until){c, serial}))
+            return c;
+    return NULL;
+}
+
+CUresult cpu_wait_shared(struct cpu_context *c, uint64_t base, size_t size)
+{
+    CUcontext handle = c->handle;
+    uint64_t serial = cpu.serials + 1;
+    struct cpu_context *busy;
+    while ((busy = find_before(serial))) {
+        struct until u = {busy, serial};
+        CUresult code = cpu_wait(busy, NULL, is_past, &u);
+        if (code == CUDA_ERROR_LAUNCH_TIMEOUT || cpu.stop)
+            return code;
+    }
+    /* Meanwhile the context may have ended. */
+    c = cpu_handle_get(CPU_CONTEXT, handle);
+    struct range r = {c, base, serial, size};
+    return c ? cpu_wait(c, NULL, is_range_idle, &r) : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+
 /* A launch with a grid that has not been told yet, of the context or of any (NULL). Those without
  * one are told here. */
 static struct cpu_op *next_to_cancel(const struct cpu_context *only)

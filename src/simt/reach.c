@@ -20,7 +20,7 @@ static bool in_range(struct access *x, uint64_t address, uint64_t bytes)
     uint8_t *memo = &r->memo[simt_pc(x->g, x->in) % SIMT_MEMO];
     for (uint32_t i = 0; i < SIMT_HITS; i++) {
         const struct simt_hit *h = &r->hits[i];
-        if (h->kind == SIMT_RANGE_CONST && x->store)
+        if ((h->kind & SIMT_READ_ONLY) && x->store)
             continue;
         if (!in_window(x, address, bytes, h->base, h->size))
             continue;
@@ -30,7 +30,7 @@ static bool in_range(struct access *x, uint64_t address, uint64_t bytes)
     struct simt_hit hit;
     if (!simt_space_probe(x->g->block->grid->space, address, &hit))
         return false;
-    if (x->store && hit.kind == SIMT_RANGE_CONST)
+    if (x->store && (hit.kind & SIMT_READ_ONLY))
         return false;
     if (!in_window(x, address, bytes, hit.base, hit.size))
         return false;

@@ -68,7 +68,7 @@ static ALWAYS_INLINE void access_begin(struct access *x, struct simt_gang *g,
         x->size = g->block->grid->param_size;
     } else if (window && !shared)
         x->size = 0;
-    else if (store && hit->kind == SIMT_RANGE_CONST && !shared)
+    else if (store && (hit->kind & SIMT_READ_ONLY) && !shared)
         x->size = 0;
     if (in->f & SIMT_VOLATILE)
         g->run->noisy = true;

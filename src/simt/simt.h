@@ -17,10 +17,17 @@ struct simt_grid;
  * space. Thread-safety: all functions safe against each other and against running grids. */
 
 enum simt_range_kind {
-    SIMT_RANGE_HEAP,   /* simt_space_alloc */
-    SIMT_RANGE_HOST,   /* host memory made accessible: page-locked, registered */
-    SIMT_RANGE_GLOBAL, /* a module's variable */
-    SIMT_RANGE_CONST,  /* likewise; kernels may not write it */
+    SIMT_RANGE_HEAP,     /* simt_space_alloc */
+    SIMT_RANGE_HOST,     /* page-locked host memory */
+    SIMT_RANGE_GLOBAL,   /* a module's variable */
+    SIMT_RANGE_CONSTANT, /* likewise; always read-only */
+    SIMT_RANGE_REGISTERED,
+    SIMT_RANGE_MANAGED,
+    SIMT_RANGE_MAPPED,   /* of a reserved range of addresses */
+    SIMT_RANGE_IMPORTED, /* another process's */
+    SIMT_RANGE_KINDS,
+    SIMT_READ_ONLY = 0x80, /* added to one of them: kernels may not write it */
+    SIMT_RANGE_CONST = SIMT_RANGE_CONSTANT | SIMT_READ_ONLY,
 };
 
 struct simt_range {
@@ -29,6 +36,10 @@ struct simt_range {
     uint8_t kind;     /* enum simt_range_kind */
     const char *name; /* of a module's variable; else NULL. Borrowed from the owner of the range */
     uint64_t serial;  /* counts allocations of the space from 1 */
+    /* Called once nothing looks at memory any more that simt_space_map was given; NULL: nobody
+     * wants to know. It must not call the space. */
+    void (*gone)(void *owner);
+    void *owner;
 };
 
 /* Memory is committed when it is first touched. Returns 0, or -1 when the system refuses the
@@ -42,7 +53,9 @@ int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out);
 /* Frees by base address: kernels find nothing there from now on; the memory itself is given back
  * once the grids have ended that run now. Returns -1 if `base` is no live heap range. */
 int simt_space_free(struct simt_space *space, uint64_t base);
-/* Makes memory that somebody else owns accessible to kernels, and ends that. */
+/* Makes memory that somebody else owns accessible to kernels, and ends that: range->gone is called
+ * once the grids have ended that run then, or before unmap returns. -1: memory is short, another
+ * range is in the way, or there is no such range. */
 int simt_space_map(struct simt_space *space, const struct simt_range *range);
 int simt_space_unmap(struct simt_space *space, uint64_t base);
 /* Copies the live range that contains the address; false if none does. */

@@ -271,6 +271,8 @@ static void unplace(struct simt_space *s, struct entry *e)
         munmap(e->map, e->mapped);
     else if (e->slab_bytes)
         fill_hole(s, e->range.base, e->slab_bytes);
+    else if (e->range.gone)
+        e->range.gone(e->range.owner);
 }
 
 static void empty(struct simt_space *s, struct epoch *x)
@@ -294,6 +296,14 @@ static void tidy(struct simt_space *s)
         if (now->dead.len || now->retired)
             s->epoch ^= 1;
     }
+}
+
+/* Kernels find it no more; what is behind it goes later. */
+static void bury(struct simt_space *s, struct entry *e)
+{
+    struct epoch *now = &s->epochs[s->epoch];
+    now->dead.at[now->dead.len++] = *e;
+    take_out(s, e);
 }
 
 static int alloc_locked(struct simt_space *s, size_t size, uint64_t *out)
@@ -331,9 +341,10 @@ void simt_space_destroy(struct simt_space **space)
     outdate(s);
     empty(s, &s->epochs[0]);
     empty(s, &s->epochs[1]);
-    for (size_t i = 0; i < s->live.len; i++)
-        if (s->live.at[i].map)
-            munmap(s->live.at[i].map, s->live.at[i].mapped);
+    for (size_t i = 0; i < s->live.len; i++) {
+        s->live.at[i].slab_bytes = 0; /* goes with its slab */
+        unplace(s, &s->live.at[i]);
+    }
     for (size_t i = 0; i < s->slabs.len; i++)
         munmap(s->slabs.at[i], SLAB);
     for (size_t i = 0; i < s->lent_count; i++)
@@ -367,9 +378,7 @@ int simt_space_free(struct simt_space *space, uint64_t base)
     struct entry *e = find(space, base);
     int rc = e && e->range.base == base && e->range.kind == SIMT_RANGE_HEAP ? 0 : -1;
     if (!rc) {
-        struct epoch *now = &space->epochs[space->epoch];
-        now->dead.at[now->dead.len++] = *e;
-        take_out(space, e);
+        bury(space, e);
         tidy(space);
     }
     pthread_mutex_unlock(&space->lock);
@@ -382,7 +391,7 @@ int simt_space_map(struct simt_space *space, const struct simt_range *range)
     if (!range->size || range->base + range->size < range->base)
         return -1;
     pthread_mutex_lock(&space->lock);
-    bool ok = insert(space, &e);
+    bool ok = reserve(space) && insert(space, &e);
     tidy(space);
     pthread_mutex_unlock(&space->lock);
     return ok ? 0 : -1;
@@ -394,7 +403,7 @@ int simt_space_unmap(struct simt_space *space, uint64_t base)
     struct entry *e = find(space, base);
     int rc = e && e->range.base == base && e->range.kind != SIMT_RANGE_HEAP ? 0 : -1;
     if (!rc)
-        take_out(space, e);
+        bury(space, e);
     tidy(space);
     pthread_mutex_unlock(&space->lock);
     return rc;
@@ -547,8 +556,10 @@ static void make_heap(struct simt_space *s, size_t size)
     void *p = map_pages(size, false);
     if (!p)
         return;
-    struct entry e = {
-        .range = {(uintptr_t) p, size, SIMT_RANGE_HOST, "heap of the kernels' malloc", 0}};
+    struct entry e = {.range = {.base = (uintptr_t) p,
+                                .size = size,
+                                .kind = SIMT_RANGE_HOST,
+                                .name = "heap of the kernels' malloc"}};
     s->heap = simt_heap_create(e.range.base, size);
     if (!s->heap || !insert(s, &e)) {
         simt_heap_destroy(s->heap);

@@ -89,15 +89,29 @@ static void add_bytes(struct str *out, uint64_t n)
     str_addf(out, "%" PRIu64 " byte%s", n, n == 1 ? "" : "s");
 }
 
+/* What a range is, and what has become of it when it is no longer live. */
+struct words {
+    const char *what, *gone;
+};
+
+static const struct words *words_of(const struct simt_range *r)
+{
+    static const struct words words[SIMT_RANGE_KINDS] = {
+        [SIMT_RANGE_HEAP] = {"allocation", "has been freed"},
+        [SIMT_RANGE_HOST] = {"page-locked host memory", "has been freed"},
+        [SIMT_RANGE_GLOBAL] = {"variable", "has been freed"},
+        [SIMT_RANGE_CONSTANT] = {"constant variable", "has been freed"},
+        [SIMT_RANGE_REGISTERED] = {"registered host memory", "has been unregistered"},
+        [SIMT_RANGE_MANAGED] = {"managed allocation", "has been freed"},
+        [SIMT_RANGE_MAPPED] = {"mapped memory", "has been unmapped"},
+        [SIMT_RANGE_IMPORTED] = {"memory of another process", "has been closed"},
+    };
+    return &words[(r->kind & ~SIMT_READ_ONLY) % SIMT_RANGE_KINDS];
+}
+
 static void add_range(struct str *out, const struct simt_range *r)
 {
-    static const char *const kinds[] = {
-        [SIMT_RANGE_HEAP] = "allocation",
-        [SIMT_RANGE_HOST] = "page-locked host memory",
-        [SIMT_RANGE_GLOBAL] = "variable",
-        [SIMT_RANGE_CONST] = "constant variable",
-    };
-    str_addf(out, "the %zu-byte %s ", r->size, kinds[r->kind & 3]);
+    str_addf(out, "the %zu-byte %s ", r->size, words_of(r)->what);
     if (r->name)
         str_addf(out, "'%s'", r->name);
     else
@@ -144,14 +158,14 @@ static void add_nearest(struct str *out, const struct simt_trap *t, struct simt_
     } else if (simt_space_freed(space, t->address, &r)) {
         str_add(out, ", inside ");
         add_range(out, &r);
-        str_add(out, ", which has been freed");
+        str_addf(out, ", which %s", words_of(&r)->gone);
     } else if (!simt_space_nearest(space, t->address, REACH, &r)) {
         str_add(out, ", which is near no allocation");
     } else if (t->address >= r.base && t->address - r.base < r.size &&
                r.size - (t->address - r.base) >= t->width) {
         str_add(out, ", inside ");
         add_range(out, &r);
-        str_add(out, r.kind == SIMT_RANGE_CONST ? ", which kernels may only read" : "");
+        str_add(out, r.kind & SIMT_READ_ONLY ? ", which kernels may only read" : "");
     } else {
         str_add(out, ", ");
         add_miss(out, t, r.base, r.size);

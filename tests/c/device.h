@@ -37,6 +37,13 @@
     X(sets_are_checked)                          \
     X(page_locked_memory_is_shared)              \
     X(pointers_have_attributes)                  \
+    X(pitched_rows_are_aligned)                  \
+    X(managed_memory_is_shared)                  \
+    X(managed_memory_is_checked)                 \
+    X(managed_memory_moves_and_is_attached)      \
+    X(registered_memory_is_shared)               \
+    X(registering_is_checked)                    \
+    X(shared_memory_is_freed_with_work_in_flight)\
     X(module_variables)                          \
     X(variables_hold_addresses)                  \
     X(modules_have_their_own_variables)          \
@@ -89,6 +96,9 @@
     X(fault_text_past_the_end)                   \
     X(fault_text_of_freed_memory)                \
     X(fault_text_of_a_constant)                  \
+    X(fault_text_of_unregistered_memory)         \
+    X(fault_text_of_managed_memory)              \
+    X(read_only_memory_is_not_written)           \
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \

@@ -150,6 +150,7 @@ static_assert(sizeof(ours::CUlaunchConfig) == sizeof(CUlaunchConfig) &&
                   offsetof(ours::CUlaunchConfig, attrs) == offsetof(CUlaunchConfig, attrs) &&
                   offsetof(ours::CUlaunchConfig, numAttrs) == offsetof(CUlaunchConfig, numAttrs),
               "CUlaunchConfig");
+static_assert(sizeof(ours::CUmemLocation) == sizeof(CUmemLocation), "CUmemLocation");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
 static_assert(sizeof(ours::CUresult) == sizeof(CUresult), "CUresult");
