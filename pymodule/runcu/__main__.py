@@ -9,10 +9,10 @@ from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 USAGE = """\
-usage: runcu run [--device DEVICE] SCRIPT [ARGS...]
-       runcu run [--device DEVICE] -m MODULE [ARGS...]
-       runcu run [--device DEVICE] -c COMMAND [ARGS...]
-       runcu run [--device DEVICE] -
+usage: runcu run [OPTIONS] SCRIPT [ARGS...]
+       runcu run [OPTIONS] -m MODULE [ARGS...]
+       runcu run [OPTIONS] -c COMMAND [ARGS...]
+       runcu run [OPTIONS] -
        runcu doctor
        runcu --help | --version
 
@@ -23,6 +23,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
 
   --device cpu     the CPU device: no GPU is needed
   --device cuda    NVIDIA's driver; a path: another library with the CUDA Driver API
+  --debug          compile kernels for a debugger (cuda-gdb): -g -G, no cache, results kept
 """
 
 
@@ -178,18 +179,28 @@ def _choose_device(name: str) -> None:
     os.environ['RUNCU_DEVICE'] = name  # for the program's own children too
 
 
+def _take_option(args: list[str]) -> None:
+    """Takes one option from the front of the arguments, and does what it says."""
+    option, _, value = args.pop(0).partition('=')
+    if option == '--debug' and not value:
+        from runcu import driver
+
+        driver.set_debugging()
+        return
+    if option != '--device':
+        raise UsageError(f'unknown option {option}')
+    if not value and not args:
+        raise UsageError('--device needs a name')
+    _choose_device(value or args.pop(0))
+
+
 def run(args: Sequence[str]) -> int:
     """``runcu run``: `args` is what follows the word."""
     from runcu import install_as_pycuda
 
     args = list(args)
     while args and args[0].startswith('--'):
-        option, _, value = args.pop(0).partition('=')
-        if option != '--device':
-            raise UsageError(f'unknown option {option}')
-        if not value and not args:
-            raise UsageError('--device needs a name')
-        _choose_device(value or args.pop(0))
+        _take_option(args)
     if not args:
         raise UsageError('what is to be run?')
     what = args.pop(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.machinery
+import os
 import sys
 from types import ModuleType
 from typing import Any
@@ -15,6 +16,8 @@ _PACKAGE = __name__.rpartition('.')[0]
 #: Modules under another name here.
 _RENAMED = {'_driver': 'driver'}
 
+_SPAWN = 'multiprocessing.spawn'
+
 _REFUSED = {
     'gl': 'sharing memory with OpenGL is not offered',
     'sparse': 'PyCUDA itself announced its removal in 2015; use scipy.sparse or CuPy',
@@ -25,6 +28,48 @@ def _is_absent(name: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(name) is None
+
+
+class _Message:
+    """Part of what a process tells a child that multiprocessing spawns: it says `pycuda` there."""
+
+    def __reduce__(self) -> Any:
+        package = sys.modules[_PACKAGE]
+        folder = os.path.dirname(os.path.dirname(os.path.abspath(package.__file__ or '')))
+        code = (
+            'import sys\ntry:\n    import runcu\nexcept ImportError:\n'
+            f'    sys.path.append({folder!r})\n    import runcu\nruncu.install_as_pycuda()\n'
+        )
+        if package.driver.CUDA_DEBUGGING:
+            code += 'runcu.driver.set_debugging()\n'
+        return exec, (code,)
+
+
+def _teach_children(spawn: ModuleType) -> None:
+    """Lets children know before they import the main program. `spawn`: multiprocessing's module."""
+    plain: Any = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        return {'runcu': _Message(), **plain(name)}
+
+    spawn.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
+
+
+class _SpawnLoader:
+    """Loads multiprocessing.spawn as its own loader does, and teaches it."""
+
+    def __init__(self, loader: Any):
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        _teach_children(module)
 
 
 class _Loader:
@@ -47,6 +92,11 @@ class _Finder:
 
     @staticmethod
     def find_spec(fullname: str, path: Any = None, target: Any = None) -> Any:
+        if fullname == _SPAWN:
+            spec = importlib.machinery.PathFinder.find_spec(fullname, path)
+            if spec is not None:
+                spec.loader = _SpawnLoader(spec.loader)  # type: ignore[assignment]
+            return spec
         top, _, rest = fullname.partition('.')
         if top != 'pycuda':
             return None
@@ -67,6 +117,8 @@ class _Finder:
 def install_as_pycuda() -> None:
     """Makes ``import pycuda`` and everything below it mean runcu in this process.
 
+    And in processes that multiprocessing spawns from it.
+
     Raises
     ------
     ImportError
@@ -80,3 +132,5 @@ def install_as_pycuda() -> None:
         )
     if _Finder not in sys.meta_path:
         sys.meta_path.insert(0, _Finder)
+        if _SPAWN in sys.modules:
+            _teach_children(sys.modules[_SPAWN])

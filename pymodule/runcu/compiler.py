@@ -106,6 +106,12 @@ def _fail(program: Program, name: str) -> CompileError:
     return error
 
 
+def _is_debugging() -> bool:
+    from . import driver  # which has names of this module
+
+    return driver.CUDA_DEBUGGING
+
+
 def _compile(
     source: Any,
     options: Iterable[str] | None,
@@ -122,6 +128,9 @@ def _compile(
     options = list(DEFAULT_NVCC_FLAGS if options is None else options)
     if code is not None:
         options += ['-code', code]
+    if _is_debugging():
+        keep, cache_dir = True, False
+        options += ['-g', '-G']
     if keep:
         import tempfile
 

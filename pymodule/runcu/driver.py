@@ -99,6 +99,7 @@ from ._errors import (
 from ._pools import PageLockedAllocator, PageLockedMemoryPool
 
 __all__ = [
+    'CUDA_DEBUGGING',
     'ArgumentError',
     'ArgumentHandler',
     'CompileError',
@@ -192,6 +193,7 @@ __all__ = [
     'pagelocked_zeros_like',
     'pointer_attribute',
     'profiler_output_mode',
+    'set_debugging',
     'shared_config',
     'start_profiler',
     'stop_profiler',
@@ -230,6 +232,16 @@ def get_version() -> tuple[int, int, int]:
 def have_gl_ext() -> bool:
     """False: there are no functions that share memory with OpenGL."""
     return False
+
+
+#: Whether `set_debugging` has been called.
+CUDA_DEBUGGING = False
+
+
+def set_debugging(flag: bool = True) -> None:
+    """From now on kernels are compiled for a debugger: with -g and -G, not cached, and kept."""
+    global CUDA_DEBUGGING
+    CUDA_DEBUGGING = bool(flag)
 
 
 def initialize_profiler(config_file: str, output_file: str, output_mode: int) -> None:

@@ -93,6 +93,15 @@ def test_every_module_is_one_object_under_both_names(python):
         import pycuda.compyte.dtypes as dtypes
         assert dtypes is __import__('runcu.compyte.dtypes').compyte.dtypes
         assert pycuda.compyte.dtypes is dtypes
+        import pycuda.characterize, pycuda.debug, pycuda._cluda, pycuda._pvt_struct
+        from pycuda._pvt_struct import pack, calcsize, error
+        from pycuda import characterize, tools
+        assert characterize is runcu.characterize
+        assert tools.DeviceMemoryPool is driver.DeviceMemoryPool
+        import sys
+        for name in [n for n in sys.modules if n.startswith('pycuda')]:
+            there = name.replace('pycuda', 'runcu', 1).replace('_driver', 'driver')
+            assert sys.modules[name] is sys.modules[there], name
         """
     )
 
@@ -102,7 +111,7 @@ def test_what_is_not_offered_says_so(python):
         """
         import runcu
         runcu.install_as_pycuda()
-        for name in ('pycuda.gl', 'pycuda.sparse.cg', 'pycuda.nonsense'):
+        for name in ('pycuda.gl.autoinit', 'pycuda.sparse.cg', 'pycuda.nonsense', 'pycuda.gl'):
             try:
                 __import__(name)
             except ImportError as e:
@@ -111,6 +120,46 @@ def test_what_is_not_offered_says_so(python):
     )
     lines = done.stdout.splitlines()
     assert 'OpenGL' in lines[0] and 'scipy' in lines[1] and 'nonsense' in lines[2]
+
+
+SPAWNS = """
+import multiprocessing, sys
+import pycuda.driver as cuda
+from pycuda.tools import dtype_to_ctype
+
+def work(x):
+    import pycuda.autoinit
+    import pycuda.compyte.array
+    return x * cuda.Device.count(), cuda.__name__, cuda.CUDA_DEBUGGING
+
+if __name__ == '__main__':
+    for method in sys.argv[1:]:
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            print(method, pool.map(work, [1, 2]))
+"""
+
+
+@pytest.mark.parametrize('method', ['spawn', 'forkserver'])
+def test_children_that_multiprocessing_makes(tmp_path, method):
+    (tmp_path / 'prog.py').write_text(SPAWNS)
+    done = runcu('run', 'prog.py', method, cwd=tmp_path)
+    assert done.stdout == f"{method} [(1, 'runcu.driver', False), (2, 'runcu.driver', False)]\n"
+    assert done.stderr == ''
+    done = runcu('run', '--debug', 'prog.py', method, cwd=tmp_path)
+    assert "(2, 'runcu.driver', True)" in done.stdout
+
+
+def test_children_of_programs_that_install_it_themselves(tmp_path):
+    late = 'import multiprocessing.spawn, runcu\nif __name__ == "__main__":\n'
+    (tmp_path / 'prog.py').write_text(late + '    runcu.install_as_pycuda()\n' + SPAWNS)
+    done = subprocess.run(
+        [sys.executable, 'prog.py', 'spawn'],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'RUNCU_DEVICE': 'cpu'},
+    )
+    assert done.stdout == "spawn [(1, 'runcu.driver', False), (2, 'runcu.driver', False)]\n"
 
 
 def test_with_the_real_pycuda_already_imported_it_is_an_error(python, tmp_path):
