@@ -31,6 +31,10 @@ RUNCU_API void runcu_error_get(runcu_error *out);
 /** Message and detail of this thread's last failure as one text; "" if there was none. Valid until
  * its next failing call. */
 RUNCU_API const char *runcu_error_text(void);
+/** If the last failure was a kernel's that ran earlier: the last launches in its context, which may
+ * have caused it, one a line and the newest first, as "saxpy<<<4, 256>>>(2, 0x7f0000000200,
+ * 1000)"; else "". Valid until this thread's next failing call. */
+RUNCU_API const char *runcu_error_launches(void);
 /** The text of a status; needs no state: "host memory is short". NULL for a code that is none. */
 RUNCU_API const char *runcu_status_text(int status);
 /** The name and the text of a CUresult, or NULL for one this version does not know. */

@@ -56,6 +56,22 @@ typedef struct runcu_arg {
     } value;
 } runcu_arg;
 
+/** What a launch asks for beyond its shape: bits of runcu_launch_params.attributes. */
+enum runcu_launch_attribute {
+    /** All blocks are resident at once and may wait for each other (grid.sync() of
+     * cooperative_groups). More of them than fit is CUDA's error 720. */
+    RUNCU_LAUNCH_COOPERATIVE = 1,
+    /** In clusters of `cluster` blocks; compute capability 9.0. */
+    RUNCU_LAUNCH_CLUSTER = 2,
+    /** May begin before the stream's kernel before it has ended, if that one says so
+     * (griddepcontrol). */
+    RUNCU_LAUNCH_PROGRAMMATIC = 4,
+    /** Of `priority`, whatever the stream has. */
+    RUNCU_LAUNCH_PRIORITY = 8,
+    /** Prefers `carveout` percent of the first-level cache as shared memory. */
+    RUNCU_LAUNCH_CARVEOUT = 16,
+};
+
 /** Where and how wide. Zero in a dimension counts as 1. */
 typedef struct runcu_launch_params {
     size_t size;
@@ -69,25 +85,61 @@ typedef struct runcu_launch_params {
     runcu_stream *stream;
     /** 1: an array of another element type than the pointer's is an error, not a warning. */
     int strict;
+    unsigned attributes; /**< bits of enum runcu_launch_attribute */
+    runcu_dim3 cluster;  /**< blocks a cluster; each divides the grid's */
+    int priority; /**< low numbers are high priorities: see runcu_context_priority_range */
+    int carveout; /**< percent, 0 to 100 */
 } runcu_launch_params;
 
 /** Launches. Arguments are checked and packed in one pass; the first one that does not fit is
- * ERROR_LAUNCH_ARGUMENT and nothing runs. Returns once the launch is queued (HOST_OUT and
+ * ERROR_LAUNCH_ARGUMENT and nothing runs. A shape beyond a limit is ERROR_LAUNCH_SHAPE, and the
+ * error says which limit and by how much. Returns once the launch is queued (HOST_OUT and
  * HOST_INOUT: once the results are there). Thread-safety: safe. */
 RUNCU_API int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
                                 const runcu_arg *args, size_t count);
 
+/** Clusters of a launch with RUNCU_LAUNCH_CLUSTER that the device holds at once; the largest
+ * cluster that such a launch may have. ERROR_DRIVER where clusters are unknown. */
+RUNCU_API int runcu_function_max_active_clusters(int *out, runcu_function *function,
+                                                 const runcu_launch_params *params);
+RUNCU_API int runcu_function_max_cluster_size(int *out, runcu_function *function,
+                                              const runcu_launch_params *params);
+
+/** A launch whose shape and arguments are fixed, to be made again and again at the cost of the
+ * driver's call alone. Arguments are checked and copied here, as runcu_launch_args does; the
+ * function, its module and context live as long as it does. Memory that arguments point to (`mem`,
+ * host memory of HOST_IN and the like, which travels at each launch) and the stream stay the
+ * caller's and must outlive the launches. */
+typedef struct runcu_bound runcu_bound;
+RUNCU_API int runcu_bound_create(runcu_bound **out, runcu_function *function,
+                                 const runcu_launch_params *params, const runcu_arg *args,
+                                 size_t count);
+/** Replaces the argument `index` (from 0): ERROR_LAUNCH_ARGUMENT if it does not fit, and the old
+ * one stays. Thread-safety: not while another thread launches it. */
+RUNCU_API int runcu_bound_set(runcu_bound *bound, size_t index, const runcu_arg *arg);
+/** Replaces shape, stream and attributes. Thread-safety: as runcu_bound_set. */
+RUNCU_API int runcu_bound_shape(runcu_bound *bound, const runcu_launch_params *params);
+/** Launches it once more. Thread-safety: safe. */
+RUNCU_API int runcu_bound_launch(const runcu_bound *bound);
+RUNCU_API size_t runcu_bound_count(const runcu_bound *bound); /**< arguments */
+/** Borrowed. */
+RUNCU_API runcu_function *runcu_bound_function(const runcu_bound *bound);
+/** Accepts NULL; launches that were made go on. */
+RUNCU_API void runcu_bound_destroy(runcu_bound **bound);
+
 /** The shape of a launch: so many threads in all along x, or grid and block. */
 static inline runcu_launch_params runcu_shape_threads(size_t threads)
 {
-    runcu_launch_params p = {sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0};
+    runcu_launch_params p = {
+        sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0, 0, {0, 0, 0}, 0, 0};
     p.threads = threads ? threads : 1;
     return p;
 }
 
 static inline runcu_launch_params runcu_shape_grid(runcu_dim3 grid, runcu_dim3 block)
 {
-    runcu_launch_params p = {sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0};
+    runcu_launch_params p = {
+        sizeof(runcu_launch_params), {0, 0, 0}, {0, 0, 0}, 0, 0, NULL, 0, 0, {0, 0, 0}, 0, 0};
     p.grid = grid;
     p.block = block;
     return p;
@@ -108,6 +160,13 @@ static inline runcu_launch_params runcu_on(runcu_launch_params shape, runcu_stre
 {
     shape.stream = stream;
     shape.shared = shared;
+    return shape;
+}
+
+/** The same shape as a cooperative launch. */
+static inline runcu_launch_params runcu_cooperative(runcu_launch_params shape)
+{
+    shape.attributes |= RUNCU_LAUNCH_COOPERATIVE;
     return shape;
 }
 

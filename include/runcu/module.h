@@ -80,6 +80,24 @@ RUNCU_API int runcu_function_set_cache_config(runcu_function *function, int conf
  * multiprocessor holds at once. */
 RUNCU_API int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,
                                                size_t shared);
+/** Bytes of dynamic shared memory that blocks of `block_size` threads need. */
+typedef size_t runcu_shared_fn(void *user, int block_size);
+typedef struct runcu_suggest_params {
+    size_t size;
+    size_t shared;              /**< bytes of dynamic shared memory a block */
+    runcu_shared_fn *shared_of; /**< if not NULL, it tells instead of `shared` */
+    void *user;
+    int limit; /**< the largest block size to consider; 0: any */
+} runcu_suggest_params;
+/** The block size with which the kernel fills a multiprocessor best, and the blocks with which it
+ * then fills the device (NULL: not asked for). A block of 0 threads: no size fits. `params` may be
+ * NULL. */
+RUNCU_API int runcu_function_suggest_block(int *block_size, int *blocks, runcu_function *function,
+                                           const runcu_suggest_params *params);
+/** Bytes of dynamic shared memory that each may have where one multiprocessor is to hold `blocks`
+ * blocks of `block_size` threads. */
+RUNCU_API int runcu_function_available_shared(size_t *out, runcu_function *function, int blocks,
+                                              int block_size);
 
 RUNCU_END
 

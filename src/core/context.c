@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "launch.h"
 
 /* Every live context of the process, guarded by core_lock. It holds a reference to primary and
  * foreign ones. */
@@ -52,6 +53,7 @@ static void unlink_context(runcu_context *context)
 static void free_context(runcu_context *context)
 {
     core_stage_free(context);
+    core_history_free(context);
     if (context->kind == CORE_OWNED)
         core_delete(context);
     else
@@ -101,6 +103,20 @@ static runcu_context *find_locked(struct core_driver *driver, CUcontext handle)
         c = c->next;
     if (c)
         atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+runcu_context *core_context_look(const struct core_driver *driver, CUcontext handle)
+{
+    if (core_has_lock())
+        return NULL;
+    core_lock();
+    runcu_context *c = contexts;
+    while (c && (c->driver != driver || c->handle != handle || atomic_load(&c->is_dead)))
+        c = c->next;
+    if (c)
+        atomic_fetch_add(&c->refs, 1);
+    core_unlock();
     return c;
 }
 

@@ -24,6 +24,9 @@ void runcu_fail_detail(const char *format, ...) PRINTF_LIKE(1, 2);
 /* Notes the code that caused the last failure: `name` and `routine` are literals or live as long as
  * the process. */
 void runcu_fail_code(int code, const char *name, const char *routine);
+/* Notes the launches that may have caused the last failure, one a line, the newest first, and adds
+ * the first few to its detail. */
+void core_fail_launches(const char *launches);
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
 /* The status of this thread's last failure: for passing on one that a function without a status has
@@ -68,6 +71,7 @@ int core_devices_create(struct core_driver *driver);
  * it. */
 void core_lock(void);
 void core_unlock(void);
+bool core_has_lock(void); /* this thread */
 
 /* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for
  * CUDA_SUCCESS. Call it while the context in which the call was made is still current: the CPU
@@ -97,6 +101,23 @@ runcu_device *core_device_peek(void);
 
 enum core_context_kind { CORE_OWNED, CORE_PRIMARY, CORE_FOREIGN };
 
+/* A launch that was made; history.c. */
+enum { CORE_HISTORY = 8, CORE_HISTORY_ARGS = 128 };
+struct core_past {
+    const runcu_function *function; /* NULL: it is gone, or nothing was launched */
+    char *text;                     /* of a function that is gone */
+    runcu_dim3 grid, block;
+    unsigned shared;
+    uint32_t bytes;
+    CUstream stream;
+    unsigned char args[CORE_HISTORY_ARGS]; /* the first bytes of the parameter buffer */
+};
+struct core_history {
+    atomic_bool is_busy; /* guards the rest */
+    size_t next;         /* counts launches */
+    struct core_past at[CORE_HISTORY];
+};
+
 struct runcu_context {
     struct core_driver *driver;
     struct runcu_device *device;
@@ -111,12 +132,15 @@ struct runcu_context {
     atomic_bool has_streams; /* there is or was one */
     atomic_bool has_pools;   /* there is or was one */
     struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
+    struct core_history history;
     struct runcu_context *next;
 };
 
 /* The object of a context that is current in this thread, counted; made where somebody else made
  * the context. */
 int core_context_find(runcu_context **out, struct core_driver *driver, CUcontext handle);
+/* Likewise, but NULL if there is no such object, or if the list is in this thread's own hands. */
+runcu_context *core_context_look(const struct core_driver *driver, CUcontext handle);
 /* The current context, counted: release it. Made as runcu_context_current says. */
 int core_context_get(runcu_context **out);
 /* Waits for the context, which need not be current. */
@@ -248,14 +272,17 @@ struct runcu_function {
     uint32_t bytes;             /* of the parameter buffer */
     bool has_padding;           /* in the parameter buffer */
     atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
-    atomic_uint block;          /* threads a block where the caller does not say; 0: not yet chosen
-                                 */
+    _Atomic uint64_t block; /* threads a block where the caller does not say, and from bit 16 the
+                               bytes of shared memory that they were chosen for; 0: not yet */
     atomic_ullong warned;       /* parameters that have been warned about */
     runcu_module *module;
     const char *name, *symbol, *signature;
     atomic_int refs;
     struct arena arena;
 };
+
+/* function.c: without a note of what the limit of shared memory is now. */
+int core_function_set(runcu_function *function, int attribute, int value);
 
 /* pack.c: the largest parameter buffer that is packed on the stack. A kernel of more, which sm_70
  * and newer allow, takes the heap. */

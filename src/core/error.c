@@ -4,14 +4,15 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
 struct record {
     int status, code;
     const char *name, *routine;
-    struct str message, detail;
-    struct str text; /* both, made when asked for */
+    struct str message, detail, launches;
+    struct str text; /* message and detail, made when asked for */
     bool is_kept;    /* its memory is known to the thread's key */
 };
 
@@ -28,6 +29,7 @@ static void free_record(void *p)
     struct record *r = p;
     str_fini(&r->message);
     str_fini(&r->detail);
+    str_fini(&r->launches);
     str_fini(&r->text);
     *r = (struct record){0};
 }
@@ -64,6 +66,7 @@ int runcu_fail(int status, const char *format, ...)
     va_end(args);
     str_fini(&record.message);
     str_clear(&record.detail);
+    str_clear(&record.launches);
     record.message = message;
     record.status = status;
     record.code = 0;
@@ -82,6 +85,22 @@ void runcu_fail_detail(const char *format, ...)
         str_addc(&record.detail, '\n');
     str_addn(&record.detail, str_text(&more), more.len);
     str_fini(&more);
+}
+
+void core_fail_launches(const char *launches)
+{
+    enum { IN_DETAIL = 3 };
+    struct str few = {0};
+    str_clear(&record.launches);
+    str_add(&record.launches, launches);
+    for (int i = 0; i < IN_DETAIL && *launches; i++) {
+        size_t len = strcspn(launches, "\n");
+        str_addf(&few, "%s%.*s", i ? "; " : "", (int) len, launches);
+        launches += len + (launches[len] == '\n');
+    }
+    runcu_fail_detail("\nThe last launches in the context, the newest first: %s%s.", str_text(&few),
+                      *launches ? "; ..." : "");
+    str_fini(&few);
 }
 
 void runcu_fail_code(int code, const char *name, const char *routine)
@@ -134,6 +153,11 @@ const char *runcu_error_text(void)
     str_clear(&record.text);
     str_addf(&record.text, "%s\n%s", message_text(), str_text(&record.detail));
     return record.text.failed ? message_text() : str_text(&record.text);
+}
+
+const char *runcu_error_launches(void)
+{
+    return str_text(&record.launches);
 }
 
 const char *runcu_status_text(int status)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "image.h"
+#include "launch.h"
 
 /* Where the image does not tell, newer drivers do, sizes and offsets at least. */
 static int ask_params(runcu_function *f)
@@ -127,6 +128,7 @@ void runcu_function_release(runcu_function **function)
     *function = NULL;
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
+    core_history_forget(f);
     runcu_module_release(&f->module);
     arena_fini(&f->arena);
     core_delete(f);
@@ -175,7 +177,7 @@ int runcu_function_get_attribute(int *out, runcu_function *function, int attribu
     return status;
 }
 
-int runcu_function_set_attribute(runcu_function *function, int attribute, int value)
+int core_function_set(runcu_function *function, int attribute, int value)
 {
     struct core_scope scope;
     int status = core_enter(&scope, function->context);
@@ -186,6 +188,14 @@ int runcu_function_set_attribute(runcu_function *function, int attribute, int va
     return status;
 }
 
+int runcu_function_set_attribute(runcu_function *function, int attribute, int value)
+{
+    int status = core_function_set(function, attribute, value);
+    if (!status && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
+        atomic_store(&function->shared_limit, (size_t) MAX(value, 0));
+    return status;
+}
+
 int runcu_function_set_cache_config(runcu_function *function, int config)
 {
     struct core_scope scope;
@@ -193,20 +203,6 @@ int runcu_function_set_cache_config(runcu_function *function, int config)
     if (status)
         return status;
     status = CU_CALL(function->driver, cuFuncSetCacheConfig, function->handle, config);
-    core_leave(&scope);
-    return status;
-}
-
-int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,
-                                     size_t shared)
-{
-    struct core_scope scope;
-    *out = 0;
-    int status = core_enter(&scope, function->context);
-    if (status)
-        return status;
-    status = CU_CALL(function->driver, cuOccupancyMaxActiveBlocksPerMultiprocessor, out,
-                     function->handle, block_size, shared);
     core_leave(&scope);
     return status;
 }

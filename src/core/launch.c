@@ -1,24 +1,10 @@
 /* Launches: shape, arguments, the driver's call. The fast path asks the driver nothing: it
- * launches, and what is wrong is found out after a refusal. */
-#include "core.h"
+ * launches, and what is wrong is found out after a refusal (refusal.c). */
+#include "launch.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
-
-/* The shape as the driver takes it. */
-struct shape {
-    runcu_dim3 grid, block;
-    unsigned shared;
-};
-
-/* The packed arguments. */
-struct args {
-    char *buffer;
-    struct core_packed packed;
-};
-
-enum { MOST_POINTERS = 64 };
 
 /* --- shape --- */
 
@@ -28,8 +14,8 @@ static unsigned one_or(unsigned n)
 }
 
 /* The block size that keeps a multiprocessor fullest; of equals the one nearest to 256. Asked once
- * a kernel. */
-static NO_INLINE unsigned choose_block(runcu_function *f)
+ * a kernel and amount of shared memory. */
+static NO_INLINE unsigned choose_block(runcu_function *f, size_t shared)
 {
     static const unsigned sizes[] = {256, 512, 128, 1024, 64, 32};
     const struct drv_table *cu = &f->driver->cu;
@@ -42,8 +28,8 @@ static NO_INLINE unsigned choose_block(runcu_function *f)
         most < 1)
         most = 256;
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        if (sizes[i] > (unsigned) most ||
-            cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, f->handle, (int) sizes[i], 0))
+        if (sizes[i] > (unsigned) most || cu->cuOccupancyMaxActiveBlocksPerMultiprocessor(
+                                              &blocks, f->handle, (int) sizes[i], shared))
             continue;
         if (blocks * (int) sizes[i] > fullest) {
             fullest = blocks * (int) sizes[i];
@@ -52,19 +38,23 @@ static NO_INLINE unsigned choose_block(runcu_function *f)
     }
     core_leave(&scope);
     best = best ? best : MIN(256, (unsigned) most);
-    atomic_store(&f->block, best);
+    atomic_store(&f->block, (uint64_t) shared << 16 | best);
     return best;
 }
 
-/* Grid and block for at least `threads` threads along x. */
-static int fit_threads(struct shape *out, runcu_function *f, const runcu_launch_params *params)
+static unsigned get_block(runcu_function *f, size_t shared)
 {
+    uint64_t known = atomic_load_explicit(&f->block, memory_order_relaxed);
+    return known && known >> 16 == shared ? known & 0xffff : choose_block(f, shared);
+}
+
+/* Grid and block for at least `threads` threads along x. */
+static int fit_threads(struct core_launch *out, const runcu_launch_params *params)
+{
+    runcu_function *f = out->function;
     size_t n = params->threads, block = params->block.x;
-    if (!block) {
-        block = atomic_load_explicit(&f->block, memory_order_relaxed);
-        block = block ? block : choose_block(f);
-        block = MIN(block, n); /* few threads are exactly so many */
-    }
+    if (!block)
+        block = MIN(get_block(f, params->shared), n); /* few threads are exactly so many */
     size_t grid = params->grid.x ? params->grid.x : n / block + (n % block != 0);
     if (grid > INT32_MAX)
         return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
@@ -80,171 +70,178 @@ static int fit_threads(struct shape *out, runcu_function *f, const runcu_launch_
 }
 
 /* More dynamic shared memory than a kernel gets without asking. The limit only ever grows, so that
- * threads cannot take it from each other. */
+ * threads, and other objects of the same kernel, cannot take it from each other. */
 static NO_INLINE int raise_shared(runcu_function *f, size_t shared)
 {
-    int now = 0, status = 0;
+    int now = 0;
     core_lock();
-    size_t limit = atomic_load(&f->shared_limit);
-    if (!limit)
-        status =
-            runcu_function_get_attribute(&now, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
-    limit = MAX(limit, (size_t) MAX(now, 0));
-    if (!status && shared > limit && shared <= INT32_MAX &&
-        runcu_function_set_attribute(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                                     (int) shared) == 0)
+    int status =
+        runcu_function_get_attribute(&now, f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
+    size_t limit = (size_t) MAX(now, 0);
+    if (!status && shared > limit &&
+        core_function_set(f, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, (int) shared) == 0)
         limit = shared;
     atomic_store(&f->shared_limit, limit);
     core_unlock();
     return status;
 }
 
-/* --- what the driver refused --- */
-
-static int attribute(const runcu_function *f, int id)
+static int check_attributes(const runcu_function *f, const runcu_launch_params *p)
 {
-    int value = 0;
-    return f->driver->cu.cuDeviceGetAttribute(&value, id, f->context->device->handle) ? 0 : value;
+    const unsigned known = RUNCU_LAUNCH_COOPERATIVE | RUNCU_LAUNCH_CLUSTER |
+                           RUNCU_LAUNCH_PROGRAMMATIC | RUNCU_LAUNCH_PRIORITY |
+                           RUNCU_LAUNCH_CARVEOUT;
+    if (p->attributes & ~known)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s: the launch attributes %#x are unknown",
+                          f->signature, p->attributes & ~known);
+    if (p->attributes & RUNCU_LAUNCH_CARVEOUT && (p->carveout < 0 || p->carveout > 100))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "%s: the carve-out is a percentage from 0 to 100, not %d", f->signature,
+                          p->carveout);
+    return 0;
 }
 
-static int function_attribute(const runcu_function *f, int id)
+int core_launch_shape(struct core_launch *out, const runcu_launch_params *p)
 {
-    int value = 0;
-    return f->driver->cu.cuFuncGetAttribute(&value, id, f->handle) ? 0 : value;
-}
-
-struct limit {
-    const char *what;
-    unsigned value;
-    int most;
-};
-
-/* Names the first extent that is beyond its limit; false if none is. */
-static bool explain_extents(const runcu_function *f, const struct shape *s)
-{
-    const struct limit limits[] = {
-        {"grid x", s->grid.x, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X)},
-        {"grid y", s->grid.y, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y)},
-        {"grid z", s->grid.z, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z)},
-        {"block x", s->block.x, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X)},
-        {"block y", s->block.y, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y)},
-        {"block z", s->block.z, attribute(f, CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z)},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(limits); i++)
-        if (limits[i].most > 0 && limits[i].value > (unsigned) limits[i].most) {
-            runcu_fail_detail("%s: %s is %u, %u over the device's limit of %d.", f->signature,
-                              limits[i].what, limits[i].value,
-                              limits[i].value - (unsigned) limits[i].most, limits[i].most);
-            return true;
-        }
-    return false;
-}
-
-static bool explain_threads(const runcu_function *f, const struct shape *s)
-{
-    uint64_t threads = (uint64_t) s->block.x * s->block.y * s->block.z;
-    int most = attribute(f, CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
-    int own = function_attribute(f, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK);
-    int registers = function_attribute(f, CU_FUNC_ATTRIBUTE_NUM_REGS);
-    if (most > 0 && threads > (uint64_t) most) {
-        runcu_fail_detail(
-            "%s: a block of %u x %u x %u has %llu threads, %llu over the device's limit of %d.",
-            f->signature, s->block.x, s->block.y, s->block.z, (unsigned long long) threads,
-            (unsigned long long) (threads - (uint64_t) most), most);
-        return true;
-    }
-    if (own > 0 && threads > (uint64_t) own) {
-        runcu_fail_detail("%s: a block of %u x %u x %u has %llu threads, %llu over this kernel's "
-                          "limit of %d (it takes %d "
-                          "registers a thread).",
-                          f->signature, s->block.x, s->block.y, s->block.z,
-                          (unsigned long long) threads,
-                          (unsigned long long) (threads - (uint64_t) own), own, registers);
-        return true;
-    }
-    return false;
-}
-
-static bool explain_shared(const runcu_function *f, const struct shape *s)
-{
-    int own = function_attribute(f, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES);
-    int most = attribute(f, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
-    uint64_t all = (uint64_t) s->shared + (uint64_t) MAX(own, 0);
-    if (most <= 0)
-        most = attribute(f, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK);
-    if (most <= 0 || all <= (uint64_t) most)
-        return false;
-    runcu_fail_detail("%s: %u bytes of dynamic and %d of static shared memory are %llu over the "
-                      "device's limit of %d a "
-                      "block.",
-                      f->signature, s->shared, own, (unsigned long long) (all - (uint64_t) most),
-                      most);
-    return true;
-}
-
-/* Records the driver's refusal in its words, and the reason, if the shape is one. */
-static int fail_launch(const runcu_function *f, const struct shape *s, CUresult code)
-{
-    int status = core_check(f->driver, "cuLaunchKernel", code);
-    if (code != CUDA_ERROR_INVALID_VALUE && code != CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES)
-        return status;
-    if (explain_extents(f, s) || explain_threads(f, s) || explain_shared(f, s))
-        return core_set_status(RUNCU_ERROR_LAUNCH_SHAPE);
-    return status;
+    runcu_function *f = out->function;
+    int status = 0;
+    out->grid = (runcu_dim3){one_or(p->grid.x), one_or(p->grid.y), one_or(p->grid.z)};
+    out->block = (runcu_dim3){one_or(p->block.x), one_or(p->block.y), one_or(p->block.z)};
+    out->shared = (unsigned) p->shared;
+    out->stream = core_stream(p->stream);
+    out->params = p->attributes ? p : NULL;
+    if (UNLIKELY(p->shared > INT32_MAX))
+        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
+                          "%s: %zu bytes of shared memory are more than any device has",
+                          f->signature, p->shared);
+    if (UNLIKELY(p->attributes))
+        status = check_attributes(f, p);
+    if (UNLIKELY(p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed)) &&
+        !status)
+        status = raise_shared(f, p->shared);
+    return p->threads && !status ? fit_threads(out, p) : status;
 }
 
 /* --- the call --- */
 
-static CUresult call(const runcu_function *f, const struct shape *s, CUstream stream,
-                     const struct args *a)
+unsigned core_launch_attributes(CUlaunchAttribute out[CORE_ATTRIBUTES],
+                                const runcu_launch_params *p)
 {
-    void *pointers[MOST_POINTERS];
-    size_t bytes = a->packed.bytes;
-    void *extra[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, a->buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
+    unsigned n = 0, bits = p->attributes;
+    memset(out, 0, CORE_ATTRIBUTES * sizeof *out);
+    if (bits & RUNCU_LAUNCH_COOPERATIVE) {
+        out[n].id = CU_LAUNCH_ATTRIBUTE_COOPERATIVE;
+        out[n++].value.cooperative = 1;
+    }
+    if (bits & RUNCU_LAUNCH_CLUSTER) {
+        out[n].id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+        out[n].value.clusterDim.x = one_or(p->cluster.x);
+        out[n].value.clusterDim.y = one_or(p->cluster.y);
+        out[n++].value.clusterDim.z = one_or(p->cluster.z);
+    }
+    if (bits & RUNCU_LAUNCH_PROGRAMMATIC) {
+        out[n].id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+        out[n++].value.programmaticStreamSerializationAllowed = 1;
+    }
+    if (bits & RUNCU_LAUNCH_PRIORITY) {
+        out[n].id = CU_LAUNCH_ATTRIBUTE_PRIORITY;
+        out[n++].value.priority = p->priority;
+    }
+    if (bits & RUNCU_LAUNCH_CARVEOUT) {
+        out[n].id = CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+        out[n++].value.sharedMemCarveout = (unsigned) p->carveout;
+    }
+    return n;
+}
+
+CUlaunchConfig core_launch_config(const struct core_launch *l, CUlaunchAttribute *attributes)
+{
+    return (CUlaunchConfig){
+        .gridDimX = l->grid.x,
+        .gridDimY = l->grid.y,
+        .gridDimZ = l->grid.z,
+        .blockDimX = l->block.x,
+        .blockDimY = l->block.y,
+        .blockDimZ = l->block.z,
+        .sharedMemBytes = l->shared,
+        .hStream = l->stream,
+        .attrs = attributes,
+        .numAttrs = l->params ? core_launch_attributes(attributes, l->params) : 0,
+    };
+}
+
+static NO_INLINE CUresult call_with_attributes(const struct core_launch *l, void **extra)
+{
+    CUlaunchAttribute attributes[CORE_ATTRIBUTES];
+    CUlaunchConfig config = core_launch_config(l, attributes);
+    return l->function->driver->cu.cuLaunchKernelEx(&config, l->function->handle, l->pointers,
+                                                    extra);
+}
+
+static ALWAYS_INLINE CUresult call(const struct core_launch *l)
+{
+    const runcu_function *f = l->function;
+    size_t bytes = l->packed.bytes;
+    void *whole[] = {CU_LAUNCH_PARAM_BUFFER_POINTER, l->buffer, CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes,
                      CU_LAUNCH_PARAM_END};
-    bool by_pointers = f->count >= 0 && f->count <= MOST_POINTERS;
-    for (int i = 0; by_pointers && i < f->count; i++)
-        pointers[i] = a->buffer + f->params[i].offset;
-    return f->driver->cu.cuLaunchKernel(
-        f->handle, s->grid.x, s->grid.y, s->grid.z, s->block.x, s->block.y, s->block.z, s->shared,
-        stream, by_pointers ? pointers : NULL, by_pointers || !bytes ? NULL : extra);
+    void **extra = l->pointers || !bytes ? NULL : whole;
+    if (UNLIKELY(l->params != NULL))
+        return call_with_attributes(l, extra);
+    return f->driver->cu.cuLaunchKernel(f->handle, l->grid.x, l->grid.y, l->grid.z, l->block.x,
+                                        l->block.y, l->block.z, l->shared, l->stream, l->pointers,
+                                        extra);
+}
+
+static const char *routine_of(const struct core_launch *l)
+{
+    return l->params ? "cuLaunchKernelEx" : "cuLaunchKernel";
 }
 
 /* Once more, in the kernel's own context, which was not the current one. A thread that had none
  * keeps a primary one. */
-static NO_INLINE int call_again(const runcu_function *f, const struct shape *s, CUstream stream,
-                                const struct args *a)
+static NO_INLINE int call_again(const struct core_launch *l)
 {
+    runcu_context *context = l->function->context;
     struct core_scope scope;
     CUcontext now = NULL;
-    const struct drv_table *cu = &f->driver->cu;
-    if (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && !now && f->context->kind == CORE_PRIMARY)
-        cu->cuCtxSetCurrent(f->context->handle);
-    int status = core_enter(&scope, f->context);
+    const struct drv_table *cu = &l->function->driver->cu;
+    if (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && !now && context->kind == CORE_PRIMARY)
+        cu->cuCtxSetCurrent(context->handle);
+    int status = core_enter(&scope, context);
     if (status)
         return status;
-    CUresult code = call(f, s, stream, a);
+    CUresult code = call(l);
     if (code)
-        status = fail_launch(f, s, code);
+        status = core_launch_refused(l, routine_of(l), code);
     core_leave(&scope);
     return status;
 }
 
-static int launch(const runcu_function *f, const struct shape *s, CUstream stream,
-                  const struct args *a)
+/* What can be done about a refusal: the kernel's context was not current, or somebody else has
+ * lowered its limit of shared memory since. */
+static NO_INLINE int launch_refused(const struct core_launch *l, CUresult code)
 {
-    int status = 0;
-    CUresult code = call(f, s, stream, a);
+    if (code == CUDA_ERROR_INVALID_CONTEXT || code == CUDA_ERROR_INVALID_HANDLE ||
+        code == CUDA_ERROR_CONTEXT_IS_DESTROYED)
+        return call_again(l);
+    if (code == CUDA_ERROR_INVALID_VALUE && l->shared &&
+        raise_shared(l->function, l->shared) == 0 &&
+        atomic_load(&l->function->shared_limit) >= l->shared)
+        code = call(l);
+    return code ? core_launch_refused(l, routine_of(l), code) : 0;
+}
+
+static ALWAYS_INLINE int launch(const struct core_launch *l)
+{
+    CUresult code = call(l);
     if (UNLIKELY(code)) {
-        if (code == CUDA_ERROR_INVALID_CONTEXT || code == CUDA_ERROR_INVALID_HANDLE ||
-            code == CUDA_ERROR_CONTEXT_IS_DESTROYED)
-            status = call_again(f, s, stream, a);
-        else
-            status = fail_launch(f, s, code);
+        int status = launch_refused(l, code);
+        if (status)
+            return status;
     }
-    if (LIKELY(!status))
-        core_mark_work(f->context);
-    return status;
+    core_mark_work(l->function->context);
+    core_history_add(l);
+    return 0;
 }
 
 /* --- arguments in host memory --- */
@@ -295,12 +292,12 @@ static int receive(const struct travel *list, size_t count, const runcu_function
     return status;
 }
 
-static int launch_there_and_back(const runcu_function *f, const struct shape *s, CUstream stream,
-                                 const struct args *a, const struct core_args *given)
+static int launch_there_and_back(const struct core_launch *l, const struct core_args *given)
 {
+    const runcu_function *f = l->function;
     struct core_scope scope;
     size_t n = 0;
-    struct travel *list = alloc_zero(a->packed.host_count, sizeof *list);
+    struct travel *list = alloc_zero(l->packed.host_count, sizeof *list);
     int status = list ? core_enter(&scope, f->context) : runcu_fail_memory();
     if (status) {
         alloc_free(list);
@@ -309,15 +306,15 @@ static int launch_there_and_back(const runcu_function *f, const struct shape *s,
     for (size_t i = 0, offset = 0; i < given->count && !status; i++) {
         offset = f->count < 0 ? core_pack_offset(offset, &given->at[i]) : f->params[i].offset;
         if (given->at[i].kind >= RUNCU_ARG_HOST_IN) {
-            status = send(&list[n], f, &given->at[i], stream);
-            memcpy(a->buffer + offset, &list[n++].address, sizeof list->address);
+            status = send(&list[n], f, &given->at[i], l->stream);
+            memcpy(l->buffer + offset, &list[n++].address, sizeof list->address);
         }
         offset += f->count < 0 ? core_pack_size(&given->at[i]) : 0;
     }
     if (!status)
-        status = launch(f, s, stream, a);
+        status = launch(l);
     if (!status)
-        status = receive(list, n, f, stream);
+        status = receive(list, n, f, l->stream);
     while (n > 0) /* waits for the kernel, if need be */
         if (list[--n].address)
             core_cleanup(f->context, "cuMemFree", f->driver->cu.cuMemFree(list[n].address));
@@ -328,58 +325,62 @@ static int launch_there_and_back(const runcu_function *f, const struct shape *s,
 
 /* --- all together --- */
 
-static int shape_up(struct shape *out, runcu_function *f, const runcu_launch_params *p)
+int core_launch_run(const struct core_launch *l, const struct core_args *args)
 {
-    *out = (struct shape){
-        {one_or(p->grid.x), one_or(p->grid.y), one_or(p->grid.z)},
-        {one_or(p->block.x), one_or(p->block.y), one_or(p->block.z)},
-        (unsigned) p->shared,
-    };
-    if (p->shared > INT32_MAX)
-        return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
-                          "%s: %zu bytes of shared memory are more than any device has",
-                          f->signature, p->shared);
-    int status = p->threads ? fit_threads(out, f, p) : 0;
-    if (UNLIKELY(p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed)) &&
-        !status)
-        status = raise_shared(f, p->shared);
-    return status;
+    if (UNLIKELY(atomic_load_explicit(&l->function->context->is_dead, memory_order_relaxed)))
+        return runcu_fail(RUNCU_ERROR_FREED, "%s: the kernel's context has been detached",
+                          l->function->signature);
+    return LIKELY(!l->packed.host_count) ? launch(l) : launch_there_and_back(l, args);
+}
+
+void core_launch_point(struct core_launch *l, void *pointers[CORE_POINTERS])
+{
+    const runcu_function *f = l->function;
+    l->pointers = NULL;
+    if (f->count < 0 || f->count > CORE_POINTERS)
+        return;
+    for (int i = 0; i < f->count; i++)
+        pointers[i] = l->buffer + f->params[i].offset;
+    l->pointers = pointers;
+}
+
+static NO_INLINE int fail_null(const runcu_function *function, const runcu_launch_params *params)
+{
+    return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_args: %s is NULL",
+                      !function ? "the function"
+                      : !params ? "params"
+                                : "the list of arguments");
 }
 
 int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
                       const runcu_arg *list, size_t count)
 {
     uint64_t stack[CORE_PACK_STACK / sizeof(uint64_t)];
+    void *pointers[CORE_POINTERS];
     runcu_launch_params whole;
-    struct shape shape;
-    struct args a = {.buffer = (char *) stack};
+    struct core_launch l;
     if (UNLIKELY(!function || !params || (!list && count)))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_args: %s is NULL",
-                          !function ? "the function"
-                          : !params ? "params"
-                                    : "the list of arguments");
+        return fail_null(function, params);
     if (UNLIKELY(params->size && params->size != sizeof *params)) {
         core_params(&whole, sizeof whole, params);
         params = &whole;
     }
     struct core_args args = {list, count, params->strict != 0};
-    if (UNLIKELY(atomic_load_explicit(&function->context->is_dead, memory_order_relaxed)))
-        return runcu_fail(RUNCU_ERROR_FREED, "%s: the kernel's context has been detached",
-                          function->signature);
+    l.function = function;
+    l.buffer = (char *) stack;
     if (UNLIKELY(function->bytes > sizeof stack)) {
-        a.buffer = alloc_new(function->bytes);
-        if (!a.buffer)
+        l.buffer = alloc_new(function->bytes);
+        if (!l.buffer)
             return runcu_fail_memory();
     }
-    int status = core_pack(&a.packed, a.buffer, sizeof stack, function, &args);
+    int status = core_pack(&l.packed, l.buffer, sizeof stack, function, &args);
     if (!status)
-        status = shape_up(&shape, function, params);
-    if (LIKELY(!status))
-        status =
-            LIKELY(!a.packed.host_count)
-                ? launch(function, &shape, core_stream(params->stream), &a)
-                : launch_there_and_back(function, &shape, core_stream(params->stream), &a, &args);
-    if (UNLIKELY(a.buffer != (char *) stack))
-        alloc_free(a.buffer);
+        status = core_launch_shape(&l, params);
+    if (LIKELY(!status)) {
+        core_launch_point(&l, pointers);
+        status = core_launch_run(&l, &args);
+    }
+    if (UNLIKELY(l.buffer != (char *) stack))
+        alloc_free(l.buffer);
     return status;
 }

@@ -8,9 +8,11 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "launch.h"
 
 /* Guards the list of drivers and the lists of contexts. No callback is ever called under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool has_lock;
 static struct core_driver *drivers;
 static struct core_driver *_Atomic default_driver;
 static bool has_hooks;
@@ -31,11 +33,18 @@ struct attempt {
 void core_lock(void)
 {
     pthread_mutex_lock(&lock);
+    has_lock = true;
 }
 
 void core_unlock(void)
 {
+    has_lock = false;
     pthread_mutex_unlock(&lock);
+}
+
+bool core_has_lock(void)
+{
+    return has_lock;
 }
 
 struct core_driver *core_driver_peek(void)
@@ -358,7 +367,9 @@ int core_check(const struct core_driver *driver, const char *routine, CUresult c
         name = NULL;
     int status = fail_call(driver, routine, code);
     runcu_fail_code(code, name, routine);
-    if (is_fault(code))
+    if (is_fault(code)) {
         core_fail_fault(driver);
+        core_history_tell(driver);
+    }
     return status;
 }

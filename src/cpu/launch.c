@@ -172,9 +172,8 @@ CUresult cpu_cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_
                             unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                             CUstream stream, void **params, void **extra)
 {
-    struct shape shape = {.grid = {grid_x, grid_y, grid_z},
-                          .block = {block_x, block_y, block_z},
-                          .shared = shared};
+    struct shape shape = {
+        .grid = {grid_x, grid_y, grid_z}, .block = {block_x, block_y, block_z}, .shared = shared};
     return launch_shape(function, stream, &shape, (void **const[2]){params, extra});
 }
 
@@ -195,8 +194,8 @@ static CUresult check_cluster(const CUlaunchAttribute *a)
 {
     unsigned x = a->value.clusterDim.x, y = a->value.clusterDim.y, z = a->value.clusterDim.z;
     if (!x || !y || !z)
-        return cpu_refuse(CUDA_ERROR_INVALID_VALUE,
-                          "a cluster of %u x %u x %u blocks has no block", x, y, z);
+        return cpu_refuse(CUDA_ERROR_INVALID_VALUE, "a cluster of %u x %u x %u blocks has no block",
+                          x, y, z);
     if (x == 1 && y == 1 && z == 1)
         return CUDA_SUCCESS;
     return cpu_refuse(CUDA_ERROR_NOT_SUPPORTED,

@@ -160,8 +160,7 @@ void block_size_of_best_occupancy(void)
     REQUIRE_INT(again, <=, 96);
     OK(cu.cuOccupancyMaxPotentialBlockSize(&grid, &again, f, four_bytes_a_thread, 0, 0));
     REQUIRE_INT(again, >, 0);
-    OK(cu.cuOccupancyMaxActiveBlocksPerMultiprocessor(&each, f, again,
-                                                      four_bytes_a_thread(again)));
+    OK(cu.cuOccupancyMaxActiveBlocksPerMultiprocessor(&each, f, again, four_bytes_a_thread(again)));
     REQUIRE_INT(grid, ==, each * attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT));
     OK(cu.cuOccupancyMaxPotentialBlockSize(&grid, &again, kernel("bounded"), NULL, 0, 0));
     REQUIRE_INT(again, ==, 64);

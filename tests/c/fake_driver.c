@@ -605,9 +605,10 @@ static CUresult do_function_attribute(int *value, int attribute, CUfunction func
 {
     bool is_limited = strstr(function->name, "limited") != NULL;
     *value = attribute == CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK ? is_limited ? 256 : 1024
-             : attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES ? 48 << 10
-             : attribute == CU_FUNC_ATTRIBUTE_NUM_REGS                      ? 40
-                                                                            : 0;
+             : attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+                 ? (int) MAX(state.dynamic_shared, 48 << 10)
+             : attribute == CU_FUNC_ATTRIBUTE_NUM_REGS ? 40
+                                                       : 0;
     return 0;
 }
 
@@ -639,12 +640,19 @@ static CUresult do_occupancy(int *count, CUfunction function, int block_size, si
     return 0;
 }
 
+static _Thread_local const CUlaunchConfig *launched_with; /* of the launch that goes on */
+
 static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx,
                           unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params,
                           void **extra)
 {
-    struct fake_launch l = {function->name, {gx, gy, gz}, {bx, by, bz}, shared,
-                            stream,         params,       NULL,         0};
+    struct fake_launch l = {.kernel = function->name,
+                            .grid = {gx, gy, gz},
+                            .block = {bx, by, bz},
+                            .shared = shared,
+                            .stream = stream,
+                            .params = params,
+                            .config = launched_with};
     int limit;
     do_function_attribute(&limit, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
     if (!is_usable())
@@ -665,6 +673,36 @@ static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigne
     state.launches++;
     if (state.on_launch)
         state.on_launch(&l);
+    return 0;
+}
+
+/* Clusters are refused, and cooperative grids of more than two blocks. */
+static CUresult do_launch_ex(const CUlaunchConfig *c, CUfunction function, void **params,
+                             void **extra)
+{
+    for (unsigned i = 0; i < c->numAttrs; i++) {
+        const CUlaunchAttribute *a = &c->attrs[i];
+        if (a->id == CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION && a->value.clusterDim.x > 1)
+            return CUDA_ERROR_NOT_SUPPORTED;
+        if (a->id == CU_LAUNCH_ATTRIBUTE_COOPERATIVE && c->gridDimX > 2)
+            return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
+    }
+    launched_with = c;
+    CUresult code =
+        do_launch(function, c->gridDimX, c->gridDimY, c->gridDimZ, c->blockDimX, c->blockDimY,
+                  c->blockDimZ, c->sharedMemBytes, c->hStream, params, extra);
+    launched_with = NULL;
+    return code;
+}
+
+static CUresult do_potential(int *grid, int *block, CUfunction function,
+                             CUoccupancyB2DSize shared_of, size_t shared, int limit)
+{
+    (void) function;
+    *block = limit ? limit : 1024;
+    while (*block > 1 && (shared_of ? shared_of(*block) : shared) > 4096)
+        *block /= 2;
+    *grid = 2048 / *block;
     return 0;
 }
 
@@ -802,7 +840,9 @@ static const struct drv_table table = {
     .cuFuncSetAttribute = do_set_function_attribute,
     .cuFuncGetParamInfo = do_param_info,
     .cuOccupancyMaxActiveBlocksPerMultiprocessor = do_occupancy,
+    .cuOccupancyMaxPotentialBlockSize = do_potential,
     .cuLaunchKernel = do_launch,
+    .cuLaunchKernelEx = do_launch_ex,
     .cuLaunchHostFunc = do_host_call,
     .cuStreamCreate = do_stream_create,
     .cuStreamCreateWithPriority = do_stream_create_with,

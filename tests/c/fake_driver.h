@@ -19,6 +19,7 @@ struct fake_launch {
     void **params;      /* NULL if the arguments came as one buffer */
     const void *buffer; /* of `bytes` */
     size_t bytes;
+    const CUlaunchConfig *config; /* of cuLaunchKernelEx; else NULL */
 };
 
 /* What the test sees and sets; got by fake_state(). */
