@@ -20,9 +20,9 @@ RUNCU_API void runcu_stream_destroy(runcu_stream **stream);
 RUNCU_API void runcu_stream_close(runcu_stream *stream);
 RUNCU_API uint64_t runcu_stream_handle(const runcu_stream *stream); /**< CUstream; 0 for NULL */
 /** Its flags (CU_STREAM_*) as it was created; NULL: the legacy default stream's. */
-RUNCU_API int runcu_stream_flags(unsigned *out, const runcu_stream *stream);
+RUNCU_API int runcu_stream_flags(unsigned *out, runcu_stream *stream);
 /** Its priority; 0, or negative for a higher one. */
-RUNCU_API int runcu_stream_priority(int *out, const runcu_stream *stream);
+RUNCU_API int runcu_stream_priority(int *out, runcu_stream *stream);
 /** The context it belongs to. Counted: release it. */
 RUNCU_API int runcu_stream_context(runcu_context **out, const runcu_stream *stream);
 /** Waits until all work so far is done. Can be interrupted. */

@@ -212,6 +212,13 @@ class Stream:
         """Destroys the stream; work in it goes on. Later uses fail. Default streams stay."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
+    def add_callback(self, function: Callable[..., object], /, *args: object) -> None:
+        """Calls ``function(*args)`` once earlier work is done; later work waits for it.
+
+        The call comes on a thread of the driver, once. Function and arguments are kept until it is
+        over. It must not use the device, nor wait for what does. What it raises is reported by
+        sys.unraisablehook. At the interpreter's end queued calls are waited for.
+        """
     def __cuda_stream__(self) -> tuple[int, int]:
         """Version of the protocol and the handle, for other libraries."""
 

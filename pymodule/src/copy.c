@@ -35,6 +35,7 @@ static bool is_over(struct pending *p)
 void bind_release_done(void)
 {
     struct pending *done = NULL;
+    bind_callbacks_release();
     if (!pendings)
         return;
     lock_pendings();

@@ -378,6 +378,25 @@ typedef struct bind_program {
 BIND_TYPES(X)
 #undef X
 
+/* callback.c: Python functions that streams call; how many may still come. */
+extern atomic_int bind_callback_count;
+PyObject *bind_add_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+/* Lets go of what calls that are over held. */
+void bind_callbacks_release(void);
+/* At the interpreter's end: every call that is queued still runs, and none begins afterwards. */
+void bind_callbacks_end(void);
+
+/* A call of the library that does not wait but for room in a queue: the GIL is kept, unless what
+ * fills the queue may itself need it. */
+#define BIND_QUEUED(status, call)                                               \
+    do {                                                                        \
+        if (atomic_load_explicit(&bind_callback_count, memory_order_relaxed)) { \
+            BIND_UNLOCKED(status, call);                                        \
+        } else {                                                                \
+            status = (call);                                                    \
+        }                                                                       \
+    } while (0)
+
 /* stream.c: what stands for a stream: None, a Stream, a CUstream as an int, or another library's
  * object. *keep is NULL or a new reference that must outlive the use of *out. */
 int bind_stream(runcu_stream **out, PyObject **keep, bind_state *state, PyObject *value);

@@ -62,8 +62,10 @@ static PyObject *event_record(PyObject *self, PyObject *const *args, Py_ssize_t 
     int external = values[1] ? PyObject_IsTrue(values[1]) : 0;
     if (external < 0 || bind_stream(&stream, &keep, e->state, values[0]) != 0)
         return NULL;
-    int status = bind_check(e->state, external ? runcu_event_record_external(e->event, stream)
-                                               : runcu_event_record(e->event, stream));
+    int status;
+    BIND_QUEUED(status, external ? runcu_event_record_external(e->event, stream)
+                                 : runcu_event_record(e->event, stream));
+    status = bind_check(e->state, status);
     Py_XDECREF(keep);
     return status ? NULL : Py_NewRef(self);
 }

@@ -1,5 +1,5 @@
 /* Launches: the call of a Function, function[...](...), and what the prepared calls share with
- * them. The GIL is held throughout, but while results are waited for. */
+ * them. The GIL is held throughout, but while results, or Python functions, are waited for. */
 #include "core.h"
 
 enum { ON_STACK = 24 };
@@ -23,11 +23,14 @@ static int run(struct bind_arguments *call, const runcu_launch_params *params, P
     runcu_function *function = call->function->function;
     size_t count = (size_t) call->count;
     int status;
-    if (call->waits || call->runs_python)
+    /* A full queue that Python functions are in would never get empty under the GIL. */
+    bool is_unlocked =
+        call->waits || atomic_load_explicit(&bind_callback_count, memory_order_relaxed);
+    if (is_unlocked || call->runs_python)
         bind_arguments_unpin(call);
     if (call->has_handlers && call_handlers(call, state->name_pre_call, stream) != 0)
         return -1;
-    if (call->waits)
+    if (is_unlocked)
         BIND_UNLOCKED(status, runcu_launch_args(function, params, call->args, count));
     else
         status = runcu_launch_args(function, params, call->args, count);

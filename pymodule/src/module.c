@@ -156,6 +156,7 @@ static PyObject *at_exit(PyObject *module, PyObject *unused)
     bind_state *state = bind_module_state(module);
     runcu_context *context;
     bool was_told = atomic_load(&bind_fault_told);
+    bind_callbacks_end();
     flush_stdout();
     int status = runcu_context_peek(&context);
     if (status == 0 && context)

@@ -224,8 +224,10 @@ static PyObject *stream_wait_for_event(PyObject *self, PyObject *args, PyObject 
     if (bind_stream(&stream, &keep, state, self) != 0)
         return NULL;
     runcu_event *e = ((bind_event *) event)->event;
-    int status = bind_check(state, external ? runcu_stream_wait_event_external(stream, e)
-                                            : runcu_stream_wait_event(stream, e));
+    int status;
+    BIND_QUEUED(status, external ? runcu_stream_wait_event_external(stream, e)
+                                 : runcu_stream_wait_event(stream, e));
+    status = bind_check(state, status);
     Py_XDECREF(keep);
     return none_or_null(status);
 }
@@ -321,6 +323,13 @@ static PyMethodDef stream_methods[] = {
      "handle : int\n    A CUstream, which is never destroyed through this object; 1 is the legacy "
      "default stream, 2 each thread's own default stream.\n"
      "owner : object\n    Kept alive as long as this object."},
+    {"add_callback", (PyCFunction) (void (*)(void)) bind_add_callback, METH_FASTCALL,
+     "add_callback($self, function, /, *args)\n--\n\n"
+     "Calls ``function(*args)`` once earlier work of the stream is done; later work waits for "
+     "it.\n\n"
+     "The call comes on a thread of the driver, once. Function and arguments are kept until it is "
+     "over.\nIt must not use the device, nor wait for what does. What it raises is reported by "
+     "sys.unraisablehook.\nAt the interpreter's end queued calls are waited for."},
     {"priority_range", stream_priority_range, METH_NOARGS | METH_CLASS,
      "priority_range($type, /)\n--\n\n"
      "The lowest and the highest priority of streams of the current context: (0, -5)."},

@@ -124,13 +124,13 @@ struct runcu_context {
     CUcontext handle;
     unsigned long long id; /* of a foreign one: handles are used again, ids are not */
     enum core_context_kind kind;
-    atomic_int refs;      /* primary and foreign ones: one is the list's */
-    atomic_bool is_detached; /* its owner has given it up */
-    atomic_bool is_dead;     /* detached, and its objects are gone with it */
-    atomic_bool has_work; /* something was launched since the last synchronisation */
-    runcu_stream *streams;   /* alive; guarded by core_lock */
-    atomic_bool has_streams; /* there is or was one */
-    atomic_bool has_pools;   /* there is or was one */
+    atomic_int refs;          /* primary and foreign ones: one is the list's */
+    atomic_bool is_detached;  /* its owner has given it up */
+    atomic_bool is_dead;      /* detached, and its objects are gone with it */
+    atomic_bool has_work;     /* something was launched since the last synchronisation */
+    runcu_stream *streams;    /* alive; guarded by core_lock */
+    atomic_bool has_streams;  /* there is or was one */
+    atomic_bool has_pools;    /* there is or was one */
     struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
     struct core_history history;
     struct runcu_context *next;
@@ -230,7 +230,7 @@ struct runcu_mem {
     enum core_mem_kind kind;
     /* Of a pool's block; NULL and zero otherwise. */
     runcu_pool *pool;
-    size_t granted;        /* what the driver was asked for; `bytes` is what the user was */
+    size_t granted; /* what the driver was asked for; `bytes` is what the user was */
     uint32_t bin;
     struct core_use *uses; /* by streams, when it was freed last */
     runcu_mem *next;       /* in the pool */
@@ -240,11 +240,38 @@ struct runcu_mem {
 int core_mem_create(runcu_mem **out, enum core_mem_kind kind);
 int core_mem_discard(runcu_mem **mem, int status);
 
+/* What can be closed while other threads are using it: the last of them finishes the closing. */
+struct core_guard {
+    atomic_int users;
+    atomic_bool is_closed, is_gone;
+};
+
+/* False once closed; core_guard_leave follows in any case. */
+static inline bool core_guard_enter(struct core_guard *g)
+{
+    atomic_fetch_add(&g->users, 1);
+    return !atomic_load(&g->is_closed);
+}
+
+/* True, once: it is closed and nobody uses it any more; the caller destroys what it guards. */
+static inline bool core_guard_leave(struct core_guard *g)
+{
+    return atomic_fetch_sub(&g->users, 1) == 1 && atomic_load(&g->is_closed) &&
+           !atomic_exchange(&g->is_gone, true);
+}
+
+/* False if it was closed already; core_guard_leave follows in any case. */
+static inline bool core_guard_close(struct core_guard *g)
+{
+    atomic_fetch_add(&g->users, 1);
+    return !atomic_exchange(&g->is_closed, true);
+}
+
 struct runcu_stream {
     runcu_context *context;
     CUstream handle;
     bool is_owned;
-    atomic_bool is_closed;
+    struct core_guard guard;
     runcu_stream *next; /* in the context's list */
 };
 
@@ -252,7 +279,7 @@ struct runcu_event {
     runcu_context *context;
     CUevent handle;
     bool is_owned;
-    atomic_bool is_closed;
+    struct core_guard guard;
 };
 
 /* pool.c: a block goes back to its pool. */
@@ -311,10 +338,24 @@ int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function
 size_t core_pack_offset(size_t offset, const runcu_arg *arg);
 size_t core_pack_size(const runcu_arg *arg);
 
+/* event.c: keeps the event from being destroyed for a while; ERROR_ARGUMENT for NULL, ERROR_FREED
+ * if it is closed (nothing has to be undone then). */
+int core_event_hold(runcu_event *event);
+void core_event_let_go(runcu_event *event);
+
 /* stream.c: makes the stream's context current for a while, and finds its driver; for NULL, the
- * current context's. ERROR_FREED if the stream is closed. */
+ * current context's. core_leave undoes it. ERROR_FREED if the stream is closed. */
 int core_stream_enter(struct core_scope *out, struct core_driver **driver,
                       const runcu_stream *stream);
+/* Likewise. The stream is not destroyed meanwhile; ERROR_FREED if it is closed. */
+struct core_stream_scope {
+    struct core_scope scope;
+    struct core_driver *driver;
+    runcu_stream *stream;
+};
+int core_stream_begin(struct core_stream_scope *out, runcu_stream *stream);
+/* Returns `status`. */
+int core_stream_end(struct core_stream_scope *scope, int status);
 
 /* Objects of the library that are alive: memory, streams, events, modules, functions, contexts
  * (device-held primary ones aside). For tests. */

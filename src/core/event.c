@@ -46,16 +46,38 @@ int runcu_event_wrap(runcu_event **out, uint64_t handle)
     return status;
 }
 
-void runcu_event_close(runcu_event *e)
+static void finish_close(runcu_event *e)
 {
     struct core_scope scope;
-    if (!e || atomic_exchange(&e->is_closed, true))
-        return;
     if (e->is_owned && core_enter_cleanup(&scope, e->context)) {
         core_cleanup(e->context, "cuEventDestroy",
                      e->context->driver->cu.cuEventDestroy(e->handle));
         core_leave(&scope);
     }
+}
+
+int core_event_hold(runcu_event *event)
+{
+    if (!event)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event is NULL");
+    if (core_guard_enter(&event->guard))
+        return 0;
+    core_event_let_go(event);
+    return runcu_fail(RUNCU_ERROR_FREED, "the event has been closed");
+}
+
+void core_event_let_go(runcu_event *event)
+{
+    if (core_guard_leave(&event->guard))
+        finish_close(event);
+}
+
+void runcu_event_close(runcu_event *event)
+{
+    if (!event)
+        return;
+    core_guard_close(&event->guard);
+    core_event_let_go(event);
 }
 
 void runcu_event_destroy(runcu_event **event)
@@ -68,97 +90,102 @@ void runcu_event_destroy(runcu_event **event)
 
 uint64_t runcu_event_handle(const runcu_event *event)
 {
-    return atomic_load(&event->is_closed) ? 0 : (uintptr_t) event->handle;
+    return atomic_load(&event->guard.is_closed) ? 0 : (uintptr_t) event->handle;
 }
 
-/* Makes the event's context current for a while. */
-static int enter_event(struct core_scope *scope, const runcu_event *event)
+/* Holds the event, with its context current. */
+static int enter(struct core_scope *scope, runcu_event *event)
 {
-    if (!event)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event is NULL");
-    if (atomic_load(&event->is_closed))
-        return runcu_fail(RUNCU_ERROR_FREED, "the event has been closed");
-    return core_enter(scope, event->context);
+    int status = core_event_hold(event);
+    if (status)
+        return status;
+    status = core_enter(scope, event->context);
+    if (status)
+        core_event_let_go(event);
+    return status;
 }
 
-/* A stream that an event is recorded in. */
-static int check_stream(const runcu_event *event, const runcu_stream *stream)
+static int leave(struct core_scope *scope, runcu_event *event, int status)
 {
-    if (stream && atomic_load(&stream->is_closed))
-        return runcu_fail(RUNCU_ERROR_FREED, "the stream has been closed");
-    if (event && stream && stream->context->driver != event->context->driver)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT,
-                          "the event and the stream are of different drivers");
-    return 0;
+    core_leave(scope);
+    core_event_let_go(event);
+    return status;
+}
+
+/* A record in a stream. Flags of 0 are for drivers of any age. */
+static int record(runcu_event *event, runcu_stream *stream, unsigned flags)
+{
+    struct core_scope scope;
+    struct core_stream_scope in;
+    int status = enter(&scope, event);
+    if (status)
+        return status;
+    struct core_driver *driver = event->context->driver;
+    status = stream ? core_stream_begin(&in, stream) : 0;
+    if (status)
+        return leave(&scope, event, status);
+    if (stream && in.driver != driver)
+        status =
+            runcu_fail(RUNCU_ERROR_ARGUMENT, "the event and the stream are of different drivers");
+    else if (flags)
+        status = CU_CALL(driver, cuEventRecordWithFlags, event->handle, core_stream(stream), flags);
+    else
+        status = CU_CALL(driver, cuEventRecord, event->handle, core_stream(stream));
+    if (stream)
+        core_stream_end(&in, status);
+    return leave(&scope, event, status);
 }
 
 int runcu_event_record(runcu_event *event, runcu_stream *stream)
 {
-    struct core_scope scope;
-    int status = check_stream(event, stream);
-    if (!status)
-        status = enter_event(&scope, event);
-    if (status)
-        return status;
-    status = CU_CALL(event->context->driver, cuEventRecord, event->handle, core_stream(stream));
-    core_leave(&scope);
-    return status;
+    return record(event, stream, CU_EVENT_RECORD_DEFAULT);
 }
 
 int runcu_event_record_external(runcu_event *event, runcu_stream *stream)
 {
-    struct core_scope scope;
-    int status = check_stream(event, stream);
-    if (!status)
-        status = enter_event(&scope, event);
-    if (status)
-        return status;
-    status = CU_CALL(event->context->driver, cuEventRecordWithFlags, event->handle,
-                     core_stream(stream), CU_EVENT_RECORD_EXTERNAL);
-    core_leave(&scope);
-    return status;
+    return record(event, stream, CU_EVENT_RECORD_EXTERNAL);
 }
 
 int runcu_event_synchronize(runcu_event *event)
 {
     struct core_scope scope;
-    int status = enter_event(&scope, event);
+    int status = enter(&scope, event);
     if (status)
         return status;
     status = CU_CALL(event->context->driver, cuEventSynchronize, event->handle);
-    core_leave(&scope);
-    return status;
+    return leave(&scope, event, status);
 }
 
 int runcu_event_is_done(int *out, runcu_event *event)
 {
     struct core_scope scope;
     *out = 0;
-    int status = enter_event(&scope, event);
+    int status = enter(&scope, event);
     if (status)
         return status;
     CUresult code = event->context->driver->cu.cuEventQuery(event->handle);
     *out = code == CUDA_SUCCESS;
     status = core_check(event->context->driver, "cuEventQuery",
                         code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
-    core_leave(&scope);
-    return status;
+    return leave(&scope, event, status);
 }
 
 int runcu_event_elapsed(float *out, runcu_event *start, runcu_event *end)
 {
     struct core_scope scope;
     *out = 0;
-    int status = enter_event(&scope, end);
+    int status = core_event_hold(start);
     if (status)
         return status;
-    if (!start || atomic_load(&start->is_closed))
-        status = runcu_fail(start ? RUNCU_ERROR_FREED : RUNCU_ERROR_ARGUMENT, "the first event %s",
-                            start ? "has been closed" : "is NULL");
-    else if (start->context->driver != end->context->driver)
-        status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the two events are of different drivers");
-    else
-        status = CU_CALL(end->context->driver, cuEventElapsedTime, out, start->handle, end->handle);
-    core_leave(&scope);
+    status = enter(&scope, end);
+    if (!status) {
+        if (start->context->driver != end->context->driver)
+            status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the two events are of different drivers");
+        else
+            status =
+                CU_CALL(end->context->driver, cuEventElapsedTime, out, start->handle, end->handle);
+        leave(&scope, end, status);
+    }
+    core_event_let_go(start);
     return status;
 }

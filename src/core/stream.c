@@ -86,11 +86,9 @@ int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
     return status;
 }
 
-void runcu_stream_close(runcu_stream *s)
+static void finish_close(runcu_stream *s)
 {
     struct core_scope scope;
-    if (!s || atomic_exchange(&s->is_closed, true))
-        return;
     bool is_there = s->is_owned && core_enter_cleanup(&scope, s->context);
     if (is_there && atomic_load(&s->context->has_pools))
         hand_over(&s->context->driver->cu, s->handle);
@@ -100,6 +98,20 @@ void runcu_stream_close(runcu_stream *s)
                      s->context->driver->cu.cuStreamDestroy(s->handle));
         core_leave(&scope);
     }
+}
+
+static void leave(runcu_stream *stream)
+{
+    if (stream && core_guard_leave(&stream->guard))
+        finish_close(stream);
+}
+
+void runcu_stream_close(runcu_stream *stream)
+{
+    if (!stream)
+        return;
+    core_guard_close(&stream->guard);
+    leave(stream);
 }
 
 void runcu_stream_destroy(runcu_stream **stream)
@@ -124,36 +136,56 @@ int core_stream_enter(struct core_scope *scope, struct core_driver **driver,
     scope->driver = NULL;
     if (!stream)
         return core_current(driver, &context);
-    if (atomic_load(&stream->is_closed))
+    if (atomic_load(&stream->guard.is_closed))
         return runcu_fail(RUNCU_ERROR_FREED, "the stream has been closed");
     *driver = stream->context->driver;
     return core_enter(scope, stream->context);
 }
 
-int runcu_stream_flags(unsigned *out, const runcu_stream *stream)
+int core_stream_begin(struct core_stream_scope *out, runcu_stream *stream)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
-    *out = 0;
-    int status = core_stream_enter(&scope, &driver, stream);
+    CUcontext context;
+    *out = (struct core_stream_scope){.stream = stream};
+    if (!stream)
+        return core_current(&out->driver, &context);
+    int status = core_guard_enter(&stream->guard)
+                     ? 0
+                     : runcu_fail(RUNCU_ERROR_FREED, "the stream has been closed");
+    out->driver = stream->context->driver;
+    if (!status)
+        status = core_enter(&out->scope, stream->context);
     if (status)
-        return status;
-    status = CU_CALL(driver, cuStreamGetFlags, core_stream(stream), out);
-    core_leave(&scope);
+        leave(stream);
     return status;
 }
 
-int runcu_stream_priority(int *out, const runcu_stream *stream)
+int core_stream_end(struct core_stream_scope *scope, int status)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
+    core_leave(&scope->scope);
+    leave(scope->stream);
+    return status;
+}
+
+int runcu_stream_flags(unsigned *out, runcu_stream *stream)
+{
+    struct core_stream_scope in;
     *out = 0;
-    int status = core_stream_enter(&scope, &driver, stream);
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuStreamGetPriority, core_stream(stream), out);
-    core_leave(&scope);
-    return status;
+    status = CU_CALL(in.driver, cuStreamGetFlags, core_stream(stream), out);
+    return core_stream_end(&in, status);
+}
+
+int runcu_stream_priority(int *out, runcu_stream *stream)
+{
+    struct core_stream_scope in;
+    *out = 0;
+    int status = core_stream_begin(&in, stream);
+    if (status)
+        return status;
+    status = CU_CALL(in.driver, cuStreamGetPriority, core_stream(stream), out);
+    return core_stream_end(&in, status);
 }
 
 int runcu_stream_context(runcu_context **out, const runcu_stream *stream)
@@ -167,49 +199,45 @@ int runcu_stream_context(runcu_context **out, const runcu_stream *stream)
 
 int runcu_stream_synchronize(runcu_stream *stream)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
-    int status = core_stream_enter(&scope, &driver, stream);
+    struct core_stream_scope in;
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuStreamSynchronize, core_stream(stream));
-    core_leave(&scope);
-    return status;
+    status = CU_CALL(in.driver, cuStreamSynchronize, core_stream(stream));
+    return core_stream_end(&in, status);
 }
 
 int runcu_stream_is_done(int *out, runcu_stream *stream)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
+    struct core_stream_scope in;
     *out = 0;
-    int status = core_stream_enter(&scope, &driver, stream);
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    CUresult code = driver->cu.cuStreamQuery(core_stream(stream));
+    CUresult code = in.driver->cu.cuStreamQuery(core_stream(stream));
     *out = code == CUDA_SUCCESS;
     status =
-        core_check(driver, "cuStreamQuery", code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
-    core_leave(&scope);
-    return status;
+        core_check(in.driver, "cuStreamQuery", code == CUDA_ERROR_NOT_READY ? CUDA_SUCCESS : code);
+    return core_stream_end(&in, status);
 }
 
 static int wait_event(runcu_stream *stream, runcu_event *event, unsigned flags)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
-    if (!event)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event to wait for is NULL");
-    if (atomic_load(&event->is_closed))
-        return runcu_fail(RUNCU_ERROR_FREED, "the event has been closed");
-    int status = core_stream_enter(&scope, &driver, stream);
+    struct core_stream_scope in;
+    int status = core_event_hold(event);
     if (status)
         return status;
-    if (event->context->driver != driver)
-        status =
-            runcu_fail(RUNCU_ERROR_ARGUMENT, "the event and the stream are of different drivers");
-    else
-        status = CU_CALL(driver, cuStreamWaitEvent, core_stream(stream), event->handle, flags);
-    core_leave(&scope);
+    status = core_stream_begin(&in, stream);
+    if (!status) {
+        if (event->context->driver != in.driver)
+            status = runcu_fail(RUNCU_ERROR_ARGUMENT,
+                                "the event and the stream are of different drivers");
+        else
+            status =
+                CU_CALL(in.driver, cuStreamWaitEvent, core_stream(stream), event->handle, flags);
+        core_stream_end(&in, status);
+    }
+    core_event_let_go(event);
     return status;
 }
 
@@ -225,14 +253,14 @@ int runcu_stream_wait_event_external(runcu_stream *stream, runcu_event *event)
 
 int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user), void *user)
 {
-    struct core_scope scope;
-    struct core_driver *driver;
+    struct core_stream_scope in;
     if (!function)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the function to call is NULL");
-    int status = core_stream_enter(&scope, &driver, stream);
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuLaunchHostFunc, core_stream(stream), function, user);
-    core_leave(&scope);
-    return status;
+    status = CU_CALL(in.driver, cuLaunchHostFunc, core_stream(stream), function, user);
+    if (!status && stream)
+        core_mark_work(stream->context);
+    return core_stream_end(&in, status);
 }
