@@ -46,7 +46,8 @@ RUNCU_API int runcu_context_is_alive(const runcu_context *context);
 /** Waits for all work of the context (NULL: the current one); what kernels printed appears, what
  * they did wrong is reported. Can be interrupted (runcu_set_interrupt). Thread-safety: safe. */
 RUNCU_API int runcu_context_synchronize(runcu_context *context);
-/** Waits for everything that was launched and not yet waited for, in every context. Happens by
+/** Waits for everything that was launched and not yet waited for, in every context but those in
+ * which the last wait was interrupted. Happens by
  * itself at exit, where failures go to the log; an interpreter that ends before the process calls
  * it while its callbacks still work. Thread-safety: safe. */
 RUNCU_API int runcu_synchronize_all(void);

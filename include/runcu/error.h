@@ -59,9 +59,12 @@ RUNCU_API void runcu_set_log(runcu_log_fn *log, void *user);
 typedef void runcu_print_fn(void *user, const char *text, size_t len);
 RUNCU_API int runcu_set_print(runcu_print_fn *print, void *user);
 
-/** Asked at least every 50 ms on a thread that waits for the CPU device; a true answer ends the
- * wait with ERROR_INTERRUPTED and cancels the kernels that run. A GPU's driver waits without
- * asking. NULL: nobody asks (the default). Not asked at exit. */
+/** Asked at least every 50 ms on a thread that waits; a true answer ends the wait with
+ * ERROR_INTERRUPTED. The CPU device cancels the kernels that run. A GPU's kernel cannot be stopped:
+ * it runs on, memory and modules that are freed meanwhile go when a later synchronisation of the
+ * context has succeeded, and the end of the process does not wait for it. Not asked are waits for
+ * what other libraries launched into streams of their own. NULL: nobody asks (the default). Not
+ * asked at exit. */
 typedef int runcu_interrupt_fn(void *user);
 RUNCU_API int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user);
 

@@ -148,19 +148,17 @@ static void flush_stdout(void)
 }
 
 /* Called by atexit while Python still works: what kernels have printed goes where Python prints,
- * what they print from now on straight to standard output. The library itself waits for the work of
- * other contexts when the process ends. A kernel's fault that no call has told of is told now. */
+ * what they print from now on straight to standard output. Ctrl-C ends the wait. A kernel's fault
+ * that no call has told of is told now. */
 static PyObject *at_exit(PyObject *module, PyObject *unused)
 {
     (void) unused;
     bind_state *state = bind_module_state(module);
-    runcu_context *context;
+    int status;
     bool was_told = atomic_load(&bind_fault_told);
     bind_callbacks_end();
     flush_stdout();
-    int status = runcu_context_peek(&context);
-    if (status == 0 && context)
-        BIND_UNLOCKED(status, runcu_context_synchronize(context));
+    BIND_UNLOCKED(status, runcu_synchronize_all());
     if (status != 0 && bind_check(state, status) != 0) {
         if (was_told)
             PyErr_Clear();

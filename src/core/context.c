@@ -52,6 +52,7 @@ static void unlink_context(runcu_context *context)
 
 static void free_context(runcu_context *context)
 {
+    core_finish_deferred(context);
     core_stage_free(context);
     core_history_free(context);
     if (context->kind == CORE_OWNED)
@@ -292,8 +293,9 @@ static int destroy(runcu_context *context)
 {
     CUcontext now = NULL;
     const struct drv_table *cu = &context->driver->cu;
-    if (atomic_load(&context->has_work))
-        core_context_wait(context);
+    if (atomic_load(&context->has_work) &&
+        core_context_wait(context) == RUNCU_ERROR_INTERRUPTED)
+        return RUNCU_ERROR_INTERRUPTED; /* to destroy it would wait for what runs */
     core_stage_end(context);
     bool is_current = cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now == context->handle;
     CUresult code = cu->cuCtxDestroy(context->handle);
@@ -356,8 +358,11 @@ int runcu_context_detach(runcu_context *context)
     core_unlock();
     if (was_detached)
         return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached before");
-    if (context->kind == CORE_OWNED)
-        return destroy(context);
+    if (context->kind == CORE_OWNED) {
+        status = destroy(context);
+        core_finish_deferred(context);
+        return status;
+    }
     if (context->kind == CORE_PRIMARY)
         status = release_primary(context);
     runcu_context_release(&context); /* the list's reference */
@@ -379,14 +384,30 @@ int runcu_context_is_alive(const runcu_context *context)
     return !atomic_load(&context->is_dead) && !atomic_load(&context->is_detached);
 }
 
+/* The context is current. */
+static int synchronize(runcu_context *context)
+{
+    int status = core_wait_context(context, "cuCtxSynchronize");
+    if (status)
+        return status;
+    atomic_store(&context->has_work, false);
+    status = core_check(context->driver, "cuCtxSynchronize",
+                        context->driver->cu.cuCtxSynchronize());
+    atomic_store(&context->is_left, false);
+    if (UNLIKELY(context->deferred != NULL))
+        core_finish_deferred(context);
+    return status;
+}
+
 int core_context_wait(runcu_context *context)
 {
     const struct drv_table *cu = &context->driver->cu;
     CUcontext popped;
-    atomic_store(&context->has_work, false);
-    if (cu->cuCtxPushCurrent(context->handle))
+    if (cu->cuCtxPushCurrent(context->handle)) {
+        atomic_store(&context->has_work, false);
         return 0; /* gone already */
-    int status = core_check(context->driver, "cuCtxSynchronize", cu->cuCtxSynchronize());
+    }
+    int status = synchronize(context);
     cu->cuCtxPopCurrent(&popped);
     return status;
 }
@@ -400,20 +421,20 @@ int runcu_context_synchronize(runcu_context *context)
         return status;
     status = core_enter(&scope, c);
     if (!status) {
-        atomic_store(&c->has_work, false);
-        status = core_check(c->driver, "cuCtxSynchronize", c->driver->cu.cuCtxSynchronize());
+        status = synchronize(c);
         core_leave(&scope);
     }
     runcu_context_release(&c);
     return status;
 }
 
-/* One context that has work outstanding, counted; NULL if there is none. */
+/* One context that has work outstanding, counted; NULL if there is none. Where a wait has been
+ * interrupted nobody wants to wait again. */
 static runcu_context *take_busy(void)
 {
     core_lock();
     runcu_context *c = contexts;
-    while (c && !atomic_load(&c->has_work))
+    while (c && (!atomic_load(&c->has_work) || atomic_load(&c->is_left)))
         c = c->next;
     if (c)
         atomic_fetch_add(&c->refs, 1);

@@ -46,6 +46,9 @@ int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
         status = core_current(&driver, &context);
     if (status)
         return status;
+    status = core_wait_copy(driver, context, "cuMemcpyHtoD");
+    if (status)
+        return status;
     struct core_copy copy = {driver, NULL, to, (void *) (uintptr_t) from, bytes, true};
     if (core_stage_copy(&status, &copy, context))
         return status;
@@ -62,6 +65,9 @@ int runcu_copy_dtoh(void *to, uint64_t from, size_t bytes)
     int status = need_host("the destination", to, bytes);
     if (!status)
         status = core_current(&driver, &context);
+    if (status)
+        return status;
+    status = core_wait_copy(driver, context, "cuMemcpyDtoH");
     if (status)
         return status;
     struct core_copy copy = {driver, NULL, from, to, bytes, false};

@@ -50,6 +50,7 @@ struct core_driver {
     bool is_ready;       /* cuInit succeeded */
     int device_count;
     struct runcu_device *devices;
+    atomic_bool is_busy; /* something was launched since the last synchronous copy */
     struct core_driver *next;
 };
 
@@ -128,6 +129,8 @@ struct runcu_context {
     atomic_bool is_detached;  /* its owner has given it up */
     atomic_bool is_dead;      /* detached, and its objects are gone with it */
     atomic_bool has_work;     /* something was launched since the last synchronisation */
+    atomic_bool is_left;      /* a wait for it was interrupted, and none has succeeded since */
+    struct core_deferred *deferred; /* wait.c's; guarded by core_lock */
     runcu_stream *streams;    /* alive; guarded by core_lock */
     atomic_bool has_streams;  /* there is or was one */
     atomic_bool has_pools;    /* there is or was one */
@@ -187,9 +190,68 @@ bool core_is_gone(CUresult code);
 
 static inline void core_mark_work(runcu_context *context)
 {
+    if (!atomic_load_explicit(&context->driver->is_busy, memory_order_relaxed))
+        atomic_store_explicit(&context->driver->is_busy, true, memory_order_relaxed);
     if (!atomic_load_explicit(&context->has_work, memory_order_relaxed))
         atomic_store_explicit(&context->has_work, true, memory_order_relaxed);
 }
+
+/* --- wait.c: waits for a GPU that the program may interrupt --- */
+
+/* open.c: somebody wants to be asked; asks: true to stop waiting. */
+extern atomic_bool core_has_interrupt;
+bool core_ask_interrupt(void);
+
+static inline bool core_is_watched(const struct core_driver *driver)
+{
+    return atomic_load_explicit(&core_has_interrupt, memory_order_relaxed) &&
+           !driver->cu.runcuSetInterrupt;
+}
+
+/* Each stands before the driver's call of the name `routine`, which would wait without asking: when
+ * it has returned 0, that call has next to nothing to wait for. Else ERROR_INTERRUPTED: what runs,
+ * runs on. */
+int core_wait_stream_asking(const struct core_driver *driver, CUstream stream, const char *routine);
+int core_wait_event_asking(const struct core_driver *driver, CUevent event, const char *routine);
+/* For all work of ours in the context, which is current. */
+int core_wait_context_asking(runcu_context *context, const char *routine);
+int core_wait_copy_asking(struct core_driver *driver, CUcontext handle, const char *routine);
+
+static inline int core_wait_stream(const struct core_driver *driver, CUstream stream,
+                                   const char *routine)
+{
+    return core_is_watched(driver) ? core_wait_stream_asking(driver, stream, routine) : 0;
+}
+
+static inline int core_wait_event(const struct core_driver *driver, CUevent event,
+                                  const char *routine)
+{
+    return core_is_watched(driver) ? core_wait_event_asking(driver, event, routine) : 0;
+}
+
+static inline int core_wait_context(runcu_context *context, const char *routine)
+{
+    return core_is_watched(context->driver) && atomic_load(&context->has_work)
+               ? core_wait_context_asking(context, routine)
+               : 0;
+}
+
+/* Before a synchronous copy in the current context, `handle`. */
+static inline int core_wait_copy(struct core_driver *driver, CUcontext handle, const char *routine)
+{
+    return core_is_watched(driver) &&
+                   atomic_load_explicit(&driver->is_busy, memory_order_relaxed)
+               ? core_wait_copy_asking(driver, handle, routine)
+               : 0;
+}
+
+/* Before something is freed that a kernel may use, for which the driver waits; the context is
+ * current. True: a wait was interrupted, now (*status says so) or before, and `finish` is called
+ * later. False: free it. */
+typedef void core_finish_fn(runcu_context *context, void *object);
+bool core_defer(int *status, runcu_context *context, core_finish_fn *finish, void *object);
+/* The context's work has ended, or the context itself. */
+void core_finish_deferred(runcu_context *context);
 
 /* --- stage.c --- */
 

@@ -152,7 +152,9 @@ int runcu_event_synchronize(runcu_event *event)
     int status = enter(&scope, event);
     if (status)
         return status;
-    status = CU_CALL(event->context->driver, cuEventSynchronize, event->handle);
+    status = core_wait_event(event->context->driver, event->handle, "cuEventSynchronize");
+    if (!status)
+        status = CU_CALL(event->context->driver, cuEventSynchronize, event->handle);
     return leave(&scope, event, status);
 }
 

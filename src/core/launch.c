@@ -281,15 +281,35 @@ static int receive(const struct travel *list, size_t count, const runcu_function
     int status = 0;
     for (size_t i = 0; i < count && !status; i++)
         if (comes_back(list[i].arg) && list[i].address) {
-            status =
-                CU_CALL(f->driver, cuMemcpyDtoHAsync, (void *) (uintptr_t) list[i].arg->value.p,
-                        list[i].address, list[i].arg->size, stream);
+            /* a copy to plain memory waits for the kernel */
+            status = has_any ? 0 : core_wait_stream(f->driver, stream, "cuMemcpyDtoHAsync");
+            if (!status)
+                status =
+                    CU_CALL(f->driver, cuMemcpyDtoHAsync, (void *) (uintptr_t) list[i].arg->value.p,
+                            list[i].address, list[i].arg->size, stream);
             has_any = true;
         }
     if (has_any && !status) {
         status = CU_CALL(f->driver, cuStreamSynchronize, stream);
     }
     return status;
+}
+
+static void end_later(runcu_context *context, void *address)
+{
+    struct core_scope scope;
+    if (!core_enter_cleanup(&scope, context))
+        return;
+    core_cleanup(context, "cuMemFree", context->driver->cu.cuMemFree((uintptr_t) address));
+    core_leave(&scope);
+}
+
+static void end(runcu_context *context, CUdeviceptr address, int *status)
+{
+    int interrupted;
+    if (!core_defer(&interrupted, context, end_later, (void *) (uintptr_t) address))
+        end_later(context, (void *) (uintptr_t) address);
+    *status = *status ? *status : interrupted;
 }
 
 static int launch_there_and_back(const struct core_launch *l, const struct core_args *given)
@@ -317,7 +337,7 @@ static int launch_there_and_back(const struct core_launch *l, const struct core_
         status = receive(list, n, f, l->stream);
     while (n > 0) /* waits for the kernel, if need be */
         if (list[--n].address)
-            core_cleanup(f->context, "cuMemFree", f->driver->cu.cuMemFree(list[n].address));
+            end(f->context, list[n].address, &status);
     core_leave(&scope);
     alloc_free(list);
     return status;

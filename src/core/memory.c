@@ -94,6 +94,25 @@ static CUresult release(const runcu_mem *m, const char **routine)
     }
 }
 
+/* In the current context. */
+static int end(const runcu_mem *m)
+{
+    const char *routine;
+    CUresult code = release(m, &routine);
+    return core_is_gone(code) ? 0 : core_check(m->context->driver, routine, code);
+}
+
+static void end_later(runcu_context *context, void *object)
+{
+    runcu_mem *m = object;
+    struct core_scope scope;
+    if (core_enter_cleanup(&scope, context)) {
+        end(m);
+        core_leave(&scope);
+    }
+    core_mem_discard(&m, 0);
+}
+
 int runcu_mem_free(runcu_mem **mem)
 {
     runcu_mem *m = *mem;
@@ -105,11 +124,13 @@ int runcu_mem_free(runcu_mem **mem)
     if (m->pool)
         return core_pool_take_back(m);
     if (core_enter_cleanup(&scope, m->context)) {
-        const char *routine;
-        CUresult code = release(m, &routine);
-        if (!core_is_gone(code))
-            status = core_check(m->context->driver, routine, code);
+        bool is_later = m->kind != CORE_MEM_REGISTERED && m->kind != CORE_MEM_FOREIGN &&
+                        core_defer(&status, m->context, end_later, m);
+        if (!is_later)
+            status = end(m);
         core_leave(&scope);
+        if (is_later)
+            return status;
     }
     core_mem_discard(&m, 0);
     return status;

@@ -217,14 +217,10 @@ runcu_module *runcu_module_retain(runcu_module *module)
     return module;
 }
 
-void runcu_module_release(runcu_module **module)
+static void unload(runcu_context *c, void *object)
 {
-    runcu_module *m = *module;
+    runcu_module *m = object;
     struct core_scope scope;
-    *module = NULL;
-    if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
-        return;
-    runcu_context *c = m->context;
     if (core_enter_cleanup(&scope, c)) {
         if (atomic_exchange(
                 &c->has_work,
@@ -234,6 +230,23 @@ void runcu_module_release(runcu_module **module)
         core_leave(&scope);
     }
     discard(m);
+}
+
+void runcu_module_release(runcu_module **module)
+{
+    runcu_module *m = *module;
+    struct core_scope scope;
+    int status;
+    bool is_later = false;
+    *module = NULL;
+    if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
+        return;
+    if (core_enter_cleanup(&scope, m->context)) {
+        is_later = core_defer(&status, m->context, unload, m);
+        core_leave(&scope);
+    }
+    if (!is_later)
+        unload(m->context, m);
 }
 
 uint64_t runcu_module_handle(const runcu_module *module)

@@ -19,8 +19,9 @@ static bool has_hooks;
 
 static runcu_print_fn *print_fn;
 static void *print_user;
-static runcu_interrupt_fn *interrupt_fn;
-static void *interrupt_user;
+static runcu_interrupt_fn *_Atomic interrupt_fn;
+static void *_Atomic interrupt_user;
+atomic_bool core_has_interrupt;
 
 /* Why a driver could not be had: kept aside, since the failure of one choice may be the success of
  * the next. */
@@ -77,6 +78,7 @@ static void in_child(void)
 static void at_exit(void)
 {
     interrupt_fn = NULL; /* nobody is there any more to be asked */
+    atomic_store(&core_has_interrupt, false);
     core_contexts_finish();
 }
 
@@ -87,10 +89,16 @@ static void add_hooks(void)
     has_hooks = pthread_atfork(core_lock, core_unlock, in_child) == 0 && atexit(at_exit) == 0;
 }
 
+bool core_ask_interrupt(void)
+{
+    runcu_interrupt_fn *ask = interrupt_fn;
+    return ask && ask(interrupt_user);
+}
+
 static int ask_interrupt(void *user)
 {
     (void) user;
-    return interrupt_fn ? interrupt_fn(interrupt_user) : 0;
+    return core_ask_interrupt();
 }
 
 static CUresult apply_print(struct core_driver *driver)
@@ -308,6 +316,7 @@ int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user)
     core_lock();
     interrupt_user = user;
     interrupt_fn = interrupt;
+    atomic_store(&core_has_interrupt, interrupt != NULL);
     for (struct core_driver *d = drivers; d && !status; d = d->next)
         status =
             core_check(d, "runcuSetInterrupt", d->is_ready ? apply_interrupt(d) : CUDA_SUCCESS);

@@ -203,7 +203,9 @@ int runcu_stream_synchronize(runcu_stream *stream)
     int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(in.driver, cuStreamSynchronize, core_stream(stream));
+    status = core_wait_stream(in.driver, core_stream(stream), "cuStreamSynchronize");
+    if (!status)
+        status = CU_CALL(in.driver, cuStreamSynchronize, core_stream(stream));
     return core_stream_end(&in, status);
 }
 
