@@ -39,12 +39,27 @@ enum runcu_arg_kind {
     RUNCU_ARG_HOST_IN,
     RUNCU_ARG_HOST_OUT,
     RUNCU_ARG_HOST_INOUT,
+    /** value.u: the bits of a float16, as the next four of other small floats, for parameters of
+     * the types __half, __nv_bfloat16, __nv_fp8_e4m3, __nv_fp8_e5m2, __nv_fp8_e8m0 or of structs
+     * of that size whose type is none of these. INT and REAL are rounded to those types. */
+    RUNCU_ARG_F16,
+    RUNCU_ARG_BF16,
+    RUNCU_ARG_E4M3,
+    RUNCU_ARG_E5M2,
+    RUNCU_ARG_E8M0,
+};
+
+/** Flags of an argument. */
+enum runcu_arg_flag {
+    /** ADDRESS: its owner forbids to write there. Where the kernel's pointer is not to const, one
+     * warning per kernel and parameter, an error if the launch is strict. */
+    RUNCU_ARG_READ_ONLY = 1,
 };
 
 typedef struct runcu_arg {
     uint8_t kind;    /**< enum runcu_arg_kind */
     uint8_t element; /**< of ADDRESS */
-    uint32_t reserved;
+    uint32_t flags;  /**< enum runcu_arg_flag */
     size_t size;
     union {
         int64_t i;
@@ -179,7 +194,7 @@ static inline runcu_arg runcu_arg_make_(int kind, size_t size)
     runcu_arg a;
     a.kind = (uint8_t) kind;
     a.element = 0;
-    a.reserved = 0;
+    a.flags = 0;
     a.size = size;
     a.value.u = 0;
     return a;

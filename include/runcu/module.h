@@ -46,6 +46,10 @@ enum runcu_param_kind {
     RUNCU_PARAM_FLOAT,
     RUNCU_PARAM_POINTER,
     RUNCU_PARAM_STRUCT,
+    /* Of what a pointer points to alone: bfloat16, and floats of 8 bits. */
+    RUNCU_PARAM_BFLOAT,
+    RUNCU_PARAM_E4M3,
+    RUNCU_PARAM_E5M2,
 };
 
 typedef struct runcu_param {
@@ -56,6 +60,7 @@ typedef struct runcu_param {
     uint8_t pointee_size;     /**< bytes of it, 0 unknown */
     uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern
                                    "C" kernels */
+    uint8_t is_pointee_const;     /**< of a pointer: whether what it points to is const */
     uint32_t size, offset, align; /**< bytes in the parameter buffer */
     const char *type;             /**< "const float *", "" if unknown */
 } runcu_param;

@@ -27,6 +27,7 @@ static void set_address(runcu_arg *arg, uint64_t address)
 {
     arg->kind = RUNCU_ARG_ADDRESS;
     arg->element = 0;
+    arg->flags = 0;
     arg->size = 0;
     arg->value.u = address;
 }

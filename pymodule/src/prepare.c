@@ -156,6 +156,7 @@ static int pointer_argument(struct bind_arguments *call, Py_ssize_t i, PyObject 
     }
     arg->kind = RUNCU_ARG_ADDRESS;
     arg->element = 0;
+    arg->flags = 0;
     arg->size = 0;
     arg->value.u = PyLong_AsUnsignedLongLongMask(value);
     return PyErr_Occurred() ? -1 : 0;

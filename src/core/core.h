@@ -48,6 +48,9 @@ struct core_driver {
     char *name;          /* "cuda", "cpu" or the path */
     bool is_cpu;         /* the CPU device, linked in or from a library of its own */
     bool is_ready;       /* cuInit succeeded */
+    /* Of a GPU's driver: the CPU device, once that is ready too, which knows whether an address is
+     * its memory. Of the CPU device: itself. */
+    _Atomic(struct core_driver *) cpu_device;
     int device_count;
     struct runcu_device *devices;
     atomic_bool is_busy; /* something was launched since the last synchronous copy */
@@ -383,6 +386,20 @@ struct core_args {
     size_t count;
     bool is_strict;
 };
+
+/* small.c: floats of 16 and 8 bits. */
+struct core_small {
+    const char *type, *dtype; /* CUDA's name, NumPy's or that of ml_dtypes */
+    uint8_t kind;             /* enum runcu_arg_kind */
+    uint8_t size, fraction;   /* bytes; bits of the mantissa that are stored */
+    bool is_finite;           /* without infinities: the largest bits are NaN */
+};
+/* The format of a parameter, by the name of its type; of an argument's kind. NULL: none. */
+const struct core_small *core_small_of(const runcu_param *param);
+const struct core_small *core_small_of_kind(int kind);
+/* `value` rounded to the nearest, ties to even; false if it is too large for the format, or the
+ * format is none to round to. */
+bool core_small_round(uint16_t *out, const struct core_small *format, double value);
 
 /* pack.c: what the launch has to know of the packed arguments. */
 struct core_packed {

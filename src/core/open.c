@@ -146,6 +146,21 @@ static int load(struct core_driver *driver, struct attempt *a)
     return 0;
 }
 
+/* With the lock held, once `driver` is ready: each driver learns of the CPU device. Of several of
+ * them, which only tests have, of the first. */
+static void introduce(struct core_driver *driver)
+{
+    struct core_driver *known = NULL;
+    for (struct core_driver *d = drivers; d; d = d->next) {
+        if (driver->is_cpu && d->is_ready && !atomic_load(&d->cpu_device))
+            atomic_store(&d->cpu_device, driver);
+        if (d->is_cpu && d->is_ready)
+            known = d;
+    }
+    if (!driver->is_cpu)
+        atomic_store(&driver->cpu_device, known);
+}
+
 static int initialise(struct core_driver *driver, struct attempt *a)
 {
     CUresult code = driver->cu.cuInit(0);
@@ -169,6 +184,7 @@ static int initialise(struct core_driver *driver, struct attempt *a)
     apply_interrupt(driver);
     add_hooks();
     driver->is_ready = true;
+    introduce(driver);
     return 0;
 }
 

@@ -80,6 +80,11 @@ static const char *given(int kind)
         [RUNCU_ARG_HOST_IN] = "a host array (In)",
         [RUNCU_ARG_HOST_OUT] = "a host array (Out)",
         [RUNCU_ARG_HOST_INOUT] = "a host array (InOut)",
+        [RUNCU_ARG_F16] = "a float16",
+        [RUNCU_ARG_BF16] = "a bfloat16",
+        [RUNCU_ARG_E4M3] = "a float8_e4m3fn",
+        [RUNCU_ARG_E5M2] = "a float8_e5m2",
+        [RUNCU_ARG_E8M0] = "a float8_e8m0fnu",
     };
     return kind > 0 && kind < (int) ARRAY_LEN(words) ? words[kind] : "an argument of unknown kind";
 }
@@ -98,12 +103,57 @@ static int refuse_kind(const struct slot *s)
     case RUNCU_PARAM_FLOAT:
         return refuse(s, "%s was given where a float%u is needed: convert it", got,
                       8 * s->param->size);
-    case RUNCU_PARAM_STRUCT:
+    case RUNCU_PARAM_STRUCT: {
+        const struct core_small *small = core_small_of(s->param);
+        if (small)
+            return refuse(s, "%s was given where a %s is needed: convert it", got, small->dtype);
         return refuse(s, "%s was given where a struct of %u bytes is needed", got, s->param->size);
+    }
     default:
         return refuse(s, "%s was given where an integer of %u bytes is needed", got,
                       s->param->size);
     }
+}
+
+/* --- addresses --- */
+
+static bool knows(const struct core_driver *driver, uint64_t address)
+{
+    unsigned type;
+    return driver->cu.cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address) ==
+           CUDA_SUCCESS;
+}
+
+/* A kernel on the CPU device reaches what was allocated there and nothing else, one on a GPU none
+ * of that. The end of an allocation is an address of it, as in C. */
+static int check_address(const struct slot *s, uint64_t address)
+{
+    const struct core_driver *driver = s->function->driver;
+    const struct core_driver *cpu = atomic_load_explicit(&driver->cpu_device, memory_order_relaxed);
+    if (!cpu || !address)
+        return 0;
+    if (cpu != driver)
+        return knows(cpu, address)
+                   ? refuse(s,
+                            "0x%" PRIx64 " is memory of the CPU device, and the kernel is on %s: "
+                            "allocate there, or give it host memory as In, Out or InOut",
+                            address, s->function->context->device->name)
+                   : 0;
+    if (knows(cpu, address) || knows(cpu, address - 1))
+        return 0;
+    return refuse(s,
+                  "0x%" PRIx64 " is in no live allocation of the CPU device, on which the kernel "
+                  "is: give host memory as In, Out or InOut, or copy it there (to_gpu, to_device, "
+                  "mem_alloc and a copy); memory of a GPU belongs to kernels on that GPU",
+                  address);
+}
+
+static int store_address(const struct slot *s, uint64_t address)
+{
+    int status = check_address(s, address);
+    if (!status)
+        memcpy(s->at, &address, sizeof address);
+    return status;
 }
 
 /* --- integers --- */
@@ -164,6 +214,11 @@ static int refuse_range(const struct slot *s, const struct integer *v, int low, 
                   most);
 }
 
+static double as_double(const struct integer *v)
+{
+    return v->is_negative ? (double) (int64_t) v->bits : (double) v->bits;
+}
+
 static int store_integer(const struct slot *s, const struct integer *v)
 {
     const runcu_param *p = s->param;
@@ -176,48 +231,23 @@ static int store_integer(const struct slot *s, const struct integer *v)
     return 0;
 }
 
-/* `value` in a 16-bit format of `fraction` bits, rounded to the nearest, ties to even; false if it
- * is too large for it. */
-static bool to_16_bits(uint16_t *out, double value, int fraction)
-{
-    int exponent, bias = (1 << (14 - fraction)) - 1;
-    unsigned infinity = ((1u << (15 - fraction)) - 1) << fraction,
-             sign = signbit(value) ? 0x8000u : 0;
-    if (isnan(value) || isinf(value)) {
-        *out = (uint16_t) (sign | infinity | (isnan(value) ? 1u << (fraction - 1) : 0));
-        return true;
-    }
-    frexp(value, &exponent);
-    /* of nought and subnormals, the smallest */
-    exponent = value == 0 ? 1 - bias : MAX(exponent - 1, 1 - bias);
-    double digits = rint(ldexp(fabs(value), fraction - exponent));
-    if (digits >= 0x1p31 || exponent > bias)
-        return false;
-    unsigned bits = ((unsigned) (exponent + bias - 1) << fraction) + (unsigned) digits;
-    *out = (uint16_t) (sign | bits);
-    return bits < infinity;
-}
-
-/* Fraction bits of the 16-bit floats that CUDA's headers define as structs; 0: another type. */
-static int get_fraction(const runcu_param *p)
-{
-    if (p->size != 2)
-        return 0;
-    return strcmp(p->type, "__half") == 0 ? 10 : strcmp(p->type, "__nv_bfloat16") == 0 ? 7 : 0;
-}
-
-static int store_16_bits(const struct slot *s, double value)
+static int store_small(const struct slot *s, const struct core_small *format, double value)
 {
     uint16_t bits;
-    if (!to_16_bits(&bits, value, get_fraction(s->param)))
-        return refuse(s, "%g does not fit", value);
-    memcpy(s->at, &bits, sizeof bits);
+    if (!core_small_round(&bits, format, value))
+        return refuse(s, "%g does not fit a %s", value, format->dtype);
+    memcpy(s->at, &bits, format->size); /* little-endian, as every machine CUDA runs on */
     return 0;
 }
 
 static int store_real(const struct slot *s, double value)
 {
     float narrow = (float) value;
+    const struct core_small *small = s->param->size <= 2 ? core_small_of(s->param) : NULL;
+    if (small)
+        return store_small(s, small, value);
+    if (s->param->kind == RUNCU_PARAM_STRUCT)
+        return refuse_kind(s);
     if (s->param->size == 8) {
         memcpy(s->at, &value, sizeof value);
     } else if (s->param->size == 4) {
@@ -241,16 +271,10 @@ static int pack_integer(const struct slot *s, const struct integer *v)
             return refuse_kind(s);
         if (v->is_negative)
             return refuse(s, "%" PRId64 " is no address", (int64_t) v->bits);
-        memcpy(s->at, &v->bits, sizeof v->bits);
-        return 0;
+        return store_address(s, v->bits);
     case RUNCU_PARAM_FLOAT:
-        if (!is_plain)
-            return refuse_kind(s);
-        return store_real(s, v->is_negative ? (double) (int64_t) v->bits : (double) v->bits);
     case RUNCU_PARAM_STRUCT:
-        if (is_plain && get_fraction(p))
-            return store_16_bits(s, v->is_negative ? (double) (int64_t) v->bits : (double) v->bits);
-        return refuse_kind(s);
+        return is_plain ? store_real(s, as_double(v)) : refuse_kind(s);
     default:
         if (p->size > 8 || (p->size & (p->size - 1)))
             return refuse(s, "give its %u bytes", p->size);
@@ -264,11 +288,9 @@ static int pack_real(const struct slot *s)
 {
     double value = s->arg->value.d;
     const runcu_param *p = s->param;
-    if (p->kind == RUNCU_PARAM_FLOAT ||
+    if (p->kind == RUNCU_PARAM_FLOAT || p->kind == RUNCU_PARAM_STRUCT ||
         (p->kind == RUNCU_PARAM_UNKNOWN && (p->size == 4 || p->size == 8)))
         return store_real(s, value);
-    if (get_fraction(p))
-        return store_16_bits(s, value);
     if (p->kind != RUNCU_PARAM_INT && p->kind != RUNCU_PARAM_UINT)
         return refuse_kind(s);
     if (value != floor(value) || !(value >= -0x1p63 && value < 0x1p64))
@@ -296,23 +318,40 @@ static bool takes_address(const runcu_param *p)
                              p->kind == RUNCU_PARAM_UNKNOWN));
 }
 
-/* An array of another element type than the pointer's: an error under `strict`, else one warning
- * per kernel and parameter. */
-static int check_element(const struct slot *s, bool is_strict)
+static int doubt(const struct slot *s, bool is_strict, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* What may be right and is probably not: an error under `strict`, else one warning per kernel and
+ * parameter. */
+static int doubt(const struct slot *s, bool is_strict, const char *format, ...)
+{
+    struct str text = {0};
+    va_list args;
+    int status = 0;
+    uint64_t bit = (uint64_t) 1 << (s->index & 63);
+    va_start(args, format);
+    str_vaddf(&text, format, args);
+    va_end(args);
+    if (is_strict)
+        status = refuse(s, "%s", str_text(&text));
+    else if (!(atomic_fetch_or(&s->function->warned, bit) & bit))
+        core_log(RUNCU_LOG_WARNING, "launch", "%s: parameter %zu (%s): %s", s->function->signature,
+                 s->index, s->param->type, str_text(&text));
+    str_fini(&text);
+    return status;
+}
+
+/* An array of another element type than the pointer's, or one that must not be written. */
+static int check_array(const struct slot *s, bool is_strict)
 {
     char buffer[32];
     const runcu_arg *a = s->arg;
-    if (!a->size || core_element_fits(s->param, a->element, a->size))
-        return 0;
-    const char *element = core_element_name(buffer, sizeof buffer, a->element, a->size);
-    if (is_strict)
-        return refuse(s, "an array of %s was given", element);
-    uint64_t bit = (uint64_t) 1 << (s->index & 63);
-    if (!(atomic_fetch_or(&s->function->warned, bit) & bit))
-        core_log(
-            RUNCU_LOG_WARNING, "launch",
-            "%s: parameter %zu (%s): an array of %s was given; its bytes are taken as they are",
-            s->function->signature, s->index, s->param->type, element);
+    const runcu_param *p = s->param;
+    if (a->size && !core_element_fits(p, a->element, a->size))
+        return doubt(s, is_strict, "an array of %s was given; its bytes are taken as they are",
+                     core_element_name(buffer, sizeof buffer, a->element, a->size));
+    bool may_write = p->kind == RUNCU_PARAM_POINTER && *p->type && !p->is_pointee_const;
+    if ((a->flags & RUNCU_ARG_READ_ONLY) && may_write)
+        return doubt(s, is_strict, "a read-only array was given, and the pointer is not to const");
     return 0;
 }
 
@@ -320,10 +359,8 @@ static int pack_address(const struct slot *s, uint64_t address, bool is_strict)
 {
     if (!takes_address(s->param))
         return refuse_kind(s);
-    int status = s->arg->kind == RUNCU_ARG_ADDRESS ? check_element(s, is_strict) : 0;
-    if (!status)
-        memcpy(s->at, &address, sizeof address);
-    return status;
+    int status = s->arg->kind == RUNCU_ARG_ADDRESS ? check_array(s, is_strict) : 0;
+    return status ? status : store_address(s, address);
 }
 
 static int pack_mem(const struct slot *s)
@@ -341,22 +378,42 @@ static int pack_mem(const struct slot *s)
     return pack_address(s, mem->address, false);
 }
 
+/* Whether a parameter is bytes to us: a struct, or of an unknown type that may be one. */
+static bool has_bytes(const runcu_param *p)
+{
+    return p->kind == RUNCU_PARAM_STRUCT || p->kind == RUNCU_PARAM_UNKNOWN ||
+           (p->size <= 2 && !*p->type);
+}
+
+/* The bits of a float16 and the like, to parameters of that format or of one we do not know. */
+static int pack_small(const struct slot *s)
+{
+    const runcu_param *p = s->param;
+    const struct core_small *held = core_small_of_kind(s->arg->kind), *wanted = core_small_of(p);
+    bool is_open = has_bytes(p) || (p->kind == RUNCU_PARAM_FLOAT && held->kind == RUNCU_ARG_F16);
+    if (p->size != held->size || (wanted ? wanted != held : !is_open))
+        return refuse_kind(s);
+    memcpy(s->at, &s->arg->value.u, held->size);
+    return 0;
+}
+
 static int pack_bytes(const struct slot *s)
 {
     const runcu_param *p = s->param;
     const runcu_arg *a = s->arg;
     if (p->kind == RUNCU_PARAM_POINTER || p->is_maybe_pointer)
         return refuse(s, "host memory was given where a pointer to device memory is needed: wrap "
-                         "it as In, Out or InOut "
-                         "(runcu_in, runcu_out, runcu_inout in C), or copy it to the device first "
-                         "(to_gpu, mem_alloc "
-                         "and a copy)");
-    bool has_bytes =
-        p->kind == RUNCU_PARAM_STRUCT || p->kind == RUNCU_PARAM_UNKNOWN || p->size == 2;
-    if (!has_bytes)
+                         "it as In, Out or InOut (runcu_in, runcu_out, runcu_inout in C), or copy "
+                         "it to the device first (to_gpu, mem_alloc and a copy)");
+    if (!has_bytes(p))
         return refuse_kind(s);
     if (a->size != p->size)
-        return refuse(s, "%zu bytes were given where %u are needed", a->size, p->size);
+        return refuse(
+            s, "%zu bytes were given where %u are needed%s", a->size, p->size,
+            p->kind == RUNCU_PARAM_STRUCT
+                ? ": a struct's layout is that of C++, with padding between and after its "
+                  "fields (NumPy: dtype(..., align=True))"
+                : "");
     if (!a->value.p)
         return refuse(s, "the bytes' pointer is NULL");
     memcpy(s->at, a->value.p, p->size);
@@ -398,6 +455,12 @@ static NO_INLINE int pack_one(const struct slot *s, struct core_packed *packed, 
     case RUNCU_ARG_HOST_INOUT:
         packed->host_count++;
         return pack_host(s);
+    case RUNCU_ARG_F16:
+    case RUNCU_ARG_BF16:
+    case RUNCU_ARG_E4M3:
+    case RUNCU_ARG_E5M2:
+    case RUNCU_ARG_E8M0:
+        return pack_small(s);
     default:
         return refuse(s, "an argument has the unknown kind %d", s->arg->kind);
     }
@@ -417,8 +480,9 @@ static ALWAYS_INLINE bool pack_straight(char *at, const runcu_param *p, const ru
         memcpy(at, &a->value.mem->address, 8);
         return true;
     case RUNCU_ARG_ADDRESS:
-        if (p->kind != RUNCU_PARAM_POINTER ||
-            (a->size && (a->size != p->pointee_size || a->element != p->pointee_kind)))
+        if (p->kind != RUNCU_PARAM_POINTER || a->flags ||
+            (a->size && (a->size != p->pointee_size || a->element != p->pointee_kind)) ||
+            atomic_load_explicit(&f->driver->cpu_device, memory_order_relaxed))
             return false;
         memcpy(at, &a->value.u, 8);
         return true;
@@ -462,8 +526,9 @@ size_t core_pack_size(const runcu_arg *a)
     struct integer v;
     if (get_integer(&v, a))
         return v.width;
-    if (a->kind == RUNCU_ARG_BYTES)
-        return a->size;
+    const struct core_small *small = core_small_of_kind(a->kind);
+    if (a->kind == RUNCU_ARG_BYTES || small)
+        return small ? small->size : a->size;
     return a->kind == RUNCU_ARG_REAL ? 0 : a->kind == RUNCU_ARG_F32 ? 4 : 8;
 }
 

@@ -27,6 +27,9 @@ static const struct scalar {
     {"long long", RUNCU_PARAM_INT, 8},
     {"unsigned long long", RUNCU_PARAM_UINT, 8},
     {"__half", RUNCU_PARAM_FLOAT, 2},
+    {"__nv_bfloat16", RUNCU_PARAM_BFLOAT, 2},
+    {"__nv_fp8_e4m3", RUNCU_PARAM_E4M3, 1},
+    {"__nv_fp8_e5m2", RUNCU_PARAM_E5M2, 1},
     {"float", RUNCU_PARAM_FLOAT, 4},
     {"double", RUNCU_PARAM_FLOAT, 8},
 };
@@ -67,6 +70,8 @@ static void describe_pointer(runcu_param *out)
         out->pointee_kind = scalar->kind;
         out->pointee_size = scalar->size;
     }
+    out->is_pointee_const =
+        to.len && !memchr(to.at, '*', to.len) && strncmp(out->type, "const ", 6) == 0;
 }
 
 /* By PTX alone. An integer's sign is unknown; 8 bytes may as well be a pointer. */
@@ -102,7 +107,8 @@ static void describe_type(runcu_param *out, char class)
     size_t len = strlen(out->type);
     const struct scalar *scalar = find_scalar((struct core_span){out->type, len});
     bool is_integer = class == 'u' || class == 's', is_open = class == '?';
-    if (scalar && scalar->size == out->size &&
+    bool is_plain_type = scalar && scalar->kind <= RUNCU_PARAM_FLOAT;
+    if (is_plain_type && scalar->size == out->size &&
         (is_open || (scalar->kind == RUNCU_PARAM_FLOAT) == (class == 'f'))) {
         out->kind = scalar->kind;
         out->is_sign_unknown = out->is_maybe_pointer = 0;
@@ -154,6 +160,11 @@ const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size)
         [RUNCU_PARAM_INT] = "int", [RUNCU_PARAM_UINT] = "uint", [RUNCU_PARAM_FLOAT] = "float"};
     if (kind == RUNCU_PARAM_BOOL)
         snprintf(buffer, bytes, "bool");
+    else if (kind >= RUNCU_PARAM_BFLOAT && kind <= RUNCU_PARAM_E5M2)
+        snprintf(buffer, bytes, "%s",
+                 kind == RUNCU_PARAM_BFLOAT ? "bfloat16"
+                 : kind == RUNCU_PARAM_E4M3 ? "float8_e4m3fn"
+                                            : "float8_e5m2");
     else if (kind > 0 && kind < (int) ARRAY_LEN(words) && words[kind])
         snprintf(buffer, bytes, "%s%zu", words[kind], 8 * size);
     else
@@ -161,18 +172,33 @@ const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size)
     return buffer;
 }
 
-static bool is_plain(int kind)
+/* Integers and bools are of one class, each format of floats is one. 0: structs and the like. */
+static int class_of(int kind)
 {
-    return kind == RUNCU_PARAM_BOOL || kind == RUNCU_PARAM_INT || kind == RUNCU_PARAM_UINT ||
-           kind == RUNCU_PARAM_FLOAT;
+    switch (kind) {
+    case RUNCU_PARAM_BOOL:
+    case RUNCU_PARAM_INT:
+    case RUNCU_PARAM_UINT:
+        return RUNCU_PARAM_INT;
+    case RUNCU_PARAM_FLOAT:
+    case RUNCU_PARAM_BFLOAT:
+    case RUNCU_PARAM_E4M3:
+    case RUNCU_PARAM_E5M2:
+        return kind;
+    default:
+        return 0;
+    }
 }
 
 bool core_element_fits(const runcu_param *param, int kind, size_t size)
 {
-    if (!is_plain(kind) || !is_plain(param->pointee_kind))
+    int class = class_of(kind), wanted = class_of(param->pointee_kind);
+    if (!class || !wanted)
         return true; /* vectors and structs over plain elements are common, and right */
-    if (param->pointee_size == 1 && param->pointee_kind != RUNCU_PARAM_BOOL)
+    if (param->pointee_size == 1 && wanted == RUNCU_PARAM_INT &&
+        param->pointee_kind != RUNCU_PARAM_BOOL)
         return true; /* char * is how C says "bytes" */
-    bool same_class = (kind == RUNCU_PARAM_FLOAT) == (param->pointee_kind == RUNCU_PARAM_FLOAT);
-    return same_class && size == param->pointee_size;
+    if (wanted > RUNCU_PARAM_FLOAT && class == RUNCU_PARAM_INT && size == param->pointee_size)
+        return true; /* NumPy has no such floats, and people keep their bits in integers */
+    return class == wanted && size == param->pointee_size;
 }
