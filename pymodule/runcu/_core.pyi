@@ -267,6 +267,25 @@ class Event:
 class DeviceAllocation:
     """Device memory, freed with its last reference. int() of it is its address."""
 
+    @classmethod
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """Memory of somebody else, which is never freed through this object.
+
+        Parameters
+        ----------
+        handle : int
+            A CUdeviceptr. `size` is what is left of its allocation from there on, 0 where the
+            driver cannot tell.
+        owner : object
+            Kept alive as long as this object.
+        """
+    @property
+    def handle(self) -> int:
+        """The CUdeviceptr as an int."""
+    def __enter__(self) -> Self:
+        """The allocation itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees the memory, if that has not been done."""
     @property
     def size(self) -> int:
         """Bytes."""
@@ -292,6 +311,63 @@ class DeviceAllocation:
     def __index__(self) -> int: ...
     def __repr__(self) -> str: ...
 
+class ManagedAllocation(DeviceAllocation):
+    """Memory that host and device reach at the same address and the driver moves.
+
+    A DeviceAllocation in all else.
+    """
+
+    def __new__(cls, bytes: SupportsIndex, flags: SupportsIndex = 0) -> Self:
+        """`flags`: of mem_attach_flags, 0 is GLOBAL."""
+    def get_device_pointer(self) -> int:
+        """Its address, for host and device alike."""
+    def attach(self, mem_flags: SupportsIndex, stream: _Stream = None) -> None:
+        """Says who may use the memory from the stream's next work on.
+
+        One of mem_attach_flags, of which SINGLE is that stream alone.
+        """
+    def prefetch(self, device: Device | None, stream: _Stream = None) -> None:
+        """Moves the memory to a Device, or to the host (None), when the stream gets there."""
+    def advise(self, advice: SupportsIndex, device: Device | None = None) -> None:
+        """Tells the driver how the memory will be used.
+
+        One of mem_advise, by a Device or the host (None).
+        """
+
+class RegisteredHostMemory:
+    """Host memory of an array or buffer that is page-locked while this object lives."""
+
+    def __new__(cls, base: Buffer, flags: SupportsIndex = 0) -> Self:
+        """`flags`: of mem_host_register_flags.
+
+        Memory that the process may only read needs READ_ONLY.
+        """
+    @property
+    def base(self) -> Any:
+        """The object whose memory it is."""
+    def unregister(self) -> None:
+        """Ends it now; the memory stays. A second time is an error."""
+    def get_device_pointer(self) -> int:
+        """The address under which kernels reach it."""
+    def __enter__(self) -> Self:
+        """The memory itself."""
+    def __exit__(self, *args: object) -> None:
+        """Unregisters it, if that has not been done."""
+
+class AlignedHostAllocation:
+    """Host memory that begins at a multiple of `alignment`, a power of two.
+
+    For register_host_memory. It is not page-locked.
+    """
+
+    def __new__(cls, bytes: SupportsIndex, alignment: SupportsIndex = 4096) -> Self: ...
+    def free(self) -> None:
+        """Frees the memory now. Arrays made of it must not be used any more."""
+    def __enter__(self) -> Self:
+        """The allocation itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees the memory, if that has not been done."""
+
 class HostAllocation:
     """Page-locked host memory: copies of it are fast and may be asynchronous."""
 
@@ -303,6 +379,10 @@ class HostAllocation:
         """The host_alloc_flags it was made with."""
     def get_device_pointer(self) -> int:
         """The address under which kernels reach it."""
+    def __enter__(self) -> Self:
+        """The allocation itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees the memory, if that has not been done."""
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class PooledDeviceAllocation(DeviceAllocation):
@@ -765,6 +845,33 @@ def mem_alloc(bytes: SupportsIndex, /) -> DeviceAllocation:
     ------
     MemoryError
         Of runcu.driver: the device has not that much left.
+    """
+
+def mem_alloc_pitch(
+    width: SupportsIndex, height: SupportsIndex, access_size: SupportsIndex
+) -> tuple[DeviceAllocation, int]:
+    """Device memory of rows that begin where accesses are fast.
+
+    Parameters
+    ----------
+    width : int
+        Bytes of a row.
+    height : int
+        Rows.
+    access_size : int
+        Bytes of an access: 4, 8 or 16.
+
+    Returns
+    -------
+    (DeviceAllocation, int)
+        The memory, and how many bytes lie between two rows.
+    """
+
+def array_over(memory: Any, shape: Any, dtype: Any, order: Any = 'C') -> np.ndarray:
+    """A NumPy array whose data is an object's memory and whose base is that object.
+
+    The object is a HostAllocation, ManagedAllocation, RegisteredHostMemory or
+    AlignedHostAllocation.
     """
 
 def mem_get_info() -> tuple[int, int]:

@@ -142,6 +142,16 @@ mem_host_register_flags = _make(
     IOMEMORY=4,
     READ_ONLY=8,
 )
+mem_advise = _make(
+    'mem_advise',
+    'How managed memory will be used.',
+    SET_READ_MOSTLY=1,
+    UNSET_READ_MOSTLY=2,
+    SET_PREFERRED_LOCATION=3,
+    UNSET_PREFERRED_LOCATION=4,
+    SET_ACCESSED_BY=5,
+    UNSET_ACCESSED_BY=6,
+)
 mem_attach_flags = _make(
     'mem_attach_flags',
     'Who may use managed memory.',

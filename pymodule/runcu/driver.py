@@ -6,6 +6,8 @@ a call that needs a context and finds none makes the default device's primary co
 
 from __future__ import annotations
 
+import math
+import operator
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 
 from . import _core
 from ._core import (
+    AlignedHostAllocation,
     ArgumentHandler,
     Context,
     Device,
@@ -26,15 +29,18 @@ from ._core import (
     In,
     InOut,
     Launcher,
+    ManagedAllocation,
     Module,
     Out,
     PointerHolderBase,
     PooledDeviceAllocation,
     PooledHostAllocation,
+    RegisteredHostMemory,
     Stream,
     get_driver_version,
     init,
     mem_alloc,
+    mem_alloc_pitch,
     mem_get_address_range,
     mem_get_info,
     memcpy_dtod,
@@ -78,6 +84,7 @@ from ._enums import (
     jit_target,
     limit,
     make,
+    mem_advise,
     mem_attach_flags,
     mem_host_register_flags,
     memory_type,
@@ -99,9 +106,10 @@ from ._errors import (
 from ._pools import PageLockedAllocator, PageLockedMemoryPool
 
 __all__ = [
-    'CUDA_DEBUGGING',
+    'AlignedHostAllocation',
     'ArgumentError',
     'ArgumentHandler',
+    'CUDA_DEBUGGING',
     'CompileError',
     'Context',
     'Device',
@@ -119,19 +127,25 @@ __all__ = [
     'LaunchError',
     'Launcher',
     'LogicError',
+    'ManagedAllocation',
     'MemoryError',
     'Module',
     'Out',
     'PER_THREAD_DEFAULT_STREAM',
-    'PagelockedHostAllocation',
     'PageLockedAllocator',
     'PageLockedMemoryPool',
+    'PagelockedHostAllocation',
     'PointerHolderBase',
     'PooledDeviceAllocation',
     'PooledHostAllocation',
+    'RegisteredHostMemory',
     'RuntimeError',
     'Stream',
     'address_mode',
+    'aligned_empty',
+    'aligned_empty_like',
+    'aligned_zeros',
+    'aligned_zeros_like',
     'array3d_flags',
     'array_cubemap_face',
     'array_format',
@@ -160,8 +174,14 @@ __all__ = [
     'jit_option',
     'jit_target',
     'limit',
+    'managed_empty',
+    'managed_empty_like',
+    'managed_zeros',
+    'managed_zeros_like',
+    'mem_advise',
     'mem_alloc',
     'mem_alloc_like',
+    'mem_alloc_pitch',
     'mem_attach_flags',
     'mem_get_address_range',
     'mem_get_info',
@@ -173,18 +193,18 @@ __all__ = [
     'memcpy_htod',
     'memcpy_htod_async',
     'memory_type',
-    'memset_d2d8',
-    'memset_d2d8_async',
+    'memset_d16',
+    'memset_d16_async',
     'memset_d2d16',
     'memset_d2d16_async',
     'memset_d2d32',
     'memset_d2d32_async',
-    'memset_d8',
-    'memset_d8_async',
-    'memset_d16',
-    'memset_d16_async',
+    'memset_d2d8',
+    'memset_d2d8_async',
     'memset_d32',
     'memset_d32_async',
+    'memset_d8',
+    'memset_d8_async',
     'module_from_buffer',
     'module_from_file',
     'pagelocked_empty',
@@ -193,6 +213,7 @@ __all__ = [
     'pagelocked_zeros_like',
     'pointer_attribute',
     'profiler_output_mode',
+    'register_host_memory',
     'set_debugging',
     'shared_config',
     'start_profiler',
@@ -382,6 +403,15 @@ def from_dlpack(array: Any, stream: Any = None) -> ForeignArray:
     return _core.dlpack_import(array, stream)
 
 
+def _extent(shape: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape as a tuple of ints, dtype, and bytes of an array; at least one byte."""
+    dtype = np.dtype(dtype)
+    shape = tuple(map(operator.index, shape)) if np.ndim(shape) else (operator.index(shape),)
+    if any(extent < 0 for extent in shape):
+        raise ValueError('negative dimensions are not allowed')
+    return shape, dtype, max(math.prod(shape) * dtype.itemsize, 1)
+
+
 def pagelocked_empty(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
     """A host array in page-locked memory, with whatever it contains.
 
@@ -398,13 +428,8 @@ def pagelocked_empty(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 
     numpy.ndarray
         Its `base` is the `HostAllocation`.
     """
-    dtype = np.dtype(dtype)
-    shape = tuple(shape) if np.ndim(shape) else (int(shape),)
-    count = 1
-    for extent in shape:
-        count *= int(extent)
-    memory: Any = HostAllocation(max(count * dtype.itemsize, 1), mem_flags)
-    return np.ndarray(shape, dtype, buffer=memory, order=order)
+    shape, dtype, size = _extent(shape, dtype)
+    return _core.array_over(HostAllocation(size, mem_flags), shape, dtype, order)
 
 
 def pagelocked_zeros(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
@@ -426,6 +451,101 @@ def pagelocked_empty_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
 def pagelocked_zeros_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
     """A page-locked array of zeros of another's shape, dtype and order."""
     return pagelocked_zeros(array.shape, array.dtype, _order_of(array), mem_flags)
+
+
+def aligned_empty(shape: Any, dtype: Any, order: Any = 'C', alignment: int = 4096) -> np.ndarray:
+    """A host array that begins at a multiple of `alignment` bytes, a power of two.
+
+    It is not page-locked; `register_host_memory` does that.
+
+    Returns
+    -------
+    numpy.ndarray
+        Its `base` is the `AlignedHostAllocation`.
+    """
+    shape, dtype, size = _extent(shape, dtype)
+    return _core.array_over(AlignedHostAllocation(size, alignment), shape, dtype, order)
+
+
+def aligned_zeros(shape: Any, dtype: Any, order: Any = 'C', alignment: int = 4096) -> np.ndarray:
+    """A host array of zeros; as `aligned_empty`."""
+    result = aligned_empty(shape, dtype, order, alignment)
+    result.fill(0)
+    return result
+
+
+def aligned_empty_like(array: np.ndarray, alignment: int = 4096) -> np.ndarray:
+    """An aligned array of another's shape, dtype and order."""
+    return aligned_empty(array.shape, array.dtype, _order_of(array), alignment)
+
+
+def aligned_zeros_like(array: np.ndarray, alignment: int = 4096) -> np.ndarray:
+    """An aligned array of zeros of another's shape, dtype and order."""
+    return aligned_zeros(array.shape, array.dtype, _order_of(array), alignment)
+
+
+def managed_empty(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
+    """An array that the host and kernels use at the same address, with whatever it contains.
+
+    On devices without the attribute CONCURRENT_MANAGED_ACCESS the host must not touch it while
+    kernels run.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+    dtype : dtype
+    order : {'C', 'F'}
+    mem_flags : int
+        Of `mem_attach_flags`: GLOBAL, which 0 is as well, or HOST.
+
+    Returns
+    -------
+    numpy.ndarray
+        Its `base` is the `ManagedAllocation`.
+    """
+    shape, dtype, size = _extent(shape, dtype)
+    return _core.array_over(ManagedAllocation(size, mem_flags), shape, dtype, order)
+
+
+def managed_zeros(shape: Any, dtype: Any, order: Any = 'C', mem_flags: int = 0) -> np.ndarray:
+    """A managed array of zeros; as `managed_empty`."""
+    result = managed_empty(shape, dtype, order, mem_flags)
+    result.fill(0)
+    return result
+
+
+def managed_empty_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
+    """A managed array of another's shape, dtype and order."""
+    return managed_empty(array.shape, array.dtype, _order_of(array), mem_flags)
+
+
+def managed_zeros_like(array: np.ndarray, mem_flags: int = 0) -> np.ndarray:
+    """A managed array of zeros of another's shape, dtype and order."""
+    return managed_zeros(array.shape, array.dtype, _order_of(array), mem_flags)
+
+
+def register_host_memory(ary: Any, flags: int = 0) -> np.ndarray:
+    """The memory of a host array, page-locked and accessible to kernels.
+
+    Parameters
+    ----------
+    ary : numpy.ndarray or buffer
+        Contiguous in C or Fortran order.
+    flags : int
+        Of `mem_host_register_flags`. Memory that the process may only read needs READ_ONLY.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of the same memory, shape and dtype. Its `base` is the `RegisteredHostMemory`: the memory is
+        page-locked as long as that lives, or until its `unregister()`.
+    """
+    memory = RegisteredHostMemory(ary, flags)
+    like = ary if isinstance(ary, np.ndarray) else np.asarray(memoryview(ary))
+    result = _core.array_over(memory, like.shape, like.dtype, _order_of(like))
+    if not like.flags.writeable:
+        result.flags.writeable = False
+    return result
 
 
 # --- modules --------------------------------------------------------------------------------------

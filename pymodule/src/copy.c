@@ -284,22 +284,27 @@ static PyObject *fill_call(PyObject *module, const struct bind_signature *signat
     return none_or_null(bind_check(state, status));
 }
 
-/* Name, bytes of an element, how many arguments are required, their names. */
-#define FILLS(X)                                                                      \
-    X(memset_d8, 1, 3, "dest", "data", "count")                                       \
-    X(memset_d16, 2, 3, "dest", "data", "count")                                      \
-    X(memset_d32, 4, 3, "dest", "data", "count")                                      \
-    X(memset_d2d8, 1, 5, "dest", "pitch", "data", "width", "height")                  \
-    X(memset_d2d16, 2, 5, "dest", "pitch", "data", "width", "height")                 \
-    X(memset_d2d32, 4, 5, "dest", "pitch", "data", "width", "height")                 \
-    X(memset_d8_async, 1, 3, "dest", "data", "count", "stream")                       \
-    X(memset_d16_async, 2, 3, "dest", "data", "count", "stream")                      \
-    X(memset_d32_async, 4, 3, "dest", "data", "count", "stream")                      \
-    X(memset_d2d8_async, 1, 5, "dest", "pitch", "data", "width", "height", "stream")  \
-    X(memset_d2d16_async, 2, 5, "dest", "pitch", "data", "width", "height", "stream") \
-    X(memset_d2d32_async, 4, 5, "dest", "pitch", "data", "width", "height", "stream")
+/* Name, bytes of an element, its signature, how many arguments are required, their names. */
+#define LINE "dest, data, count"
+#define ROWS "dest, pitch, data, width, height"
+#define FILLS(X)                                                                                  \
+    X(memset_d8, 1, LINE, 3, "dest", "data", "count")                                             \
+    X(memset_d16, 2, LINE, 3, "dest", "data", "count")                                            \
+    X(memset_d32, 4, LINE, 3, "dest", "data", "count")                                            \
+    X(memset_d2d8, 1, ROWS, 5, "dest", "pitch", "data", "width", "height")                        \
+    X(memset_d2d16, 2, ROWS, 5, "dest", "pitch", "data", "width", "height")                       \
+    X(memset_d2d32, 4, ROWS, 5, "dest", "pitch", "data", "width", "height")                       \
+    X(memset_d8_async, 1, LINE ", stream=None", 3, "dest", "data", "count", "stream")             \
+    X(memset_d16_async, 2, LINE ", stream=None", 3, "dest", "data", "count", "stream")            \
+    X(memset_d32_async, 4, LINE ", stream=None", 3, "dest", "data", "count", "stream")            \
+    X(memset_d2d8_async, 1, ROWS ", stream=None", 5, "dest", "pitch", "data", "width", "height",  \
+      "stream")                                                                                   \
+    X(memset_d2d16_async, 2, ROWS ", stream=None", 5, "dest", "pitch", "data", "width", "height", \
+      "stream")                                                                                   \
+    X(memset_d2d32_async, 4, ROWS ", stream=None", 5, "dest", "pitch", "data", "width", "height", \
+      "stream")
 
-#define X(name, width, required, ...)                                                          \
+#define X(name, width, text, required, ...)                                                    \
     static PyObject *name(PyObject *module, PyObject *const *args, Py_ssize_t nargs,           \
                           PyObject *kwnames)                                                   \
     {                                                                                          \
@@ -312,9 +317,9 @@ static PyObject *fill_call(PyObject *module, const struct bind_signature *signat
 FILLS(X)
 #undef X
 
-#define FILL_DOC                                                                              \
-    "Writes `data` to elements of device memory; rows of a two-dimensional area are `pitch` " \
-    "bytes apart."
+#define FILL_DOC                                                                                   \
+    "Writes `data` to `count` elements of device memory, or to `height` rows of `width` elements " \
+    "each that begin `pitch` bytes apart."
 
 PyMethodDef bind_copy_functions[] = {
     {"memcpy_htod", (PyCFunction) (void (*)(void)) memcpy_htod, METH_FASTCALL | METH_KEYWORDS,
@@ -336,8 +341,9 @@ PyMethodDef bind_copy_functions[] = {
      METH_FASTCALL | METH_KEYWORDS,
      "memcpy_dtod_async($module, dest, src, size, stream=None)\n--\n\nAs memcpy_dtod, when the "
      "stream gets there."},
-#define X(name, width, required, ...) \
-    {#name, (PyCFunction) (void (*)(void)) name, METH_FASTCALL | METH_KEYWORDS, FILL_DOC},
+#define X(name, width, text, required, ...)                                     \
+    {#name, (PyCFunction) (void (*)(void)) name, METH_FASTCALL | METH_KEYWORDS, \
+     #name "($module, " text ")\n--\n\n" FILL_DOC},
     FILLS(X)
 #undef X
         {NULL, NULL, 0, NULL},

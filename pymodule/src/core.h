@@ -32,9 +32,12 @@
     X(event, NULL)                  \
     X(allocation, NULL)             \
     X(pooled, allocation)           \
+    X(managed, allocation)          \
     X(span, NULL)                   \
     X(host_allocation, NULL)        \
     X(pooled_host, host_allocation) \
+    X(registered, NULL)             \
+    X(aligned, NULL)                \
     X(device_pool, NULL)            \
     X(host_pool, NULL)              \
     X(holder, NULL)                 \
@@ -331,6 +334,17 @@ typedef struct bind_host_allocation {
     unsigned flags;
 } bind_host_allocation;
 
+/* Host memory of an object of Python's, registered (RegisteredHostMemory), or memory of our own
+ * that begins at a round address (AlignedHostAllocation). */
+typedef struct bind_host_block {
+    BIND_HEAD
+    _Atomic(runcu_mem *) mem;  /* of registered memory; NULL: unregistered */
+    struct bind_buffer buffer; /* of registered memory */
+    PyObject *base;
+    _Atomic(void *) data; /* NULL: freed */
+    size_t bytes;
+} bind_host_block;
+
 /* In, Out and InOut. */
 typedef struct bind_handler {
     BIND_HEAD
@@ -416,6 +430,9 @@ PyObject *bind_context_wrap_hold(bind_state *state, runcu_context *context);
 int bind_context_hold(bind_state *state, PyObject *context);
 void bind_context_drop(bind_state *state, const runcu_context *context);
 PyObject *bind_allocation_new(bind_state *state, size_t bytes);
+/* Did the call fail because the device is full? Then what unreachable Python objects hold may be
+ * given back (bind_collect), and the call made again. */
+bool bind_is_full(int status);
 /* Objects of these types or of ones derived from them; `mem` is taken, also on failure. */
 PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem);
 PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags);
@@ -486,8 +503,8 @@ PyObject *bind_format_of(PyObject *types);
 
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
-    bind_module_functions[], bind_function_functions[], bind_program_functions[],
-    bind_interop_functions[], bind_foreign_functions[];
+    bind_block_functions[], bind_module_functions[], bind_function_functions[],
+    bind_program_functions[], bind_interop_functions[], bind_foreign_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

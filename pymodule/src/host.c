@@ -90,6 +90,15 @@ static PyObject *host_free(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* The end of a with block: free() may have come before. */
+static PyObject *host_exit(PyObject *self, PyObject *args)
+{
+    (void) args;
+    if (atomic_load(&((bind_host_allocation *) self)->mem))
+        return host_free(self, NULL);
+    Py_RETURN_NONE;
+}
+
 static PyObject *host_get_flags(PyObject *self, PyObject *unused)
 {
     (void) unused;
@@ -112,6 +121,9 @@ static PyMethodDef host_methods[] = {
      "get_flags($self, /)\n--\n\nThe host_alloc_flags it was made with."},
     {"get_device_pointer", host_get_device_pointer, METH_NOARGS,
      "get_device_pointer($self, /)\n--\n\nThe address under which kernels reach it."},
+    {"__enter__", bind_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe allocation itself."},
+    {"__exit__", host_exit, METH_VARARGS,
+     "__exit__($self, /, *args)\n--\n\nFrees the memory, if that has not been done."},
     {NULL, NULL, 0, NULL},
 };
 

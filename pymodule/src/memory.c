@@ -3,18 +3,20 @@
 
 /* --- device memory --- */
 
-/* Allocates; when the device is full, what unreachable Python objects hold is given back first. */
+bool bind_is_full(int status)
+{
+    runcu_error e;
+    runcu_error_get(&e);
+    return status != 0 && e.code == 2; /* CUDA_ERROR_OUT_OF_MEMORY */
+}
+
 static int allocate(runcu_mem **out, size_t bytes)
 {
     int status = runcu_mem_alloc(out, bytes);
-    runcu_error e;
-    if (status == 0)
-        return 0;
-    runcu_error_get(&e);
-    if (e.code != 2) /* CUDA_ERROR_OUT_OF_MEMORY */
-        return status;
-    bind_collect();
-    BIND_UNLOCKED(status, runcu_mem_alloc(out, bytes));
+    if (bind_is_full(status)) {
+        bind_collect();
+        BIND_UNLOCKED(status, runcu_mem_alloc(out, bytes));
+    }
     return status;
 }
 
@@ -74,6 +76,31 @@ static PyObject *allocation_free(PyObject *self, PyObject *unused)
     if (bind_check(a->state, status) != 0)
         return NULL;
     Py_RETURN_NONE;
+}
+
+/* The end of a with block: free() may have come before. */
+static PyObject *allocation_exit(PyObject *self, PyObject *args)
+{
+    (void) args;
+    if (atomic_load(&((bind_allocation *) self)->mem))
+        return allocation_free(self, NULL);
+    Py_RETURN_NONE;
+}
+
+static PyObject *allocation_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                        PyObject *kwnames)
+{
+    uint64_t handle;
+    runcu_mem *mem;
+    PyObject *owner;
+    bind_state *state = bind_state_of((PyTypeObject *) type);
+    if (!state || bind_handle(&handle, &owner, args, nargs, kwnames) != 0 ||
+        bind_check(state, runcu_mem_wrap(&mem, handle)) != 0)
+        return NULL;
+    PyObject *self = bind_allocation_wrap((PyTypeObject *) type, mem);
+    if (self && bind_own(self, owner) != 0)
+        Py_CLEAR(self);
+    return self;
 }
 
 static PyObject *allocation_index(PyObject *self)
@@ -237,10 +264,28 @@ static PyMethodDef allocation_methods[] = {
      "for devices whose memory the host "
      "can reach. On other devices reading it ends the process, as reading any device address "
      "does."},
+    {"from_handle", (PyCFunction) (void (*)(void)) allocation_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\n"
+     "Memory of somebody else, which is never freed through this object.\n\n"
+     "Parameters\n----------\n"
+     "handle : int\n    A CUdeviceptr. `size` is what is left of its allocation from there on, 0 "
+     "where the driver cannot tell.\n"
+     "owner : object\n    Kept alive as long as this object."},
+    {"__enter__", bind_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe allocation itself."},
+    {"__exit__", allocation_exit, METH_VARARGS,
+     "__exit__($self, /, *args)\n--\n\nFrees the memory, if that has not been done."},
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *allocation_handle(PyObject *self, void *closure)
+{
+    (void) closure;
+    return allocation_index(self);
+}
+
 static PyGetSetDef allocation_getset[] = {
+    {"handle", allocation_handle, NULL, "The CUdeviceptr as an int.", NULL},
     {"size", allocation_size, NULL, "Bytes.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -346,6 +391,32 @@ static PyObject *mem_alloc(PyObject *module, PyObject *value)
     return bind_allocation_new(bind_module_state(module), bytes);
 }
 
+static PyObject *mem_alloc_pitch(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
+                                 PyObject *kwnames)
+{
+    static const struct bind_signature signature = {
+        "mem_alloc_pitch", 3, {"width", "height", "access_size", NULL}};
+    bind_state *state = bind_module_state(module);
+    PyObject *values[3];
+    size_t width, height, pitch;
+    unsigned access;
+    runcu_mem *mem;
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+        bind_size(&width, values[0], "width") != 0 ||
+        bind_size(&height, values[1], "height") != 0 ||
+        bind_unsigned(&access, values[2], "access_size") != 0)
+        return NULL;
+    int status = runcu_mem_alloc_pitch(&mem, &pitch, width, height, access);
+    if (bind_is_full(status)) {
+        bind_collect();
+        BIND_UNLOCKED(status, runcu_mem_alloc_pitch(&mem, &pitch, width, height, access));
+    }
+    if (bind_check(state, status) != 0)
+        return NULL;
+    PyObject *memory = bind_allocation_wrap(state->allocation_type, mem);
+    return memory ? Py_BuildValue("(Nn)", memory, (Py_ssize_t) pitch) : NULL;
+}
+
 static PyObject *mem_get_info(PyObject *module, PyObject *unused)
 {
     (void) unused;
@@ -373,6 +444,16 @@ PyMethodDef bind_memory_functions[] = {
      "mem_alloc($module, bytes, /)\n--\n\n"
      "Device memory of the current context.\n\n"
      "Raises\n------\nMemoryError\n    of runcu.driver: the device has not that much left."},
+    {"mem_alloc_pitch", (PyCFunction) (void (*)(void)) mem_alloc_pitch,
+     METH_FASTCALL | METH_KEYWORDS,
+     "mem_alloc_pitch($module, width, height, access_size)\n--\n\n"
+     "Device memory of rows that begin where accesses are fast.\n\n"
+     "Parameters\n----------\n"
+     "width : int\n    Bytes of a row.\n"
+     "height : int\n    Rows.\n"
+     "access_size : int\n    Bytes of an access: 4, 8 or 16.\n\n"
+     "Returns\n-------\n"
+     "(DeviceAllocation, int)\n    The memory, and how many bytes lie between two rows."},
     {"mem_get_info", mem_get_info, METH_NOARGS,
      "mem_get_info($module, /)\n--\n\nBytes free and in all on the current context's device."},
     {"mem_get_address_range", mem_get_address_range, METH_O,

@@ -28,6 +28,7 @@ ENUMS = {
     'jit_option': 'CU_JIT_',
     'jit_target': 'CU_TARGET_',
     'limit': 'CU_LIMIT_',
+    'mem_advise': 'CU_MEM_ADVISE_',
     'mem_attach_flags': 'CU_MEM_ATTACH_',
     'mem_host_register_flags': 'CU_MEMHOSTREGISTER_',
     'memory_type': 'CU_MEMORYTYPE_',
