@@ -337,13 +337,17 @@ class device:
 
 
 def _get_attributes(self: Device) -> dict[Enum, int]:
-    """All attributes that the device tells, by `device_attribute`."""
+    """All attributes that the device tells, by `device_attribute`.
+
+    What an older driver does not know is left out; other failures are warnings.
+    """
     found = {}
     for attribute in device_attribute.values.values():
         try:
             found[attribute] = self.get_attribute(attribute)
         except LogicError as e:
-            warnings.warn(f"CUDA driver raised '{e}' when querying '{attribute}'", stacklevel=2)
+            if e.name != 'CUDA_ERROR_INVALID_VALUE':
+                warnings.warn(f"CUDA driver raised '{e}' when querying '{attribute}'", stacklevel=2)
     return found
 
 

@@ -147,9 +147,10 @@ def test_every_attribute_is_answered(device, recwarn):
             value = getattr(device, name.lower())
             assert value == device.get_attribute(attribute) == attributes[attribute]
             assert isinstance(value, int)
-    # A driver older than the table does not know them all, and says so.
+    assert not recwarn.list
+    # A driver older than the table does not know them all.
     asked = set(driver.device_attribute.values)
-    assert len(recwarn) == len(asked - ids)
+    assert asked - ids < set(range(130, 1000))
     if device.is_cpu:
         assert ids == asked
 
