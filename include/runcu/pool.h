@@ -21,8 +21,9 @@ RUNCU_API void runcu_pool_destroy(runcu_pool **pool);
  *
  * A block that was freed while streams of its context were at work is given out again once they
  * have come as far as they were then. Work in `stream`, unless that is NULL, need not be waited
- * for: the block is for that stream to use. Streams of others, wrapped or not, are not known here:
- * wait for what they do with a block before freeing it. If all held blocks of the size are still in
+ * for: the block is for that stream to use. Of threads' own default streams that of the thread that
+ * frees is looked at. Streams of others, wrapped or not, are not known here: wait for what they do
+ * with a block before freeing it. If all held blocks of the size are still in
  * use, a new one is made, or from the fourth on the oldest is waited for. When the device is full,
  * held blocks are freed, largest first, until the allocation succeeds.
  *

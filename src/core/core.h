@@ -136,6 +136,7 @@ struct runcu_context {
     struct core_deferred *deferred; /* wait.c's; guarded by core_lock */
     runcu_stream *streams;    /* alive; guarded by core_lock */
     atomic_bool has_streams;  /* there is or was one */
+    atomic_bool has_thread_streams; /* a thread has used its own default stream */
     atomic_bool has_pools;    /* there is or was one */
     struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
     struct core_history history;

@@ -107,6 +107,8 @@ static bool note_uses(runcu_mem *block)
     if (!core_enter_cleanup(&scope, block->context))
         return false;
     bool is_noted = note_use(block, NULL);
+    if (is_noted && atomic_load_explicit(&block->context->has_thread_streams, memory_order_relaxed))
+        is_noted = note_use(block, CU_STREAM_PER_THREAD);
     core_lock();
     for (runcu_stream *s = block->context->streams; s && is_noted; s = s->next)
         is_noted = note_use(block, s->handle);
@@ -115,12 +117,12 @@ static bool note_uses(runcu_mem *block)
     return is_noted;
 }
 
-/* Is the block free for work in `stream`? */
+/* Is the block free for work in `stream`? Own default streams of all threads have one handle. */
 static bool is_ready(const runcu_mem *block, const runcu_stream *stream)
 {
     const struct drv_table *cu = &block->context->driver->cu;
     for (const struct core_use *use = block->uses; use; use = use->next)
-        if (!(stream && use->stream == stream->handle) &&
+        if (!(stream && use->stream == stream->handle && use->stream != CU_STREAM_PER_THREAD) &&
             cu->cuEventQuery(use->event) != CUDA_SUCCESS)
             return false;
     return true;

@@ -81,9 +81,14 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
 int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
 {
     int status = new_stream(out);
-    if (!status)
-        (*out)->handle = (CUstream) (uintptr_t) handle;
-    return status;
+    if (status)
+        return status;
+    (*out)->handle = (CUstream) (uintptr_t) handle;
+    if ((*out)->handle == CU_STREAM_PER_THREAD) {
+        atomic_store(&(*out)->context->has_thread_streams, true);
+        atomic_store(&(*out)->context->has_streams, true);
+    }
+    return 0;
 }
 
 static void finish_close(runcu_stream *s)

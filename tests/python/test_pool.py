@@ -167,6 +167,23 @@ def test_a_blocks_stream_is_waited_for(pool):
     assert address in {int(block) for block in blocks}
 
 
+def test_a_threads_own_default_stream_is_waited_for(pool):
+    wait = compiler.SourceModule(WAIT).get_function('wait')
+    go = driver.pagelocked_zeros(1, np.int32, mem_flags=driver.host_alloc_flags.DEVICEMAP)
+    stream = driver.Stream.from_handle(2)
+    a = pool.allocate(4)
+    address = int(a)
+    try:
+        wait(np.uint64(go.base.get_device_pointer()), a, block=(1, 1, 1), stream=stream)
+        a.free()
+        assert int(pool.allocate(4)) != address
+    finally:
+        go[0] = 1
+        stream.synchronize()
+    blocks = [pool.allocate(4) for _ in range(pool.held_blocks)]
+    assert address in {int(block) for block in blocks}
+
+
 def test_a_stream_that_is_gone_is_waited_for(pool):
     wait = compiler.SourceModule(WAIT).get_function('wait')
     go = driver.pagelocked_zeros(1, np.int32, mem_flags=driver.host_alloc_flags.DEVICEMAP)
