@@ -30,13 +30,17 @@ class Error(Exception):
         The driver's CUresult; 0 if the driver was not involved.
     name : str
         Its name, such as "CUDA_ERROR_OUT_OF_MEMORY", or "".
-    routine : str
+    routine, function : str
         The driver's function that failed, such as "cuMemAlloc", or "".
     """
 
     code = 0
     name = ''
     routine = ''
+
+    @property
+    def function(self) -> str:
+        return self.routine
 
 
 class MemoryError(Error):

@@ -21,6 +21,9 @@ int runcu_fail(int status, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds sentences to the detail of this thread's last failure; what is there already ends with a
  * line break then. */
 void runcu_fail_detail(const char *format, ...) PRINTF_LIKE(1, 2);
+/* The next sentence of the detail replaces what is there: the device's own words, where better ones
+ * follow. */
+void core_fail_better(void);
 /* Notes the code that caused the last failure: `name` and `routine` are literals or live as long as
  * the process. */
 void runcu_fail_code(int code, const char *name, const char *routine);
@@ -77,17 +80,14 @@ void core_lock(void);
 void core_unlock(void);
 bool core_has_lock(void); /* this thread */
 
-/* Turns a failed driver call into a status and a record: "cuMemAlloc failed: out of memory". 0 for
- * CUDA_SUCCESS. Call it while the context in which the call was made is still current: the CPU
- * device is asked for the fault. */
+/* check.c: turns a failed driver call into a status and a record: "cuMemAlloc failed: out of
+ * memory". 0 for CUDA_SUCCESS. Call it right after the call, while the context in which it was made
+ * is still current: the CPU device is asked for the reason. */
 int core_check(const struct core_driver *driver, const char *routine, CUresult code);
 
 /* Sources without a folder are compiled as if they stood in this one: PTX and cubin then do not
  * depend on the working directory. No message shows it. */
 #define CORE_VIRTUAL_FOLDER "/runcu/"
-
-/* Adds what the CPU device says of the last fault, if anything, to this thread's last failure. */
-void core_fail_fault(const struct core_driver *driver);
 
 /* Calls a row of the driver's table: CU_CALL(driver, cuMemFree, address) is 0 or a recorded
  * failure. */
@@ -140,6 +140,8 @@ struct runcu_context {
     atomic_bool has_pools;    /* there is or was one */
     struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
     struct core_history history;
+    _Atomic(const char *) spoilt_by; /* the routine that first told of a kernel's fault */
+    atomic_int spoilt_code;
     struct runcu_context *next;
 };
 

@@ -13,6 +13,7 @@ struct record {
     const char *name, *routine;
     struct str message, detail, launches;
     struct str text; /* message and detail, made when asked for */
+    bool is_weak;    /* the detail gives way to a better one */
     bool is_kept;    /* its memory is known to the thread's key */
 };
 
@@ -67,6 +68,7 @@ int runcu_fail(int status, const char *format, ...)
     str_fini(&record.message);
     str_clear(&record.detail);
     str_clear(&record.launches);
+    record.is_weak = false;
     record.message = message;
     record.status = status;
     record.code = 0;
@@ -81,10 +83,18 @@ void runcu_fail_detail(const char *format, ...)
     va_start(args, format);
     str_vaddf(&more, format, args);
     va_end(args);
+    if (record.is_weak)
+        str_clear(&record.detail);
+    record.is_weak = false;
     if (more.len && record.detail.len && record.detail.at[record.detail.len - 1] != '\n')
         str_addc(&record.detail, '\n');
     str_addn(&record.detail, str_text(&more), more.len);
     str_fini(&more);
+}
+
+void core_fail_better(void)
+{
+    record.is_weak = true;
 }
 
 void core_fail_launches(const char *launches)

@@ -72,15 +72,11 @@ static int get_handle(runcu_function *f)
     if (!status)
         return f->count < 0 ? ask_params(f) : 0;
     if (code == CUDA_ERROR_NOT_FOUND) {
+        core_fail_better();
         runcu_fail_detail("There is no kernel \"%s\" (its image does not tell which there are).",
                           f->symbol);
         return core_set_status(RUNCU_ERROR_NAME);
     }
-    runcu_error e;
-    runcu_error_get(&e);
-    /* The CPU device says which instruction it cannot execute, once the kernel is asked for. */
-    if (code != CUDA_ERROR_NOT_FOUND && !*e.detail)
-        core_fail_fault(driver);
     core_explain_load(f->module, code);
     return status;
 }

@@ -57,6 +57,7 @@ static int load_code(runcu_module *m, const void *code, bool is_cubin)
     size_t len = strlen(log);
     while (len && log[len - 1] == '\n')
         log[--len] = 0;
+    core_fail_better();
     if (len)
         runcu_fail_detail("%s", log);
     core_explain_load(m, result);

@@ -1,5 +1,5 @@
 /* Loads and initialises drivers, each at most once, and chooses the default one. Also what holds
- * for all of them: answers turned into failures, the callbacks, forks, the end of the process. */
+ * for all of them: the callbacks, forks, the end of the process. */
 #include "core.h"
 
 #include <pthread.h>
@@ -337,64 +337,5 @@ int runcu_set_interrupt(runcu_interrupt_fn *interrupt, void *user)
         status =
             core_check(d, "runcuSetInterrupt", d->is_ready ? apply_interrupt(d) : CUDA_SUCCESS);
     core_unlock();
-    return status;
-}
-
-/* Codes after which the CPU device can tell where the kernel went wrong. */
-static bool is_fault(CUresult code)
-{
-    return code >= CUDA_ERROR_ILLEGAL_ADDRESS && code <= CUDA_ERROR_LAUNCH_FAILED;
-}
-
-static int fail_call(const struct core_driver *driver, const char *routine, CUresult code)
-{
-    if (code == DRV_FORKED)
-        return runcu_fail(
-            RUNCU_ERROR_FORKED,
-            "%s failed: the process was forked after the GPU was initialised. A GPU works "
-            "only in the process that initialised it: start workers afresh (spawn instead "
-            "of fork), or fork before the first use of the GPU",
-            routine);
-    if (code == CUDA_ERROR_LAUNCH_TIMEOUT && driver->is_cpu && interrupt_fn)
-        return runcu_fail(RUNCU_ERROR_INTERRUPTED, "%s was interrupted", routine);
-    const char *text = drv_result_text(code);
-    if (!text && driver->cu.cuGetErrorString(code, &text) != CUDA_SUCCESS)
-        text = NULL;
-    int status = code == CUDA_ERROR_NO_DEVICE || code == CUDA_ERROR_INVALID_DEVICE
-                     ? RUNCU_ERROR_NO_DEVICE
-                     : RUNCU_ERROR_DRIVER;
-    return runcu_fail(status, "%s failed: %s", routine, text ? text : "unknown error");
-}
-
-void core_fail_fault(const struct core_driver *driver)
-{
-    const char *fault = NULL, *folder;
-    if (!driver->cu.runcuFaultText || driver->cu.runcuFaultText(&fault) != CUDA_SUCCESS || !fault)
-        return;
-    struct str text = {0};
-    for (; (folder = strstr(fault, CORE_VIRTUAL_FOLDER));
-         fault = folder + strlen(CORE_VIRTUAL_FOLDER))
-        str_addn(&text, fault, (size_t) (folder - fault));
-    str_add(&text, fault);
-    if (text.len)
-        runcu_fail_detail("%s", str_text(&text));
-    str_fini(&text);
-}
-
-int core_check(const struct core_driver *driver, const char *routine, CUresult code)
-{
-    if (LIKELY(code == CUDA_SUCCESS))
-        return 0;
-    const char *name = drv_result_name(code);
-    if (code == DRV_FORKED)
-        return fail_call(driver, routine, code);
-    if (!name && driver->cu.cuGetErrorName(code, &name) != CUDA_SUCCESS)
-        name = NULL;
-    int status = fail_call(driver, routine, code);
-    runcu_fail_code(code, name, routine);
-    if (is_fault(code)) {
-        core_fail_fault(driver);
-        core_history_tell(driver);
-    }
     return status;
 }

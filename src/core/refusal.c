@@ -179,6 +179,7 @@ int core_launch_refused(const struct core_launch *l, const char *routine, CUresu
         .blocks = (uint64_t) l->grid.x * l->grid.y * l->grid.z,
         .registers = function_attribute(f, CU_FUNC_ATTRIBUTE_NUM_REGS),
     };
+    core_fail_better();
     if (explain_extents(&q) || explain_threads(&q) || explain_shared(&q) || explain_cluster(&q) ||
         explain_cooperative(&q))
         return core_set_status(RUNCU_ERROR_LAUNCH_SHAPE);

@@ -201,6 +201,7 @@ struct cpu_thread {
     uint64_t serial;
     VEC(CUcontext) stack; /* the last is current */
     char text[1024];      /* why its last call was refused */
+    CUresult failed;      /* what that answered; 0: nothing failed since the last call */
 };
 
 struct cpu_driver {

@@ -193,6 +193,10 @@ CUresult cpu_enter(void)
     if (cpu_own_inside)
         return CUDA_ERROR_NOT_PERMITTED;
     pthread_mutex_lock(&cpu.lock);
+    if (own_thread) {
+        own_thread->text[0] = '\0';
+        own_thread->failed = CUDA_SUCCESS;
+    }
     if (cpu.ended)
         return cpu_leave(CUDA_ERROR_DEINITIALIZED);
     if (!cpu.initialised)
@@ -202,6 +206,8 @@ CUresult cpu_enter(void)
 
 CUresult cpu_leave(CUresult code)
 {
+    if (code && own_thread)
+        own_thread->failed = code;
     pthread_mutex_unlock(&cpu.lock);
     return code;
 }
@@ -227,15 +233,17 @@ CUresult cpu_runcuFaultText(const char **text)
     if (!text)
         return CUDA_ERROR_INVALID_VALUE;
     *text = "";
-    CUresult code = cpu_enter();
-    if (code)
-        return code;
-    const struct cpu_context *c = cpu_current();
-    if (c && c->fault)
+    if (cpu_own_inside)
+        return CUDA_ERROR_NOT_PERMITTED;
+    pthread_mutex_lock(&cpu.lock);
+    const struct cpu_thread *t = cpu.initialised && !cpu.ended ? own_thread : NULL;
+    const struct cpu_context *c = t ? cpu_current() : NULL;
+    if (c && c->fault && t->failed == c->fault)
         *text = c->fault_text;
-    else if (own_thread)
-        *text = own_thread->text;
-    return cpu_leave(CUDA_SUCCESS);
+    else if (t)
+        *text = t->text;
+    pthread_mutex_unlock(&cpu.lock);
+    return CUDA_SUCCESS;
 }
 
 CUresult cpu_cuGetErrorString(CUresult code, const char **text)

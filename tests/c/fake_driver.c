@@ -32,6 +32,7 @@ static struct {
 } rows[ROWS];
 
 static struct fake_state state;
+static _Thread_local CUresult last_answer;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 fake_fail_fn fake_fail;
@@ -74,6 +75,8 @@ static CUresult enter(enum row row)
         rows[row].fail_in--;
     else if (rows[row].fail_in == 1)
         code = rows[row].code;
+    if (strcmp(row_names[row], "runcuFaultText") != 0)
+        last_answer = code;
     pthread_mutex_unlock(&lock);
     return code;
 }
@@ -769,7 +772,9 @@ static CUresult do_elapsed(float *milliseconds, CUevent start, CUevent end)
 #ifdef FAKE_IS_CPU
 static CUresult do_fault_text(const char **text)
 {
-    *text = "thread (1, 0, 0) of block (0, 0, 0) read past an allocation";
+    *text = last_answer == CUDA_ERROR_ILLEGAL_ADDRESS
+                ? "thread (1, 0, 0) of block (0, 0, 0) read past an allocation"
+                : "";
     return 0;
 }
 

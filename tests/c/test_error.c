@@ -31,6 +31,24 @@ static void every_status_has_a_text(void)
     REQUIRE(!runcu_result_text(-1));
 }
 
+static void codes_belong_to_pycudas_families(void)
+{
+    static const struct {
+        int code;
+        const char *family;
+    } known[] = {
+        {2, "MemoryError"},    {100, "RuntimeError"}, {209, "RuntimeError"}, {214, "RuntimeError"},
+        {301, "RuntimeError"}, {600, "RuntimeError"}, {701, "LaunchError"},  {702, "LaunchError"},
+        {703, "LaunchError"},  {719, "LaunchError"},  {999, "Error"},
+    };
+    for (int code = 1; code < 1000; code++) {
+        const char *family = runcu_result_name(code) ? "LogicError" : "Error";
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+            family = known[i].code == code ? known[i].family : family;
+        REQUIRE_STR(runcu_result_class(code), family);
+    }
+}
+
 static void nothing_failed_yet(void)
 {
     runcu_error e;
@@ -136,12 +154,41 @@ static void the_cpu_device_tells_where(void)
         runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER,
         "cuCtxSynchronize failed: an illegal memory access was encountered\nthread (1, 0, 0)");
     runcu_error_get(&e);
-    REQUIRE_STR(e.detail, "thread (1, 0, 0) of block (0, 0, 0) read past an allocation");
+    REQUIRE_STR(e.detail, "thread (1, 0, 0) of block (0, 0, 0) read past an allocation\n"
+                          "Nothing more can be done in the context. Detach it, and go on in "
+                          "another: the device is as good as before.");
     REQUIRE_STR(e.message, "cuCtxSynchronize failed: an illegal memory access was encountered");
     runcu_mem *mem;
     fake.fail("cuMemAlloc", CUDA_ERROR_OUT_OF_MEMORY, 1);
     REQUIRE(runcu_mem_alloc(&mem, 1) != 0);
     REQUIRE_NOT_IN("thread", runcu_error_text()); /* an old fault is no reason for this */
+}
+
+static void a_spoilt_context_says_since_when(void)
+{
+    struct fake fake = fake_open("FAKE_DRIVER");
+    runcu_context *context;
+    runcu_device *device;
+    runcu_mem *mem;
+    REQUIRE_OK(runcu_init(fake.path));
+    REQUIRE_OK(runcu_device_default(&device));
+    fake.fail("cuCtxSynchronize", CUDA_ERROR_MISALIGNED_ADDRESS, 1);
+    fake.fail("cuMemAlloc", CUDA_ERROR_MISALIGNED_ADDRESS, 1);
+    REQUIRE_FAILS(runcu_context_synchronize(NULL), RUNCU_ERROR_DRIVER,
+                  "cuCtxSynchronize failed: misaligned address\nNothing more can be done in the "
+                  "context. It is the GPU's primary context, which cannot be made anew: start the "
+                  "program again.");
+    REQUIRE_FAILS(runcu_mem_alloc(&mem, 1), RUNCU_ERROR_DRIVER,
+                  "cuMemAlloc failed: misaligned address\nNothing can be done in the context since "
+                  "an earlier call told of a kernel's fault (cuCtxSynchronize failed: misaligned "
+                  "address). It is");
+    REQUIRE_OK(runcu_context_create(&context, device, 0));
+    REQUIRE_FAILS(runcu_mem_alloc(&mem, 1), RUNCU_ERROR_DRIVER,
+                  "cuMemAlloc failed: misaligned address\nNothing more can be done in the "
+                  "context. Detach it and make another, or start the program again.");
+    fake.fail("cuCtxSynchronize", 0, 1);
+    REQUIRE_OK(runcu_context_detach(context));
+    runcu_context_release(&context);
 }
 
 static int yes(void *user)
@@ -208,6 +255,7 @@ int main(void)
 {
     setenv("RUNCU_DEVICE", getenv("FAKE_DRIVER"), 1);
     RUN_ALONE(every_status_has_a_text);
+    RUN_ALONE(codes_belong_to_pycudas_families);
     RUN_ALONE(nothing_failed_yet);
     RUN_ALONE(records_are_per_thread_and_outlast_success);
     RUN_ALONE(a_library_that_is_not_there);
@@ -216,6 +264,7 @@ int main(void)
     RUN_ALONE(a_driver_that_does_not_start_is_asked_again);
     RUN_ALONE(codes_of_the_future_have_the_drivers_words);
     RUN_ALONE(the_cpu_device_tells_where);
+    RUN_ALONE(a_spoilt_context_says_since_when);
     RUN_ALONE(an_interrupt_is_no_timeout);
     RUN_ALONE(print_reaches_drivers_loaded_later);
     RUN_ALONE(without_a_gpu_the_default_is_said_once);

@@ -26,7 +26,7 @@ def test_errors_without_the_driver_have_no_code():
 def test_errors_of_the_driver_say_which_function_and_code(device):
     with pytest.raises(LogicError) as e:
         device.get_attribute(-5)
-    assert e.value.routine == 'cuDeviceGetAttribute'
+    assert e.value.routine == e.value.function == 'cuDeviceGetAttribute'
     assert e.value.name == 'CUDA_ERROR_INVALID_VALUE'
     assert e.value.code == 1
     assert str(e.value).startswith('cuDeviceGetAttribute failed: invalid argument')
@@ -92,3 +92,74 @@ def test_attribute_names_of_pycuda_exist():
     assert len(driver.device_attribute.names) >= 107
     assert driver.function_attribute.NUM_REGS == 4
     assert driver.ctx_flags.SCHED_AUTO | driver.ctx_flags.MAP_HOST == 8
+
+
+def test_texts_are_those_that_programs_match_on(device):
+    with pytest.raises(driver.MemoryError, match='^cuMemAlloc failed: out of memory'):
+        driver.mem_alloc(1 << 60)
+    with pytest.raises(LogicError, match='^cuMemFree failed: |invalid resource handle') as e:
+        memory = driver.mem_alloc(4)
+        memory.free()
+        memory.free()
+    assert 'device_allocation::free failed: invalid resource handle' in str(e.value)
+    with pytest.raises(LogicError, match='^cuModuleLoadData'):
+        driver.module_from_buffer(b'nonsense')
+    with pytest.raises(LogicError, match='^cuMemcpyHtoD failed: invalid argument'):
+        driver.memcpy_htod(16, bytes(4))
+
+
+def test_the_cpu_device_gives_its_reasons(python):
+    done = python(
+        """
+        import runcu
+        from runcu import driver
+        try:
+            driver.mem_alloc(1 << 50)
+        except driver.MemoryError as e:
+            print(e)
+        try:
+            driver.memcpy_dtod(16, 32, 4)
+        except driver.LogicError as e:
+            assert 'bytes' not in str(e).splitlines()[1], e  # the reason for another failure
+        """,
+        RUNCU_CPU_MEMORY='1G',
+    )
+    lines = done.stdout.splitlines()
+    assert lines[0] == 'cuMemAlloc failed: out of memory'
+    assert len(lines) >= 3 and '1125899906842624 bytes' in done.stdout
+
+
+FAULT = '__global__ void fault(int *p) { *p = 1; }'
+
+
+def test_a_spoilt_context_is_explained(python, device_name):
+    done = python(
+        f"""
+        import runcu
+        from runcu import driver
+        from runcu.driver import Context, Device
+        context = Device(0).make_context()
+        memory, stream = driver.mem_alloc(64), driver.Stream()
+        mod = runcu.SourceModule({FAULT!r})
+        mod.fault[1, 1](None)
+        for wait in (Context.synchronize, lambda: driver.mem_alloc(8), stream.synchronize):
+            try:
+                wait()
+            except driver.Error as e:
+                assert e.code >= 700, e
+                print(str(e).replace('\\n', ' '))
+        if Device(0).is_cpu:
+            context.detach()
+            other = Device(0).make_context()
+            driver.memset_d32(driver.mem_alloc(64), 1, 16)
+        """,
+        device=device_name,
+    )
+    first, *later = done.stdout.splitlines()
+    assert first.startswith('cuCtxSynchronize failed: ')
+    assert 'Nothing more can be done in the context. Detach it' in first
+    assert 'fault<<<1, 1>>>' in first
+    assert len(later) == 2
+    for line in later:
+        assert "since an earlier call told of a kernel's fault (cuCtxSynchronize failed: " in line
+    assert done.stderr == ''
