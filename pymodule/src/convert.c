@@ -1,5 +1,5 @@
-/* Python values to C: arguments by name, sizes, addresses, block and grid, host buffers,
- * arrays of other GPU libraries. */
+/* Python values to C: arguments by name, sizes, addresses, block and grid, host
+ * buffers. */
 #include "core.h"
 
 #include <string.h>
@@ -188,91 +188,11 @@ int bind_address(uint64_t *out, bind_state *state, PyObject *value)
     int found = bind_cuda_array(&array, state, value);
     if (found) {
         *out = array.address;
-        return found < 0 ? -1 : 0;
+        return found < 0 ? -1 : bind_cuda_array_wait(state, &array);
     }
     if (PyIndex_Check(value))
         return address_of_int(out, value);
     return address_of_gpudata(out, state, value);
-}
-
-/* --- arrays of other libraries --- */
-
-static uint8_t kind_of_typestr(char c)
-{
-    switch (c) {
-    case 'b':
-        return RUNCU_PARAM_BOOL;
-    case 'i':
-        return RUNCU_PARAM_INT;
-    case 'u':
-        return RUNCU_PARAM_UINT;
-    case 'f':
-        return RUNCU_PARAM_FLOAT;
-    case 'c':
-    case 'V':
-        return RUNCU_PARAM_STRUCT;
-    default:
-        return RUNCU_PARAM_UNKNOWN;
-    }
-}
-
-static void read_typestr(struct bind_cuda_array *out, PyObject *typestr)
-{
-    const char *text = typestr && PyUnicode_Check(typestr) ? PyUnicode_AsUTF8(typestr) : NULL;
-    if (!text)
-        PyErr_Clear();
-    if (!text || strlen(text) < 3)
-        return;
-    out->element_kind = kind_of_typestr(text[1]);
-    out->element_size = (size_t) atol(text + 2);
-}
-
-/* Another library's stream has to be done before its array may be used. 1 is the legacy default
- * stream, which our work waits for anyway. */
-static int wait_for_stream(bind_state *state, PyObject *stream)
-{
-    if (!stream || stream == Py_None)
-        return 0;
-    uint64_t handle;
-    runcu_stream *wrapped;
-    if (address_of_int(&handle, stream) != 0)
-        return -1;
-    if (handle <= 1)
-        return 0;
-    int status = runcu_stream_wrap(&wrapped, handle);
-    if (status == 0)
-        BIND_UNLOCKED(status, runcu_stream_synchronize(wrapped));
-    runcu_stream_destroy(&wrapped);
-    return bind_check(state, status);
-}
-
-static int read_interface(struct bind_cuda_array *out, bind_state *state, PyObject *interface)
-{
-    if (!PyDict_Check(interface))
-        return bind_raise(PyExc_TypeError, "__cuda_array_interface__ must be a dict, not %.200s",
-                          Py_TYPE(interface)->tp_name);
-    PyObject *data =
-        PyDict_GetItemWithError(interface, state->name_data); /* borrowed, as the rest */
-    if (!data || !PyTuple_Check(data) || PyTuple_GET_SIZE(data) != 2)
-        return bind_raise(
-            PyExc_ValueError,
-            "__cuda_array_interface__['data'] must be a pair: address and whether it is read-only");
-    PyObject *pointer = PyTuple_GET_ITEM(data, 0);
-    *out = (struct bind_cuda_array){0};
-    if (pointer != Py_None && address_of_int(&out->address, pointer) != 0)
-        return -1;
-    read_typestr(out, PyDict_GetItemWithError(interface, state->name_typestr));
-    return wait_for_stream(state, PyDict_GetItemWithError(interface, state->name_stream));
-}
-
-int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *value)
-{
-    PyObject *interface = bind_optional(value, state->name___cuda_array_interface__);
-    if (!interface)
-        return PyErr_Occurred() ? -1 : 0;
-    int status = read_interface(out, state, interface);
-    Py_DECREF(interface);
-    return status ? -1 : 1;
 }
 
 /* --- block, grid --- */

@@ -79,6 +79,8 @@
     X(post_call)                \
     X(data)                     \
     X(typestr)                  \
+    X(mask)                     \
+    X(dtype)                    \
     X(__cuda_array_interface__) \
     X(__dlpack__)               \
     X(__dlpack_device__)        \
@@ -113,6 +115,13 @@ typedef struct bind_state {
     PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
     struct bind_scalar scalars[BIND_SCALARS];
     PyObject *package; /* the folder of this package, for the place of warnings */
+    PyObject *empty;   /* "" */
+    PyObject *array_type; /* GPUArray, once it has been imported */
+    PyObject *layout;     /* the dtype or ctypes type of a struct that was found right last */
+    size_t layout_align;
+    PyObject *exchange_name; /* __dlpack_c_exchange_api__ */
+    PyObject *exchange_type; /* the last type with an exchange table of DLPack, and that table */
+    const dl_exchange *exchange;
 } bind_state;
 
 extern struct PyModuleDef bind_module;
@@ -249,11 +258,14 @@ void bind_buffer_release(struct bind_buffer *buffer);
 struct bind_cuda_array {
     uint64_t address;
     size_t element_size;
+    uint64_t stream;      /* whose work is to be done before; 0: none */
     uint8_t element_kind; /* enum runcu_param_kind */
+    bool is_read_only;
 };
-/* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. A stream named there is
- * waited for. */
+/* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. */
 int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *value);
+/* Waits for the stream that was named there. */
+int bind_cuda_array_wait(bind_state *state, const struct bind_cuda_array *array);
 /* The attribute, NULL without an exception if it does not exist, NULL with one if getting it
  * failed. */
 PyObject *bind_optional(PyObject *value, PyObject *name);
@@ -284,10 +296,18 @@ int bind_dlpack_device(dl_device *out, bind_state *state, uint64_t address);
 /* A new reference: the dtype of DLPack's type, NULL with BufferError. */
 PyArray_Descr *bind_dtype_of_dlpack(dl_type type);
 
-/* A ForeignArray of an object with __dlpack__, to be used in `stream`. */
+/* The name of ml_dtypes' types in DLPack; false if it is none of them. */
+bool bind_user_type(dl_type *out, PyArray_Descr *dtype);
+/* A type's name without its module. */
+const char *bind_last_name(PyTypeObject *type);
+
+/* A ForeignArray of an object with __dlpack__, to be used in `stream`; of host memory, too. */
 PyObject *bind_foreign_from_dlpack(bind_state *state, PyObject *value, const runcu_stream *stream);
-/* The address of a ForeignArray. */
+/* What a ForeignArray says: its address, its tensor, and the argument that it is. */
 int bind_foreign_address(uint64_t *out, PyObject *value);
+const dl_tensor *bind_foreign_tensor(PyObject *value);
+bool bind_foreign_is_read_only(PyObject *value);
+void bind_foreign_argument(runcu_arg *arg, PyObject *value);
 
 /* --- the types --- */
 
@@ -438,6 +458,8 @@ PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem);
 PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags);
 void bind_allocation_dealloc(PyObject *self);
 void bind_host_dealloc(PyObject *self);
+/* The address by which kernels reach a HostAllocation. */
+int bind_host_address(uint64_t *out, PyObject *value);
 /* `module`, `function` and `program` are taken. */
 PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
 PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
@@ -477,7 +499,8 @@ struct bind_arguments {
     struct bind_scratch *scratch;
     struct bind_hold *holds; /* made when the first is needed */
     Py_ssize_t count, hold_count;
-    bool waits; /* results travel back: the launch ends when they are there */
+    runcu_stream *stream; /* of the launch: what other libraries have queued is done before */
+    bool waits;           /* results travel back: the launch ends when they are there */
     bool has_handlers;
     bool runs_python; /* code that may have freed an allocation among the arguments */
 };
@@ -493,6 +516,29 @@ void bind_arguments_unpin(struct bind_arguments *call);
 /* Room for host memory or a handler that the launch needs; it counts once hold_count is raised.
  * NULL with an exception. */
 struct bind_hold *bind_new_hold(struct bind_arguments *call);
+/* The parameter that argument `i` meets, NULL if it is not known. */
+const runcu_param *bind_param(const struct bind_arguments *call, Py_ssize_t i);
+/* ArgumentError with the kernel's signature and the parameter; -1. `reason` may be NULL. */
+int bind_fail_argument(struct bind_arguments *call, Py_ssize_t i, const char *format, ...);
+int bind_fail_type(struct bind_arguments *call, Py_ssize_t i, PyObject *value, const char *reason);
+/* A host array stands where a pointer to device memory is needed. */
+int bind_fail_host(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
+void bind_set_address(runcu_arg *arg, uint64_t address);
+void bind_set_bytes(runcu_arg *arg, const void *data, size_t size);
+/* The element of an array that is given by its address. */
+void bind_set_element(runcu_arg *arg, PyArray_Descr *dtype);
+/* scalar.c. A number of `kind`, or `size` bytes, in memory. */
+void bind_read_number(runcu_arg *arg, uint8_t kind, const void *data, size_t size);
+/* NumPy scalars that are not in the state's table; host arrays and ctypes by value. */
+int bind_rare_scalar(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
+int bind_array_by_value(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array);
+int bind_buffer_by_value(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
+/* Whether the fields of a dtype or a ctypes type lie as a kernel's struct has them. */
+int bind_check_layout(struct bind_arguments *call, Py_ssize_t i, PyObject *key);
+/* array.c. Arrays of GPUArray, of other libraries: 1 and the argument, 0 if it is none, -1. */
+int bind_device_array(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
+/* A host array where a pointer stands: its address if kernels reach it. */
+int bind_array_as_pointer(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array);
 void bind_pack_complex(runcu_arg *arg, unsigned char *bytes, Py_complex value, bool is_single);
 int bind_pack_half(unsigned char *out, double value);
 

@@ -140,7 +140,7 @@ static int fill(bind_foreign *self, const dl_tensor *t)
     self->shape = tuple_of(t->shape, t->ndim, 1);
     self->strides =
         t->strides ? tuple_of(t->strides, t->ndim, size) : packed_strides(t->shape, t->ndim, size);
-    return self->shape && self->strides ? check_place(self) : -1;
+    return self->shape && self->strides ? 0 : -1;
 }
 
 static int foreign_traverse(PyObject *self, visitproc visit, void *arg)
@@ -163,6 +163,24 @@ static void foreign_dealloc(PyObject *self)
     Py_CLEAR(f->strides);
     Py_CLEAR(f->dtype);
     bind_end_dealloc(self);
+}
+
+const dl_tensor *bind_foreign_tensor(PyObject *value)
+{
+    return tensor_of(&((bind_foreign *) value)->managed);
+}
+
+bool bind_foreign_is_read_only(PyObject *value)
+{
+    return ((bind_foreign *) value)->is_read_only;
+}
+
+void bind_foreign_argument(runcu_arg *arg, PyObject *value)
+{
+    bind_foreign *f = (bind_foreign *) value;
+    bind_set_address(arg, f->address);
+    bind_set_element(arg, f->dtype);
+    arg->flags = f->is_read_only ? RUNCU_ARG_READ_ONLY : 0;
 }
 
 int bind_foreign_address(uint64_t *out, PyObject *value)
@@ -383,6 +401,8 @@ static PyObject *dlpack_import(PyObject *module, PyObject *const *args, Py_ssize
         return NULL;
     if (bind_stream(&stream, &keep, state, values[1]) == 0)
         out = bind_foreign_from_dlpack(state, values[0], stream);
+    if (out && check_place((bind_foreign *) out) != 0)
+        Py_CLEAR(out);
     Py_XDECREF(keep);
     return out;
 }

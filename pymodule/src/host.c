@@ -99,6 +99,13 @@ static PyObject *host_exit(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+int bind_host_address(uint64_t *out, PyObject *value)
+{
+    bind_host_allocation *h = (bind_host_allocation *) value;
+    *out = h->address;
+    return is_freed(h) ? -1 : 0;
+}
+
 static PyObject *host_get_flags(PyObject *self, PyObject *unused)
 {
     (void) unused;

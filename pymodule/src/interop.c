@@ -18,17 +18,16 @@ static const struct user_type {
     {"float8_e8m0fnu", DL_E8M0FNU, 8},
 };
 
-/* A type's name without its module. */
-static const char *last_name(PyTypeObject *type)
+const char *bind_last_name(PyTypeObject *type)
 {
     const char *dot = strrchr(type->tp_name, '.');
     return dot ? dot + 1 : type->tp_name;
 }
 
-static bool type_of_user(dl_type *out, PyArray_Descr *dtype)
+bool bind_user_type(dl_type *out, PyArray_Descr *dtype)
 {
     for (size_t i = 0; i < ARRAY_LEN(user_types); i++)
-        if (strcmp(last_name(dtype->typeobj), user_types[i].name) == 0) {
+        if (strcmp(bind_last_name(dtype->typeobj), user_types[i].name) == 0) {
             *out = (dl_type){user_types[i].code, user_types[i].bits, 1};
             return true;
         }
@@ -53,7 +52,7 @@ static int type_of_dtype(dl_type *out, PyArray_Descr *dtype)
     size_t size = (size_t) PyDataType_ELSIZE(dtype);
     int code = code_of_kind(dtype->kind);
     bool is_long_double = dtype->type_num == NPY_LONGDOUBLE || dtype->type_num == NPY_CLONGDOUBLE;
-    if (PyTypeNum_ISUSERDEF(dtype->type_num) && type_of_user(out, dtype))
+    if (PyTypeNum_ISUSERDEF(dtype->type_num) && bind_user_type(out, dtype))
         return 0;
     if (code >= 0 && !PyTypeNum_ISUSERDEF(dtype->type_num) && !is_long_double &&
         PyArray_ISNBO(dtype->byteorder)) {

@@ -59,8 +59,11 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
 {
     runcu_arg args[ON_STACK];
     struct bind_scratch scratch[ON_STACK];
-    struct bind_arguments call = {
-        .function = self, .args = args, .scratch = scratch, .count = count};
+    struct bind_arguments call = {.function = self,
+                                  .args = args,
+                                  .scratch = scratch,
+                                  .count = count,
+                                  .stream = params->stream};
     int status = -1;
     if (count > ON_STACK) {
         call.args = PyMem_Calloc((size_t) count, sizeof *args);

@@ -10,7 +10,8 @@
     BIND_TYPES(DO##_TYPE)    \
     BIND_CLASSES(DO##_CLASS) \
     BIND_NAMES(DO##_NAME)    \
-    DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(holds) DO(package)
+    DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(holds) DO(package) \
+    DO(empty) DO(array_type) DO(layout) DO(exchange_name) DO(exchange_type)
 
 #define VISIT(field) Py_VISIT(state->field);
 #define VISIT_TYPE(name, base) VISIT(name##_type)
@@ -169,7 +170,21 @@ static PyObject *at_exit(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* For gpuarray, whose arrays kernels take without asking them for a dict. */
+static PyObject *set_array_type(PyObject *module, PyObject *type)
+{
+    bind_state *state = bind_module_state(module);
+    if (!PyType_Check(type))
+        return PyErr_Format(PyExc_TypeError, "a class is expected");
+    Py_INCREF(type);
+    Py_XSETREF(state->array_type, type);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_functions[] = {
+    {"_set_array_type", set_array_type, METH_O,
+     "_set_array_type($module, type, /)\n--\n\nThe class whose `gpudata` and `dtype` are what "
+     "kernels and copies need to know."},
     {"_at_exit", at_exit, METH_NOARGS, "_at_exit($module, /)\n--\n\nRegistered with atexit."},
     {NULL, NULL, 0, NULL},
 };
@@ -205,9 +220,12 @@ static int execute(PyObject *module)
         return -1;
     bind_scalars_init(state);
     state->pushed = PyList_New(0);
+    state->empty = PyUnicode_FromString("");
+    state->exchange_name = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
     state->holds = PyList_New(0);
-    if (!state->pushed || !state->holds || make_names(state) != 0 || find_package(state) != 0 ||
-        import_errors(state) != 0 || import_enums(state) != 0)
+    if (!state->empty || !state->exchange_name || !state->pushed || !state->holds ||
+        make_names(state) != 0 || find_package(state) != 0 || import_errors(state) != 0 ||
+        import_enums(state) != 0)
         return -1;
     if (add_types(module, state) != 0 || bind_diagnostic_init(state) != 0 ||
         PyModule_AddObjectRef(module, "Diagnostic", (PyObject *) state->diagnostic_type) != 0)

@@ -325,7 +325,7 @@ static int launch_there_and_back(const struct core_launch *l, const struct core_
     }
     for (size_t i = 0, offset = 0; i < given->count && !status; i++) {
         offset = f->count < 0 ? core_pack_offset(offset, &given->at[i]) : f->params[i].offset;
-        if (given->at[i].kind >= RUNCU_ARG_HOST_IN) {
+        if (goes_out(&given->at[i]) || comes_back(&given->at[i])) {
             status = send(&list[n], f, &given->at[i], l->stream);
             memcpy(l->buffer + offset, &list[n++].address, sizeof list->address);
         }
