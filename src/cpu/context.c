@@ -122,6 +122,12 @@ static void destroy(struct cpu_context *c)
         cpu_module_destroy(c->modules);
     while (c->events)
         cpu_event_destroy(c->events);
+    while (c->textures)
+        cpu_texture_free(c->textures);
+    while (c->mipmaps)
+        cpu_mipmap_free(c->mipmaps);
+    while (c->arrays)
+        cpu_array_free(c->arrays);
     for (struct cpu_stream *s = c->streams, *next; s; s = next) {
         next = s->next;
         s->destroyed = true;

@@ -45,8 +45,6 @@ static CUresult do_later(struct cpu_stream *s, const struct cpu_op *what)
 
 /* ---- copies ---- */
 
-enum direction { TO_DEVICE = 1, FROM_DEVICE = 2, WITHIN_DEVICE = TO_DEVICE | FROM_DEVICE };
-
 /* Memory that the host reads and writes as well: it expects the result when the call returns. */
 static bool is_host(struct cpu_context *c, uint64_t address)
 {
@@ -62,35 +60,46 @@ static bool may_write(struct cpu_context *c, uint64_t address, size_t bytes)
     return c && simt_space_find(c->space, address, &range) && cpu_is_writable(&range);
 }
 
-static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy, enum direction way)
+static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy,
+                           enum cpu_direction way)
 {
     uint64_t to = (uintptr_t) copy->to, from = (uintptr_t) copy->from;
     if (!to || !from)
         return CUDA_ERROR_INVALID_VALUE;
-    if ((way & TO_DEVICE) && !may_write(c, to, copy->bytes))
+    if ((way & CPU_TO_DEVICE) && !may_write(c, to, cpu_span(copy, copy->to_pitch, copy->to_plane)))
         return CUDA_ERROR_INVALID_VALUE;
-    if ((way & FROM_DEVICE) && !cpu_owner(c, from, copy->bytes))
+    if ((way & CPU_FROM_DEVICE) &&
+        !cpu_owner(c, from, cpu_span(copy, copy->from_pitch, copy->from_plane)))
         return CUDA_ERROR_INVALID_VALUE;
     return CUDA_SUCCESS;
 }
 
-/* In the legacy stream. A copy within the device does not keep the host waiting, as on a GPU. */
-static CUresult copy_now(const struct cpu_copy *copy, enum direction way)
+CUresult cpu_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_direction way,
+                  struct cpu_stream *stream)
+{
+    struct cpu_op op = {.kind = CPU_COPY, .u.copy = *copy};
+    if (!copy->bytes)
+        return CUDA_SUCCESS;
+    CUresult code = check_copy(c, copy, way);
+    if (code)
+        return code;
+    if (stream)
+        return copy->bytes * MAX(copy->rows, 1) * MAX(copy->planes, 1) <= SMALL && is_free(stream)
+                   ? do_now(stream, &op)
+                   : do_later(stream, &op);
+    if (way != CPU_WITHIN_DEVICE || is_free(&c->legacy) || is_host(c, (uintptr_t) copy->to))
+        return do_now(&c->legacy, &op);
+    return do_later(&c->legacy, &op);
+}
+
+static CUresult copy_now(const struct cpu_copy *copy, enum cpu_direction way)
 {
     struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
-    if (code)
-        return code;
-    if (!copy->bytes)
-        return cpu_leave(CUDA_SUCCESS);
-    if ((code = check_copy(c, copy, way)))
-        return cpu_leave(code);
-    struct cpu_op op = {.kind = CPU_COPY, .u.copy = *copy};
-    bool waits = way != WITHIN_DEVICE || is_free(&c->legacy) || is_host(c, (uintptr_t) copy->to);
-    return cpu_leave(waits ? do_now(&c->legacy, &op) : do_later(&c->legacy, &op));
+    return code ? code : cpu_leave(cpu_copy(c, copy, way, NULL));
 }
 
-static CUresult copy_later(const struct cpu_copy *copy, enum direction way, CUstream stream)
+static CUresult copy_later(const struct cpu_copy *copy, enum cpu_direction way, CUstream stream)
 {
     struct cpu_context *c = NULL;
     struct cpu_stream *s = NULL;
@@ -99,12 +108,7 @@ static CUresult copy_later(const struct cpu_copy *copy, enum direction way, CUst
         return code;
     if ((code = cpu_stream_get(&s, c, stream)))
         return cpu_leave(code);
-    if (!copy->bytes)
-        return cpu_leave(CUDA_SUCCESS);
-    if ((code = check_copy(s->context, copy, way)))
-        return cpu_leave(code);
-    struct cpu_op op = {.kind = CPU_COPY, .u.copy = *copy};
-    return cpu_leave(copy->bytes <= SMALL && is_free(s) ? do_now(s, &op) : do_later(s, &op));
+    return cpu_leave(cpu_copy(s->context, copy, way, s));
 }
 
 static void *pointer(CUdeviceptr address)
@@ -114,32 +118,38 @@ static void *pointer(CUdeviceptr address)
 
 CUresult cpu_cuMemcpyHtoD(CUdeviceptr to, const void *from, size_t bytes)
 {
-    return copy_now(&(struct cpu_copy){pointer(to), from, bytes}, TO_DEVICE);
+    return copy_now(&(struct cpu_copy){.to = pointer(to), .from = from, .bytes = bytes},
+                    CPU_TO_DEVICE);
 }
 
 CUresult cpu_cuMemcpyDtoH(void *to, CUdeviceptr from, size_t bytes)
 {
-    return copy_now(&(struct cpu_copy){to, pointer(from), bytes}, FROM_DEVICE);
+    return copy_now(&(struct cpu_copy){.to = to, .from = pointer(from), .bytes = bytes},
+                    CPU_FROM_DEVICE);
 }
 
 CUresult cpu_cuMemcpyDtoD(CUdeviceptr to, CUdeviceptr from, size_t bytes)
 {
-    return copy_now(&(struct cpu_copy){pointer(to), pointer(from), bytes}, WITHIN_DEVICE);
+    return copy_now(&(struct cpu_copy){.to = pointer(to), .from = pointer(from), .bytes = bytes},
+                    CPU_WITHIN_DEVICE);
 }
 
 CUresult cpu_cuMemcpyHtoDAsync(CUdeviceptr to, const void *from, size_t bytes, CUstream stream)
 {
-    return copy_later(&(struct cpu_copy){pointer(to), from, bytes}, TO_DEVICE, stream);
+    return copy_later(&(struct cpu_copy){.to = pointer(to), .from = from, .bytes = bytes},
+                      CPU_TO_DEVICE, stream);
 }
 
 CUresult cpu_cuMemcpyDtoHAsync(void *to, CUdeviceptr from, size_t bytes, CUstream stream)
 {
-    return copy_later(&(struct cpu_copy){to, pointer(from), bytes}, FROM_DEVICE, stream);
+    return copy_later(&(struct cpu_copy){.to = to, .from = pointer(from), .bytes = bytes},
+                      CPU_FROM_DEVICE, stream);
 }
 
 CUresult cpu_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, CUstream stream)
 {
-    return copy_later(&(struct cpu_copy){pointer(to), pointer(from), bytes}, WITHIN_DEVICE, stream);
+    return copy_later(&(struct cpu_copy){.to = pointer(to), .from = pointer(from), .bytes = bytes},
+                      CPU_WITHIN_DEVICE, stream);
 }
 
 /* ---- sets ---- */

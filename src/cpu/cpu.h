@@ -7,6 +7,7 @@
  * - device.c: the device and its attributes
  * - context.c: contexts, each thread's stack of them
  * - memory.c, host.c, copy.c: allocations; memory shared with the host; copies and sets
+ * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
  * - module.c, function.c, launch.c: kernels
  * - stream.c, event.c: what programs see of order
  * - queue.c: the order of work, its completion, faults
@@ -51,10 +52,23 @@ struct cpu_device {
 /* Reads the environment and the machine. */
 void cpu_device_init(struct cpu_device *out);
 CUresult cpu_check_device(CUdevice device); /* the lock is not needed */
+/* What the device answers when asked for an attribute; 0 where there is none. */
+int cpu_device_value(int attribute);
 
 /* ---- handle.c ---- */
 
-enum cpu_kind { CPU_FREE, CPU_CONTEXT, CPU_MODULE, CPU_FUNCTION, CPU_STREAM, CPU_EVENT };
+enum cpu_kind {
+    CPU_FREE,
+    CPU_CONTEXT,
+    CPU_MODULE,
+    CPU_FUNCTION,
+    CPU_STREAM,
+    CPU_EVENT,
+    CPU_ARRAY,
+    CPU_MIPMAP,
+    CPU_TEXTURE,
+    CPU_SURFACE,
+};
 
 struct cpu_handle {
     void *object; /* or, of a free one, unused */
@@ -88,11 +102,21 @@ struct cpu_event {
 enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT };
 enum cpu_op_state { CPU_QUEUED, CPU_READY, CPU_DONE };
 
+/* A box: `planes` times `rows` times `bytes`; 0 planes or rows are one. */
 struct cpu_copy {
     void *to;
     const void *from;
     size_t bytes;
+    size_t rows, planes;
+    size_t to_pitch, to_plane, from_pitch, from_plane; /* bytes between rows, between planes */
 };
+
+/* Bytes from the first of a box to the last; 0 where there are none. */
+static inline size_t cpu_span(const struct cpu_copy *c, size_t pitch, size_t plane)
+{
+    size_t rows = c->rows > 1 ? (c->rows - 1) * pitch : 0;
+    return c->bytes ? c->bytes + rows + (c->planes > 1 ? (c->planes - 1) * plane : 0) : 0;
+}
 
 struct cpu_fill {
     uint64_t to;
@@ -160,6 +184,35 @@ struct cpu_module {
     struct cpu_function *functions;
 };
 
+struct cpu_array {
+    struct cpu_array *next; /* of the context */
+    struct cpu_context *context;
+    CUarray handle;
+    CUDA_ARRAY3D_DESCRIPTOR descriptor;
+    uint64_t base;
+    size_t element, pitch, plane, bytes; /* of one; from row to row, plane to plane; in all */
+    bool is_level;                       /* of a mipmapped array, with which it goes */
+};
+
+struct cpu_mipmap {
+    struct cpu_mipmap *next; /* of the context */
+    struct cpu_context *context;
+    CUmipmappedArray handle;
+    unsigned count;
+    struct cpu_array *levels[];
+};
+
+/* Or a surface, which has a resource alone. What it reads may be gone. */
+struct cpu_texture {
+    struct cpu_texture *next; /* of the context */
+    struct cpu_context *context;
+    void *handle;
+    CUDA_RESOURCE_DESC resource;
+    CUDA_TEXTURE_DESC descriptor;
+    CUDA_RESOURCE_VIEW_DESC view;
+    bool has_view;
+};
+
 struct cpu_context {
     struct cpu_context *next;
     CUcontext handle;
@@ -177,6 +230,9 @@ struct cpu_context {
     struct cpu_stream legacy;
     struct cpu_module *modules;
     struct cpu_event *events;
+    struct cpu_array *arrays;
+    struct cpu_mipmap *mipmaps;
+    struct cpu_texture *textures;
     size_t used;    /* bytes of device memory */
     size_t pending; /* operations that are not done */
     CUresult fault; /* sticky */
@@ -289,6 +345,26 @@ bool cpu_hosts_any(const struct cpu_context *c);
 struct cpu_host *cpu_host_find(uint64_t address);
 /* Frees managed memory by its start, as cuMemFree. */
 CUresult cpu_managed_free(struct cpu_context *c, CUdeviceptr address);
+
+/* ---- copy.c ---- */
+
+enum cpu_direction { CPU_HOST_ONLY, CPU_TO_DEVICE, CPU_FROM_DEVICE, CPU_WITHIN_DEVICE };
+/* Checks the sides that are on the device and copies: in the legacy stream, or in `stream` if it is
+ * not NULL. A copy within the device does not keep the host waiting, as on a GPU. */
+CUresult cpu_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_direction way,
+                  struct cpu_stream *stream);
+
+/* ---- array.c, texture.c ---- */
+
+/* Bytes of an element; 0: no such format, or not 1, 2 or 4 channels. */
+size_t cpu_element_bytes(int format, unsigned channels);
+/* NULL: none. */
+struct cpu_array *cpu_array_get(CUarray array);
+struct cpu_mipmap *cpu_mipmap_get(CUmipmappedArray array);
+/* Once nothing is copied there. */
+void cpu_array_free(struct cpu_array *a);
+void cpu_mipmap_free(struct cpu_mipmap *m);
+void cpu_texture_free(struct cpu_texture *t);
 
 /* ---- module.c, function.c ---- */
 

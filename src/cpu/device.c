@@ -190,6 +190,13 @@ static bool answer(int *out, int attribute, const struct cpu_device *d)
     return false;
 }
 
+int cpu_device_value(int attribute)
+{
+    int value = 0;
+    answer(&value, attribute, &cpu.device);
+    return value;
+}
+
 CUresult cpu_cuDeviceGetAttribute(int *value, int attribute, CUdevice device)
 {
     CUresult code = enter_device(value, device);

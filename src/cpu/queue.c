@@ -129,8 +129,10 @@ static bool uses(const struct cpu_op *op, uint64_t base, size_t size)
     if (op->kind == CPU_FILL)
         return f->rows &&
                overlaps(f->to, (f->rows - 1) * f->pitch + f->count * f->width, base, size);
-    return op->kind == CPU_COPY && (overlaps((uintptr_t) c->to, c->bytes, base, size) ||
-                                    overlaps((uintptr_t) c->from, c->bytes, base, size));
+    size_t to = cpu_span(c, c->to_pitch, c->to_plane);
+    size_t from = cpu_span(c, c->from_pitch, c->from_plane);
+    return op->kind == CPU_COPY && (overlaps((uintptr_t) c->to, to, base, size) ||
+                                    overlaps((uintptr_t) c->from, from, base, size));
 }
 
 bool cpu_range_idle(uint64_t base, size_t size, uint64_t serial)

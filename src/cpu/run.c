@@ -126,10 +126,21 @@ NO_TSAN static void fill_row(const struct cpu_fill *f, uint64_t at)
     }
 }
 
+static void copy_box(const struct cpu_copy *c)
+{
+    for (size_t z = 0; z < MAX(c->planes, 1); z++) {
+        char *to = (char *) c->to + z * c->to_plane;
+        const char *from = (const char *) c->from + z * c->from_plane;
+        for (size_t y = 0; y < MAX(c->rows, 1); y++)
+            memmove(to + y * c->to_pitch, from + y * c->from_pitch, c->bytes);
+    }
+}
+
 static void move(const struct cpu_op *op)
 {
     if (op->kind == CPU_COPY) {
-        memmove(op->u.copy.to, op->u.copy.from, op->u.copy.bytes);
+        if (op->u.copy.bytes)
+            copy_box(&op->u.copy);
         return;
     }
     for (size_t row = 0; row < op->u.fill.rows; row++)

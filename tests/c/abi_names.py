@@ -7,7 +7,7 @@ import sys
 def main() -> None:
     """Read the header named first, write the file named second."""
     with open(sys.argv[1], encoding="utf-8") as header:
-        names = re.findall(r"^    ((?:CU|NVRTC)_\w+) = ", header.read(), re.MULTILINE)
+        names = re.findall(r"^    ((?:CUDA|CU|NVRTC)_\w+) = ", header.read(), re.MULTILINE)
     if len(names) < 60:
         raise SystemExit(f"only {len(names)} constants found in {sys.argv[1]}")
     with open(sys.argv[2], "w", encoding="utf-8") as out:

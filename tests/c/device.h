@@ -44,6 +44,19 @@
     X(registered_memory_is_shared)               \
     X(registering_is_checked)                    \
     X(shared_memory_is_freed_with_work_in_flight)\
+    X(rows_are_copied)                           \
+    X(rows_are_checked)                          \
+    X(boxes_are_copied)                          \
+    X(copies_between_contexts)                   \
+    X(arrays_have_shapes)                        \
+    X(arrays_are_checked)                        \
+    X(array_parts_are_copied)                    \
+    X(arrays_of_all_shapes_are_copied)           \
+    X(mipmaps_have_levels)                       \
+    X(textures_are_made_of_everything)           \
+    X(textures_have_views)                       \
+    X(textures_are_checked)                      \
+    X(surfaces_need_arrays_made_for_them)        \
     X(module_variables)                          \
     X(variables_hold_addresses)                  \
     X(modules_have_their_own_variables)          \
@@ -102,6 +115,9 @@
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \
+    X(stale_arrays_are_refused)                  \
+    X(arrays_give_their_memory_back)             \
+    X(arrays_wait_for_copies_in_flight)          \
     X(binary_images_are_for_gpus)                \
     X(text_for_newer_devices_is_refused)         \
     X(too_much_static_shared_is_refused_at_load) \

@@ -156,6 +156,80 @@ static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
 static_assert(sizeof(ours::CUresult) == sizeof(CUresult), "CUresult");
 static_assert(sizeof(ours::nvrtcResult) == sizeof(nvrtcResult), "nvrtcResult");
 
+// Structs of many members: size and every offset, in order of their declaration.
+#define SAME(type, member)                                                  \
+    static_assert(offsetof(ours::type, member) == offsetof(type, member) && \
+                      sizeof static_cast<ours::type *>(nullptr)->member ==  \
+                          sizeof static_cast<type *>(nullptr)->member,      \
+                  #type "::" #member);
+#define SAME_SIDES(type, member) SAME(type, src##member) SAME(type, dst##member)
+#define SAME_BOX(type)                                        \
+    static_assert(sizeof(ours::type) == sizeof(type), #type); \
+    SAME_SIDES(type, XInBytes)                                \
+    SAME_SIDES(type, Y)                                       \
+    SAME_SIDES(type, MemoryType)                              \
+    SAME_SIDES(type, Host)                                    \
+    SAME_SIDES(type, Device)                                  \
+    SAME_SIDES(type, Array)                                   \
+    SAME_SIDES(type, Pitch)                                   \
+    SAME(type, WidthInBytes)                                  \
+    SAME(type, Height)
+SAME_BOX(CUDA_MEMCPY2D)
+SAME_BOX(CUDA_MEMCPY3D)
+SAME_SIDES(CUDA_MEMCPY3D, Z)
+SAME_SIDES(CUDA_MEMCPY3D, LOD)
+SAME_SIDES(CUDA_MEMCPY3D, Height)
+SAME(CUDA_MEMCPY3D, Depth)
+SAME_BOX(CUDA_MEMCPY3D_PEER)
+SAME_SIDES(CUDA_MEMCPY3D_PEER, Z)
+SAME_SIDES(CUDA_MEMCPY3D_PEER, LOD)
+SAME_SIDES(CUDA_MEMCPY3D_PEER, Context)
+SAME_SIDES(CUDA_MEMCPY3D_PEER, Height)
+SAME(CUDA_MEMCPY3D_PEER, Depth)
+static_assert(sizeof(ours::CUDA_ARRAY_DESCRIPTOR) == sizeof(CUDA_ARRAY_DESCRIPTOR), "array");
+SAME(CUDA_ARRAY_DESCRIPTOR, Height)
+SAME(CUDA_ARRAY_DESCRIPTOR, Format)
+SAME(CUDA_ARRAY_DESCRIPTOR, NumChannels)
+static_assert(sizeof(ours::CUDA_ARRAY3D_DESCRIPTOR) == sizeof(CUDA_ARRAY3D_DESCRIPTOR), "array");
+SAME(CUDA_ARRAY3D_DESCRIPTOR, Depth)
+SAME(CUDA_ARRAY3D_DESCRIPTOR, Format)
+SAME(CUDA_ARRAY3D_DESCRIPTOR, NumChannels)
+SAME(CUDA_ARRAY3D_DESCRIPTOR, Flags)
+static_assert(sizeof(ours::CUDA_RESOURCE_DESC) == sizeof(CUDA_RESOURCE_DESC), "resource");
+SAME(CUDA_RESOURCE_DESC, res)
+SAME(CUDA_RESOURCE_DESC, res.array.hArray)
+SAME(CUDA_RESOURCE_DESC, res.mipmap.hMipmappedArray)
+SAME(CUDA_RESOURCE_DESC, res.linear.devPtr)
+SAME(CUDA_RESOURCE_DESC, res.linear.format)
+SAME(CUDA_RESOURCE_DESC, res.linear.numChannels)
+SAME(CUDA_RESOURCE_DESC, res.linear.sizeInBytes)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.devPtr)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.format)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.numChannels)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.width)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.height)
+SAME(CUDA_RESOURCE_DESC, res.pitch2D.pitchInBytes)
+SAME(CUDA_RESOURCE_DESC, flags)
+static_assert(sizeof(ours::CUDA_TEXTURE_DESC) == sizeof(CUDA_TEXTURE_DESC), "texture");
+SAME(CUDA_TEXTURE_DESC, addressMode)
+SAME(CUDA_TEXTURE_DESC, filterMode)
+SAME(CUDA_TEXTURE_DESC, flags)
+SAME(CUDA_TEXTURE_DESC, maxAnisotropy)
+SAME(CUDA_TEXTURE_DESC, mipmapFilterMode)
+SAME(CUDA_TEXTURE_DESC, mipmapLevelBias)
+SAME(CUDA_TEXTURE_DESC, minMipmapLevelClamp)
+SAME(CUDA_TEXTURE_DESC, maxMipmapLevelClamp)
+SAME(CUDA_TEXTURE_DESC, borderColor)
+static_assert(sizeof(ours::CUDA_RESOURCE_VIEW_DESC) == sizeof(CUDA_RESOURCE_VIEW_DESC), "view");
+SAME(CUDA_RESOURCE_VIEW_DESC, format)
+SAME(CUDA_RESOURCE_VIEW_DESC, width)
+SAME(CUDA_RESOURCE_VIEW_DESC, height)
+SAME(CUDA_RESOURCE_VIEW_DESC, depth)
+SAME(CUDA_RESOURCE_VIEW_DESC, firstMipmapLevel)
+SAME(CUDA_RESOURCE_VIEW_DESC, lastMipmapLevel)
+SAME(CUDA_RESOURCE_VIEW_DESC, firstLayer)
+SAME(CUDA_RESOURCE_VIEW_DESC, lastLayer)
+
 int main()
 {
     int wrong = 0;
