@@ -276,10 +276,14 @@ static PyObject *context_get_current(PyObject *module, PyObject *unused)
 
 static PyObject *context_attach(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void) args;
+    unsigned flags = 0;
     if (nargs > 1)
         return PyErr_Format(PyExc_TypeError, "attach() takes at most 1 argument (%zd given)",
                             nargs);
+    if (nargs && bind_unsigned(&flags, args[0], "flags") != 0)
+        return NULL;
+    if (flags) /* the driver accepts no other value either */
+        return PyErr_Format(PyExc_ValueError, "flags must be 0, not %u", flags);
     return current(bind_module_state(module), runcu_context_current);
 }
 
