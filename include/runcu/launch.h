@@ -113,6 +113,11 @@ typedef struct runcu_launch_params {
 RUNCU_API int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
                                 const runcu_arg *args, size_t count);
 
+/** Launches with a parameter buffer that is laid out already: `bytes` of it, as many as the
+ * kernel's parameters take. Nothing but that is checked. Thread-safety: safe. */
+RUNCU_API int runcu_launch_packed(runcu_function *function, const runcu_launch_params *params,
+                                  const void *buffer, size_t bytes);
+
 /** Clusters of a launch with RUNCU_LAUNCH_CLUSTER that the device holds at once; the largest
  * cluster that such a launch may have. ERROR_DRIVER where clusters are unknown. */
 RUNCU_API int runcu_function_max_active_clusters(int *out, runcu_function *function,

@@ -81,6 +81,9 @@ RUNCU_API const runcu_param *runcu_function_params(const runcu_function *functio
 RUNCU_API int runcu_function_get_attribute(int *out, runcu_function *function, int attribute);
 RUNCU_API int runcu_function_set_attribute(runcu_function *function, int attribute, int value);
 RUNCU_API int runcu_function_set_cache_config(runcu_function *function, int config);
+/** `config`: a CUsharedconfig, the width of banks. Every device since compute capability 5.0 has
+ * one width, and drivers take the choice without effect. */
+RUNCU_API int runcu_function_set_shared_config(runcu_function *function, int config);
 /** Blocks of `block_size` threads with `shared` bytes of dynamic shared memory that one
  * multiprocessor holds at once. */
 RUNCU_API int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,

@@ -596,7 +596,7 @@ class Function:
     ctypes, and None for a null pointer.
     """
 
-    texrefs: None
+    texrefs: list[None] | None
     @property
     def name(self) -> str:
         """C++ name without parameters."""
@@ -670,6 +670,11 @@ class Function:
         texrefs: Sequence[None] = (),
         time_kernel: bool = False,
         strict: bool = False,
+        cooperative: bool = False,
+        cluster: _Shape | None = None,
+        programmatic: bool = False,
+        priority: SupportsIndex | None = None,
+        carveout: SupportsIndex | None = None,
     ) -> float | None:
         """Launches.
 
@@ -684,11 +689,51 @@ class Function:
             Wait for the kernel and return the seconds that it took.
         strict : bool
             An array of another element type than the pointer's is an error, not a warning.
+        cooperative : bool
+            All blocks are resident at once and may wait for each other (``grid.sync()``).
+        cluster : int or sequence of one to three, optional
+            Blocks a cluster; compute capability 9.0.
+        programmatic : bool
+            May begin before the stream's kernel before it has ended, if that one says so.
+        priority : int, optional
+            Low numbers are high priorities; by default the stream's.
+        carveout : int, optional
+            Percent of the first-level cache that is preferred as shared memory.
+
+        Returns
+        -------
+        float or None
+            Seconds, with `time_kernel`.
 
         Raises
         ------
         TypeError, ArgumentError
             Number, kind or size of the arguments do not fit the kernel.
+        LogicError
+            Grid, block, shared memory, cluster or number of blocks are beyond a limit; the text
+            says which and by how much.
+        """
+    def bind(
+        self,
+        *args: Any,
+        block: _Shape,
+        grid: _Shape = (1, 1),
+        stream: _Stream = None,
+        shared: SupportsIndex = 0,
+        strict: bool = False,
+        names: Iterable[str] | None = None,
+        cooperative: bool = False,
+        cluster: _Shape | None = None,
+        programmatic: bool = False,
+        priority: SupportsIndex | None = None,
+        carveout: SupportsIndex | None = None,
+    ) -> Bound:
+        """The launch with these arguments fixed, to be made again and again by calling it.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Names for the arguments, by which they can be replaced as by their index.
         """
     def __getitem__(self, key: Any, /) -> Launcher:
         """``kernel[threads]``, ``kernel[grid, block]``, ``kernel[grid, block, stream, shared]``."""
@@ -699,8 +744,55 @@ class Function:
         """Sets one of function_attribute that can be set."""
     def set_cache_config(self, config: SupportsIndex, /) -> None:
         """Prefers cache or shared memory: one of func_cache."""
+    def set_shared_config(self, config: SupportsIndex, /) -> None:
+        """Accepts one of shared_config; banks have one width on every device of today."""
     def max_active_blocks(self, block_size: SupportsIndex, shared: SupportsIndex = 0) -> int:
         """Blocks of that many threads that one multiprocessor holds at once."""
+    def suggest_block_size(
+        self, shared: SupportsIndex | Callable[[int], int] = 0, limit: SupportsIndex = 0
+    ) -> int:
+        """The block size with which the kernel fills a multiprocessor best.
+
+        Parameters
+        ----------
+        shared : int or callable
+            Bytes of dynamic shared memory a block, or a function that tells them of a block size.
+        limit : int
+            The largest block size to consider; 0: any.
+
+        Returns
+        -------
+        int
+            Threads a block; 0 if no size fits.
+        """
+    def available_shared(self, blocks: SupportsIndex, block_size: SupportsIndex) -> int:
+        """Bytes of dynamic shared memory a block, if a multiprocessor is to hold `blocks`."""
+    def max_active_clusters(
+        self,
+        cluster: _Shape,
+        block: _Shape,
+        grid: _Shape | None = None,
+        shared: SupportsIndex = 0,
+    ) -> int:
+        """Clusters of such blocks that the device holds at once."""
+    def max_cluster_size(
+        self, block: _Shape, grid: _Shape | None = None, shared: SupportsIndex = 0
+    ) -> int:
+        """The most blocks that a cluster of such a launch may have."""
+    def _set_block_shape(self, x: SupportsIndex, y: SupportsIndex, z: SupportsIndex, /) -> None:
+        """The block of prepared calls that name none."""
+    def _launch_kernel(
+        self,
+        grid: _Shape,
+        block: _Shape,
+        buffer: Buffer,
+        shared: SupportsIndex = 0,
+        stream: _Stream = None,
+        /,
+    ) -> None:
+        """Launches with a buffer of packed parameters."""
+    def param_set_texref(self, texref: Any, /) -> None:
+        """Raises TypeError: texture references are no more."""
     def prepare(self, arg_types: str | Iterable[Any], texrefs: None = None) -> Self:
         """Fixes the arguments' types for prepared calls.
 
@@ -711,7 +803,13 @@ class Function:
             complex), or NumPy types and dtypes; anything else in a list is a pointer.
         """
     def prepared_call(
-        self, grid: _Shape, block: _Shape, /, *args: Any, shared_size: SupportsIndex = 0
+        self,
+        grid: _Shape,
+        block: _Shape,
+        /,
+        *args: Any,
+        shared_size: SupportsIndex = 0,
+        **attributes: Any,
     ) -> None: ...
     def prepared_async_call(
         self,
@@ -721,9 +819,16 @@ class Function:
         /,
         *args: Any,
         shared_size: SupportsIndex = 0,
+        **attributes: Any,
     ) -> None: ...
     def prepared_timed_call(
-        self, grid: _Shape, block: _Shape, /, *args: Any, shared_size: SupportsIndex = 0
+        self,
+        grid: _Shape,
+        block: _Shape,
+        /,
+        *args: Any,
+        shared_size: SupportsIndex = 0,
+        **attributes: Any,
     ) -> Callable[[], float]:
         """The function that it returns waits and gives the seconds that the kernel took."""
 
@@ -737,7 +842,33 @@ class Launcher:
         shared: SupportsIndex = 0,
         time_kernel: bool = False,
         strict: bool = False,
+        **attributes: Any,
     ) -> float | None: ...
+    def bind(self, *args: Any, **options: Any) -> Bound:
+        """The launch with these arguments fixed; see Function.bind."""
+
+class Bound:
+    """A launch with shape and arguments fixed: what Function.bind gives. Call it to launch again.
+
+    ``bound[i] = value`` and ``bound['name'] = value`` replace an argument. The arguments are kept
+    alive; those that are no device memory are copied when they are set. In, Out and InOut travel at
+    each launch.
+    """
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments as they were given."""
+    @property
+    def function(self) -> Function:
+        """The kernel."""
+    def configure(self, /, **options: Any) -> None:
+        """Replaces block, grid, stream, shared, strict or attributes; the rest stays."""
+    def __call__(self) -> None: ...
+    def __getitem__(self, key: SupportsIndex | str, /) -> Any: ...
+    def __setitem__(self, key: SupportsIndex | str, value: Any, /) -> None: ...
+    def __delitem__(self, key: SupportsIndex | str, /) -> None: ...
+    def __len__(self) -> int: ...
+    def __repr__(self) -> str: ...
 
 class Program:
     """What compiling a source came to."""

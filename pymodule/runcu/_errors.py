@@ -32,11 +32,15 @@ class Error(Exception):
         Its name, such as "CUDA_ERROR_OUT_OF_MEMORY", or "".
     routine, function : str
         The driver's function that failed, such as "cuMemAlloc", or "".
+    launches : tuple of str
+        Where a kernel went wrong that was launched earlier: the last launches in its context, one
+        of which has caused it, the newest first, as ``'saxpy<<<4, 256>>>(2, 0x7f0000000200, 9)'``.
     """
 
     code = 0
     name = ''
     routine = ''
+    launches: tuple[str, ...] = ()
 
     @property
     def function(self) -> str:

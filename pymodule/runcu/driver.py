@@ -18,6 +18,7 @@ from . import _core
 from ._core import (
     AlignedHostAllocation,
     ArgumentHandler,
+    Bound,
     Context,
     Device,
     DeviceAllocation,
@@ -110,6 +111,7 @@ __all__ = [
     'ArgumentError',
     'ArgumentHandler',
     'CUDA_DEBUGGING',
+    'Bound',
     'CompileError',
     'Context',
     'Device',

@@ -49,6 +49,7 @@
     X(module, NULL)                 \
     X(function, NULL)               \
     X(launcher, NULL)               \
+    X(bound, NULL)                  \
     X(program, NULL)
 
 /* Classes of runcu/_errors.py that C code hands out: field and Python's name. */
@@ -71,6 +72,12 @@
     X(time_kernel)              \
     X(texrefs)                  \
     X(strict)                   \
+    X(cooperative)              \
+    X(cluster)                  \
+    X(programmatic)             \
+    X(priority)                 \
+    X(carveout)                 \
+    X(names)                    \
     X(shared_size)              \
     X(gpudata)                  \
     X(get_pointer)              \
@@ -391,6 +398,7 @@ typedef struct bind_function {
     PyObject *arg_format, *texrefs;
     struct bind_code *codes;
     Py_ssize_t code_count; /* -1: not prepared */
+    runcu_dim3 block;      /* of prepared calls that name none; zeros: not set */
 } bind_function;
 
 typedef struct bind_launcher {
@@ -401,6 +409,20 @@ typedef struct bind_launcher {
     runcu_launch_params params;
     bool is_empty; /* no threads at all: nothing to launch */
 } bind_launcher;
+
+/* A launch whose arguments are fixed. */
+typedef struct bind_bound {
+    BIND_HEAD
+    vectorcallfunc vectorcall;
+    bind_function *function;
+    runcu_bound *bound; /* NULL: something among the arguments has to be converted each time */
+    PyObject *values;   /* a tuple: the arguments as they were given */
+    PyObject *names;    /* a dict from names to their places, or NULL */
+    PyObject *stream;   /* or NULL */
+    runcu_launch_params params;
+    bind_allocation **watched; /* those among the values; borrowed */
+    Py_ssize_t watched_count;
+} bind_bound;
 
 typedef struct bind_program {
     BIND_HEAD
@@ -470,6 +492,26 @@ int bind_diagnostic_init(bind_state *state);
 int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream);
 /* Lets go of what finished copies held. */
 void bind_release_done(void);
+
+/* launch.c: the keywords of a launch. */
+struct bind_options {
+    runcu_launch_params params;
+    PyObject *stream; /* borrowed */
+    PyObject *keep;   /* what params.stream lives in: a reference of its own */
+    PyObject *names;  /* borrowed */
+    bool has_block, is_timed, takes_names;
+};
+int bind_read_options(struct bind_options *o, bind_state *state, PyObject *const *values,
+                      PyObject *kwnames);
+/* cooperative, cluster, programmatic, priority, carveout: 0 done, 1 none of them, -1 exception. */
+int bind_set_attribute(runcu_launch_params *p, bind_state *state, PyObject *name, PyObject *value);
+/* The same name as one that can be compared by address, if it is one of BIND_NAMES. */
+PyObject *bind_interned(bind_state *state, PyObject *name);
+int bind_fail_no_block(const bind_function *f, PyObject *const *args, Py_ssize_t nargs);
+
+/* bound.c: function.bind(...). `o` holds what is known before the keywords. */
+PyObject *bind_bound_new(bind_function *function, struct bind_options *o, PyObject *const *args,
+                         Py_ssize_t nargs, PyObject *kwnames);
 
 /* launch.c */
 PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
@@ -541,6 +583,23 @@ int bind_device_array(struct bind_arguments *call, Py_ssize_t i, PyObject *value
 int bind_array_as_pointer(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array);
 void bind_pack_complex(runcu_arg *arg, unsigned char *bytes, Py_complex value, bool is_single);
 int bind_pack_half(unsigned char *out, double value);
+
+/* Methods of Function that are elsewhere: occupancy.c, prepare.c. */
+#define BIND_FUNCTION_METHODS(X) \
+    X(max_active_blocks)         \
+    X(suggest_block_size)        \
+    X(available_shared)          \
+    X(max_active_clusters)       \
+    X(max_cluster_size)          \
+    X(prepare)                   \
+    X(prepared_call)             \
+    X(prepared_async_call)       \
+    X(prepared_timed_call)
+#define X(name)                                                                             \
+    PyObject *bind_function_##name(PyObject *self, PyObject *const *args, Py_ssize_t nargs, \
+                                   PyObject *kwnames);
+BIND_FUNCTION_METHODS(X)
+#undef X
 
 /* prepare.c: the codes of a format string, and the format that a list of types stands for (a new
  * reference). */

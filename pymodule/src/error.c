@@ -66,6 +66,20 @@ static int set_attribute(PyObject *exception, const char *name, PyObject *value)
     return status;
 }
 
+/* The launches that may have caused the failure, as a tuple of lines; 0 if there are none. */
+static int set_launches(PyObject *exception)
+{
+    const char *text = runcu_error_launches();
+    size_t len = strlen(text);
+    if (!len)
+        return 0;
+    PyObject *lines = NULL, *string = PyUnicode_DecodeUTF8(text, (Py_ssize_t) len, "replace");
+    if (string && (lines = PyUnicode_Splitlines(string, 0)))
+        Py_SETREF(lines, PyList_AsTuple(lines));
+    Py_XDECREF(string);
+    return set_attribute(exception, "launches", lines);
+}
+
 static void raise_error(PyObject *type, PyObject *text, const runcu_error *e)
 {
     PyObject *exception = PyObject_CallOneArg(type, text);
@@ -74,7 +88,8 @@ static void raise_error(PyObject *type, PyObject *text, const runcu_error *e)
     if (e->status == RUNCU_ERROR_MEMORY ||
         (set_attribute(exception, "code", PyLong_FromLong(e->code)) == 0 &&
          set_attribute(exception, "name", PyUnicode_FromString(e->name)) == 0 &&
-         set_attribute(exception, "routine", PyUnicode_FromString(e->routine)) == 0))
+         set_attribute(exception, "routine", PyUnicode_FromString(e->routine)) == 0 &&
+         set_launches(exception) == 0))
         PyErr_SetObject(type, exception);
     Py_DECREF(exception);
 }

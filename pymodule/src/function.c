@@ -1,7 +1,6 @@
-/* Function: a kernel. Its attributes and prepared calls; plain calls are launch.c's. */
+/* Function: a kernel and its attributes. Not here: calls (launch.c), prepared ones (prepare.c),
+ * occupancy (occupancy.c). */
 #include "core.h"
-
-#include <string.h>
 
 /* CUfunction_attribute by PyCUDA's names; in lower case they are attributes of the object. */
 #define ATTRIBUTES(X)                                                                             \
@@ -157,158 +156,64 @@ static PyObject *function_set_cache_config(PyObject *self, PyObject *value)
     Py_RETURN_NONE;
 }
 
-static PyObject *function_max_active_blocks(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                            PyObject *kwnames)
-{
-    static const struct bind_signature signature = {
-        "max_active_blocks", 1, {"block_size", "shared", NULL}};
-    bind_function *f = (bind_function *) self;
-    PyObject *values[2];
-    size_t shared = 0;
-    int block_size, blocks;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        bind_int(&block_size, values[0], "block_size") != 0 ||
-        (values[1] && bind_size(&shared, values[1], "shared") != 0) ||
-        bind_check(f->state,
-                   runcu_function_max_active_blocks(&blocks, f->function, block_size, shared)) != 0)
-        return NULL;
-    return PyLong_FromLong(blocks);
-}
-
-/* --- prepared calls --- */
-
-static PyObject *function_prepare(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                  PyObject *kwnames)
-{
-    static const struct bind_signature signature = {"prepare", 1, {"arg_types", "texrefs", NULL}};
-    bind_function *f = (bind_function *) self;
-    PyObject *values[2];
-    struct bind_code *codes;
-    Py_ssize_t count;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
-        return NULL;
-    if (values[1] && values[1] != Py_None && PyObject_IsTrue(values[1]) != 0)
-        return PyErr_Occurred()
-                   ? NULL
-                   : PyErr_Format(PyExc_TypeError, "texrefs: no compiler makes kernels with "
-                                                   "texture references since CUDA 12");
-    PyObject *format = bind_format_of(values[0]);
-    const char *text = format ? PyUnicode_AsUTF8(format) : NULL;
-    if (!text || bind_codes_parse(&codes, &count, text) != 0) {
-        Py_XDECREF(format);
-        return NULL;
-    }
-    PyMem_Free(f->codes);
-    f->codes = codes;
-    f->code_count = count;
-    Py_XSETREF(f->arg_format, format);
-    return Py_NewRef(self);
-}
-
-/* The keyword shared_size, the only one that prepared calls take. */
-static int read_shared(runcu_launch_params *params, bind_state *state, PyObject *const *values,
-                       PyObject *kwnames)
-{
-    for (Py_ssize_t k = 0; kwnames && k < PyTuple_GET_SIZE(kwnames); k++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, k);
-        if (PyUnicode_Compare(name, state->name_shared_size) != 0)
-            return bind_raise(PyExc_TypeError, "unknown keyword argument: %U", name);
-        if (bind_size(&params->shared, values[k], "shared_size") != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Grid and block, and with `stream_count` a stream; *params and *keep. */
-static int read_shape(runcu_launch_params *params, PyObject **keep, bind_function *f,
-                      PyObject *const *args, Py_ssize_t nargs, int stream_count)
-{
-    *params = (runcu_launch_params){.size = sizeof *params};
-    *keep = NULL;
-    if (f->code_count < 0)
-        return bind_raise(f->state->logic_error, "%s() has not been prepared: call prepare() first",
-                          runcu_function_name(f->function));
-    if (nargs < 2 + stream_count)
-        return bind_raise(PyExc_TypeError, "a prepared call takes grid, block%s and the arguments",
-                          stream_count ? ", stream" : "");
-    if (bind_dim3(&params->grid, f->state, args[0], "grid") != 0 ||
-        bind_dim3(&params->block, f->state, args[1], "block") != 0)
-        return -1;
-    return stream_count ? bind_stream(&params->stream, keep, f->state, args[2]) : 0;
-}
-
-static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                          PyObject *kwnames, int stream_count)
+static PyObject *function_set_shared_config(PyObject *self, PyObject *value)
 {
     bind_function *f = (bind_function *) self;
-    runcu_launch_params params;
-    PyObject *keep;
-    if (read_shape(&params, &keep, f, args, nargs, stream_count) != 0)
+    int config;
+    if (bind_int(&config, value, "config") != 0 ||
+        bind_check(f->state, runcu_function_set_shared_config(f->function, config)) != 0)
         return NULL;
-    int first = 2 + stream_count;
-    int status = read_shared(&params, f->state, args + nargs, kwnames);
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_bind(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
+{
+    struct bind_options o = {.params = {.size = sizeof o.params, .grid = {1, 1, 1}},
+                             .takes_names = true};
+    return bind_bound_new((bind_function *) self, &o, args, nargs, kwnames);
+}
+
+/* --- what PyCUDA's own modules call --- */
+
+static PyObject *function_set_block_shape(PyObject *self, PyObject *args)
+{
+    bind_function *f = (bind_function *) self;
+    if (bind_dim3(&f->block, f->state, args, "block") != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *function_launch_kernel(PyObject *self, PyObject *args)
+{
+    bind_function *f = (bind_function *) self;
+    runcu_launch_params params = {.size = sizeof params};
+    PyObject *grid, *block, *packed, *shared = NULL, *stream = NULL, *keep;
+    struct bind_buffer buffer;
+    if (!PyArg_ParseTuple(args, "OOO|OO:_launch_kernel", &grid, &block, &packed, &shared,
+                          &stream) ||
+        bind_dim3(&params.grid, f->state, grid, "grid") != 0 ||
+        bind_dim3(&params.block, f->state, block, "block") != 0 ||
+        (shared && bind_size(&params.shared, shared, "shared") != 0) ||
+        bind_buffer_get(&buffer, packed, false) != 0)
+        return NULL;
+    int status = bind_stream(&params.stream, &keep, f->state, stream);
     if (status == 0)
-        status = bind_launch(f, &params, keep, args + first, nargs - first, true);
+        status = bind_check(f->state,
+                            runcu_launch_packed(f->function, &params, buffer.data, buffer.bytes));
+    bind_buffer_release(&buffer);
     Py_XDECREF(keep);
     if (status != 0)
         return NULL;
     Py_RETURN_NONE;
 }
 
-static PyObject *function_prepared_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                                        PyObject *kwnames)
+static PyObject *function_param_set_texref(PyObject *self, PyObject *texref)
 {
-    return prepared(self, args, nargs, kwnames, 0);
-}
-
-static PyObject *function_prepared_async_call(PyObject *self, PyObject *const *args,
-                                              Py_ssize_t nargs, PyObject *kwnames)
-{
-    return prepared(self, args, nargs, kwnames, 1);
-}
-
-/* What prepared_timed_call returns: waits for the second of its two events, and gives the seconds
- * between them. */
-static PyObject *timer_call(PyObject *events, PyObject *unused)
-{
-    (void) unused;
-    bind_event *start = (bind_event *) PyTuple_GET_ITEM(events, 0);
-    bind_event *end = (bind_event *) PyTuple_GET_ITEM(events, 1);
-    float milliseconds;
-    int status;
-    BIND_UNLOCKED(status, runcu_event_synchronize(end->event));
-    if (status == 0)
-        status = runcu_event_elapsed(&milliseconds, start->event, end->event);
-    if (bind_check(end->state, status) != 0)
-        return NULL;
-    return PyFloat_FromDouble((double) milliseconds * 1e-3);
-}
-
-static PyMethodDef timer_method = {"seconds", timer_call, METH_NOARGS,
-                                   "Waits for the kernel; the seconds that it took."};
-
-static int record(PyObject *event)
-{
-    bind_event *e = (bind_event *) event;
-    return bind_check(e->state, runcu_event_record(e->event, NULL));
-}
-
-static PyObject *function_prepared_timed_call(PyObject *self, PyObject *const *args,
-                                              Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *type = (PyObject *) ((bind_function *) self)->state->event_type;
-    PyObject *start = PyObject_CallNoArgs(type), *end = start ? PyObject_CallNoArgs(type) : NULL;
-    PyObject *out = NULL, *events = NULL;
-    PyObject *done = end && record(start) == 0 ? prepared(self, args, nargs, kwnames, 0) : NULL;
-    if (done && record(end) == 0)
-        events = PyTuple_Pack(2, start, end);
-    if (events)
-        out = PyCFunction_New(&timer_method, events);
-    Py_XDECREF(events);
-    Py_XDECREF(done);
-    Py_XDECREF(start);
-    Py_XDECREF(end);
-    return out;
+    (void) self;
+    (void) texref;
+    return PyErr_Format(PyExc_TypeError, "texture references: no compiler makes kernels with them "
+                                         "since CUDA 12; pass texture objects");
 }
 
 /* --- the type --- */
@@ -347,12 +252,57 @@ static PyMethodDef function_methods[] = {
     {"set_cache_config", function_set_cache_config, METH_O,
      "set_cache_config($self, config, /)\n--\n\nPrefers cache or shared memory: one of "
      "func_cache."},
-    {"max_active_blocks", (PyCFunction) (void (*)(void)) function_max_active_blocks,
+    {"set_shared_config", function_set_shared_config, METH_O,
+     "set_shared_config($self, config, /)\n--\n\nAccepts one of shared_config; banks of shared "
+     "memory have one width on every device of today."},
+    {"max_active_blocks", (PyCFunction) (void (*)(void)) bind_function_max_active_blocks,
      METH_FASTCALL | METH_KEYWORDS,
      "max_active_blocks($self, block_size, shared=0)\n--\n\n"
      "Blocks of that many threads, with `shared` bytes of dynamic shared memory, that one "
      "multiprocessor holds at once."},
-    {"prepare", (PyCFunction) (void (*)(void)) function_prepare, METH_FASTCALL | METH_KEYWORDS,
+    {"suggest_block_size", (PyCFunction) (void (*)(void)) bind_function_suggest_block_size,
+     METH_FASTCALL | METH_KEYWORDS,
+     "suggest_block_size($self, shared=0, limit=0)\n--\n\n"
+     "The block size with which the kernel fills a multiprocessor best.\n\n"
+     "Parameters\n----------\n"
+     "shared : int or callable\n"
+     "    Bytes of dynamic shared memory a block, or a function that tells them of a block size.\n"
+     "limit : int\n"
+     "    The largest block size to consider; 0: any.\n\n"
+     "Returns\n-------\nint\n    Threads a block; 0 if no size fits."},
+    {"available_shared", (PyCFunction) (void (*)(void)) bind_function_available_shared,
+     METH_FASTCALL | METH_KEYWORDS,
+     "available_shared($self, blocks, block_size)\n--\n\n"
+     "Bytes of dynamic shared memory that each block of that many threads may have where one "
+     "multiprocessor is to hold `blocks` of them."},
+    {"max_active_clusters", (PyCFunction) (void (*)(void)) bind_function_max_active_clusters,
+     METH_FASTCALL | METH_KEYWORDS,
+     "max_active_clusters($self, cluster, block, grid=None, shared=0)\n--\n\n"
+     "Clusters of such blocks that the device holds at once. `grid`: by default one cluster."},
+    {"max_cluster_size", (PyCFunction) (void (*)(void)) bind_function_max_cluster_size,
+     METH_FASTCALL | METH_KEYWORDS,
+     "max_cluster_size($self, block, grid=None, shared=0)\n--\n\n"
+     "The most blocks that a cluster of a launch may have."},
+    {"bind", (PyCFunction) (void (*)(void)) function_bind, METH_FASTCALL | METH_KEYWORDS,
+     "bind($self, /, *args, block, grid=(1, 1), stream=None, shared=0, strict=False, names=None, "
+     "cooperative=False, cluster=None, programmatic=False, priority=None, carveout=None)\n"
+     "--\n\n"
+     "The launch with these arguments fixed, to be made again and again by calling it.\n\n"
+     "Parameters\n----------\n"
+     "*args, block, grid, stream, shared and the rest\n"
+     "    As for a launch.\n"
+     "names : sequence of str, optional\n"
+     "    Names for the arguments, by which they can be replaced as by their index.\n\n"
+     "Returns\n-------\nBound"},
+    {"_set_block_shape", function_set_block_shape, METH_VARARGS,
+     "_set_block_shape($self, x, y, z, /)\n--\n\nThe block of prepared calls that name none."},
+    {"_launch_kernel", function_launch_kernel, METH_VARARGS,
+     "_launch_kernel($self, grid, block, buffer, shared=0, stream=None, /)\n--\n\n"
+     "Launches with a buffer of packed parameters."},
+    {"param_set_texref", function_param_set_texref, METH_O,
+     "param_set_texref($self, texref, /)\n--\n\nRaises TypeError: texture references are no "
+     "more."},
+    {"prepare", (PyCFunction) (void (*)(void)) bind_function_prepare, METH_FASTCALL | METH_KEYWORDS,
      "prepare($self, arg_types, texrefs=None)\n--\n\n"
      "Fixes the arguments' types for prepared calls.\n\n"
      "Parameters\n----------\n"
@@ -361,15 +311,15 @@ static PyMethodDef function_methods[] = {
      "complex), or NumPy types and dtypes; "
      "anything else in a list is a pointer.\n\n"
      "Returns\n-------\nFunction\n    Itself."},
-    {"prepared_call", (PyCFunction) (void (*)(void)) function_prepared_call,
+    {"prepared_call", (PyCFunction) (void (*)(void)) bind_function_prepared_call,
      METH_FASTCALL | METH_KEYWORDS,
      "prepared_call($self, grid, block, /, *args, shared_size=0)\n--\n\nLaunches with prepared "
      "arguments."},
-    {"prepared_async_call", (PyCFunction) (void (*)(void)) function_prepared_async_call,
+    {"prepared_async_call", (PyCFunction) (void (*)(void)) bind_function_prepared_async_call,
      METH_FASTCALL | METH_KEYWORDS,
      "prepared_async_call($self, grid, block, stream, /, *args, shared_size=0)\n--\n\nLaunches on "
      "a stream."},
-    {"prepared_timed_call", (PyCFunction) (void (*)(void)) function_prepared_timed_call,
+    {"prepared_timed_call", (PyCFunction) (void (*)(void)) bind_function_prepared_timed_call,
      METH_FASTCALL | METH_KEYWORDS,
      "prepared_timed_call($self, grid, block, /, *args, shared_size=0)\n--\n\n"
      "Launches; the function that it returns waits and gives the seconds that the kernel took."},
@@ -401,11 +351,16 @@ static PyMemberDef function_members[] = {
 static PyType_Slot function_slots[] = {
     {Py_tp_doc, (char *) "A kernel.\n\n"
                          "``kernel(*args, block=(256, 1, 1), grid=(1, 1), stream=None, shared=0, "
-                         "time_kernel=False, strict=False)`` launches it: "
+                         "time_kernel=False, strict=False, **attributes)`` launches it: "
                          "`block` threads in each of `grid` blocks, with `shared` bytes of dynamic "
                          "shared memory. With time_kernel it waits and "
                          "returns seconds. With strict an array of another element type than the "
                          "pointer's is an error, not a warning.\n\n"
+                         "Attributes: cooperative=True (all blocks resident at once, for "
+                         "grid.sync()), cluster=(x, y, z) (blocks a cluster; compute capability "
+                         "9.0), programmatic=True (may begin before the kernel before it has "
+                         "ended), priority=-1 (whatever the stream has), carveout=50 (percent of "
+                         "the cache preferred as shared memory).\n\n"
                          "``kernel[n](*args)`` launches at least n threads, ``kernel[grid, block, "
                          "stream, shared](*args)`` is the long form.\n\n"
                          "Arguments are device allocations, device arrays, In, Out and InOut of "

@@ -108,14 +108,7 @@ int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_p
 
 /* --- function(*args, block=, grid=, …) --- */
 
-struct options {
-    runcu_launch_params params;
-    PyObject *stream; /* borrowed */
-    PyObject *keep;   /* what params.stream lives in */
-    bool has_block, is_timed;
-};
-
-static int set_stream(struct options *o, bind_state *state, PyObject *value)
+static int set_stream(struct bind_options *o, bind_state *state, PyObject *value)
 {
     Py_CLEAR(o->keep);
     o->stream = value;
@@ -137,8 +130,42 @@ static int set_texrefs(PyObject *value)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* Launch attributes: 0, 1 and -1 as below. */
+static int set_bit(runcu_launch_params *p, unsigned bit, PyObject *value)
+{
+    bool truth;
+    if (set_flag(&truth, value) != 0)
+        return -1;
+    p->attributes = truth ? p->attributes | bit : p->attributes & ~bit;
+    return 0;
+}
+
+int bind_set_attribute(runcu_launch_params *p, bind_state *state, PyObject *name, PyObject *value)
+{
+    unsigned bit = 0;
+    int status = 0;
+    if (name == state->name_cooperative)
+        return set_bit(p, RUNCU_LAUNCH_COOPERATIVE, value);
+    if (name == state->name_programmatic)
+        return set_bit(p, RUNCU_LAUNCH_PROGRAMMATIC, value);
+    if (name == state->name_cluster) {
+        bit = RUNCU_LAUNCH_CLUSTER;
+        status = value == Py_None ? 0 : bind_dim3(&p->cluster, state, value, "cluster");
+    } else if (name == state->name_priority) {
+        bit = RUNCU_LAUNCH_PRIORITY;
+        status = value == Py_None ? 0 : bind_int(&p->priority, value, "priority");
+    } else if (name == state->name_carveout) {
+        bit = RUNCU_LAUNCH_CARVEOUT;
+        status = value == Py_None ? 0 : bind_int(&p->carveout, value, "carveout");
+    } else {
+        return 1;
+    }
+    p->attributes = value == Py_None ? p->attributes & ~bit : p->attributes | bit;
+    return status;
+}
+
 /* 0: done; 1: no such option; -1: exception. */
-static int set_option(struct options *o, bind_state *state, PyObject *name, PyObject *value)
+static int set_option(struct bind_options *o, bind_state *state, PyObject *name, PyObject *value)
 {
     bool strict;
     if (name == state->name_block) {
@@ -155,15 +182,19 @@ static int set_option(struct options *o, bind_state *state, PyObject *name, PyOb
         return set_flag(&o->is_timed, value);
     if (name == state->name_texrefs)
         return set_texrefs(value);
+    if (name == state->name_names && o->takes_names) {
+        o->names = value;
+        return 0;
+    }
     if (name != state->name_strict)
-        return 1;
+        return bind_set_attribute(&o->params, state, name, value);
     int status = set_flag(&strict, value);
     o->params.strict = strict;
     return status;
 }
 
 /* Keywords of compiled code are interned, those of a dict built at run time need not be. */
-static PyObject *interned(bind_state *state, PyObject *name)
+PyObject *bind_interned(bind_state *state, PyObject *name)
 {
 #define X(text)                                           \
     if (PyUnicode_Compare(name, state->name_##text) == 0) \
@@ -175,11 +206,11 @@ static PyObject *interned(bind_state *state, PyObject *name)
 
 static int fail_keywords(bind_state *state, PyObject *kwnames)
 {
-    struct options scratch = {0};
+    struct bind_options scratch = {0};
     PyObject *unknown = PyList_New(0), *comma = PyUnicode_FromString(", "), *text = NULL;
     int status = unknown && comma ? 0 : -1;
     for (Py_ssize_t k = 0; status == 0 && k < PyTuple_GET_SIZE(kwnames); k++) {
-        PyObject *name = interned(state, PyTuple_GET_ITEM(kwnames, k));
+        PyObject *name = bind_interned(state, PyTuple_GET_ITEM(kwnames, k));
         if (name == state->name_block || name == state->name_grid || name == state->name_stream ||
             name == state->name_shared || set_option(&scratch, state, name, Py_None) == 0)
             continue;
@@ -194,22 +225,22 @@ static int fail_keywords(bind_state *state, PyObject *kwnames)
     return -1;
 }
 
-static int read_options(struct options *o, bind_state *state, PyObject *const *values,
-                        PyObject *kwnames)
+int bind_read_options(struct bind_options *o, bind_state *state, PyObject *const *values,
+                      PyObject *kwnames)
 {
     Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t k = 0; k < count; k++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, k);
         int status = set_option(o, state, name, values[k]);
         if (status > 0)
-            status = set_option(o, state, interned(state, name), values[k]);
+            status = set_option(o, state, bind_interned(state, name), values[k]);
         if (status)
             return status > 0 ? fail_keywords(state, kwnames) : -1;
     }
     return 0;
 }
 
-static PyObject *call_function(bind_function *self, struct options *o, PyObject *const *args,
+static PyObject *call_function(bind_function *self, struct bind_options *o, PyObject *const *args,
                                Py_ssize_t nargs)
 {
     double seconds;
@@ -222,18 +253,38 @@ static PyObject *call_function(bind_function *self, struct options *o, PyObject 
     Py_RETURN_NONE;
 }
 
+/* Called as CuPy's kernels are: kernel((grid,), (block,), (arguments,)). */
+static bool is_call_of_cupy(PyObject *const *args, Py_ssize_t nargs)
+{
+    return (nargs == 2 || nargs == 3) && PyTuple_Check(args[0]) && PyTuple_Check(args[1]) &&
+           (nargs == 2 || PyTuple_Check(args[2]));
+}
+
+int bind_fail_no_block(const bind_function *f, PyObject *const *args, Py_ssize_t nargs)
+{
+    const char *name = runcu_function_name(f->function);
+    if (!is_call_of_cupy(args, nargs))
+        return bind_raise(PyExc_ValueError, "must specify block size");
+    return bind_raise(
+        PyExc_ValueError,
+        "must specify block size: %s(grid, block, arguments) is how CuPy's kernels are "
+        "called. Write %s(*arguments, grid=grid, block=block), or make it with "
+        "runcu.RawKernel or runcu.RawModule, whose kernels are called so",
+        name, name);
+}
+
 PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
                              PyObject *kwnames)
 {
     bind_function *f = (bind_function *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    struct options o = {.params = {.size = sizeof o.params, .grid = {1, 1, 1}}};
+    struct bind_options o = {.params = {.size = sizeof o.params, .grid = {1, 1, 1}}};
     PyObject *out = NULL;
-    if (read_options(&o, f->state, args + nargs, kwnames) == 0) {
+    if (bind_read_options(&o, f->state, args + nargs, kwnames) == 0) {
         if (o.has_block)
             out = call_function(f, &o, args, nargs);
         else
-            PyErr_SetString(PyExc_ValueError, "must specify block size");
+            bind_fail_no_block(f, args, nargs);
     }
     Py_XDECREF(o.keep);
     return out;
@@ -246,9 +297,9 @@ PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargs
 {
     bind_launcher *l = (bind_launcher *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
-    struct options o = {.params = l->params, .stream = l->stream};
+    struct bind_options o = {.params = l->params, .stream = l->stream};
     PyObject *out = NULL;
-    if (read_options(&o, l->state, args + nargs, kwnames) == 0) {
+    if (bind_read_options(&o, l->state, args + nargs, kwnames) == 0) {
         if (l->is_empty && !o.has_block && !o.is_timed)
             out = Py_NewRef(Py_None);
         else
@@ -320,6 +371,22 @@ static PyMemberDef launcher_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyObject *launcher_bind(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                               PyObject *kwnames)
+{
+    bind_launcher *l = (bind_launcher *) self;
+    struct bind_options o = {
+        .params = l->params, .stream = l->stream, .has_block = true, .takes_names = true};
+    return bind_bound_new(l->function, &o, args, nargs, kwnames);
+}
+
+static PyMethodDef launcher_methods[] = {
+    {"bind", (PyCFunction) (void (*)(void)) launcher_bind, METH_FASTCALL | METH_KEYWORDS,
+     "bind($self, /, *args, **options)\n--\n\n"
+     "The launch with these arguments fixed: see Function.bind."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyType_Slot launcher_slots[] = {
     {Py_tp_doc, (char *) "A kernel with grid, block, stream and shared memory chosen: what "
                          "kernel[...] gives. Call it."},
@@ -328,6 +395,7 @@ static PyType_Slot launcher_slots[] = {
     {Py_tp_traverse, launcher_traverse},
     {Py_tp_clear, bind_clear},
     {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_methods, launcher_methods},
     {Py_tp_members, launcher_members},
     {0, NULL},
 };

@@ -1,33 +1,42 @@
-/* Function.prepare's codes: letters of the struct module, NumPy types, and arguments made to fit
- * them. */
+/* Function.prepare and prepared calls: codes, which are letters of the struct module or NumPy
+ * types, and arguments made to fit them. */
 #include "core.h"
 
 #include <string.h>
 
 int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *format)
 {
-    struct bind_code *codes = PyMem_Calloc(strlen(format) + 1, sizeof *codes);
-    Py_ssize_t n = 0;
-    if (!codes) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    enum { MOST = 4096 /* arguments of a kernel */ };
+    struct bind_code *codes = NULL;
+    size_t n = 0, room = 0;
     for (const char *c = format; *c; c++) {
         char *end;
         size_t repeat = Py_ISDIGIT(*c) ? strtoul(c, &end, 10) : 1;
         c = Py_ISDIGIT(*c) ? end : c;
-        if (strchr("@= <x", *c) && *c) /* order and padding are the kernel's */
+        if (*c && strchr("@= <x", *c)) /* order and padding are the kernel's */
             continue;
-        bool is_known = *c && strchr("cbB?hHiIlLqQnNPefdFDs", *c);
-        if (!is_known || (repeat != 1 && *c != 's')) {
+        bool is_bytes = *c == 's' || *c == 'p';
+        size_t each = is_bytes ? 1 : repeat; /* "3i" is three of them, "3s" one of three bytes */
+        struct bind_code *more = codes;
+        if (*c && strchr("cbB?hHiIlLqQnNPefdFDsp", *c) && each <= MOST - n) {
+            room = n + each;
+            more = PyMem_Realloc(codes, (room ? room : 1) * sizeof *codes);
+        } else {
             PyMem_Free(codes);
             return bind_raise(PyExc_ValueError, "bad char in struct format: '%s' at byte %zd",
                               format, (Py_ssize_t) (c - format));
         }
-        codes[n++] = (struct bind_code){*c, repeat};
+        if (!more) {
+            PyMem_Free(codes);
+            PyErr_NoMemory();
+            return -1;
+        }
+        codes = more;
+        while (n < room)
+            codes[n++] = (struct bind_code){*c, is_bytes ? repeat : 1};
     }
     *out = codes;
-    *count = n;
+    *count = (Py_ssize_t) n;
     return 0;
 }
 
@@ -196,6 +205,33 @@ static int half_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *va
     return 0;
 }
 
+/* As the struct module writes a Pascal string: its length, its bytes, zeros. */
+static int pascal_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value, size_t bytes)
+{
+    if (!PyBytes_Check(value))
+        return bind_raise(PyExc_TypeError, "parameter #%zd (0-based) must be bytes, not %.200s", i,
+                          Py_TYPE(value)->tp_name);
+    PyObject *text = PyBytes_FromStringAndSize(NULL, (Py_ssize_t) bytes);
+    struct bind_hold *hold = text ? bind_new_hold(call) : NULL;
+    if (!hold) {
+        Py_XDECREF(text);
+        return -1;
+    }
+    size_t most = bytes ? bytes - 1 : 0, len = (size_t) PyBytes_GET_SIZE(value);
+    len = len < most ? len : most;
+    memset(PyBytes_AS_STRING(text), 0, bytes);
+    if (bytes)
+        PyBytes_AS_STRING(text)[0] = (char) (len < 255 ? len : 255);
+    memcpy(PyBytes_AS_STRING(text) + (bytes ? 1 : 0), PyBytes_AS_STRING(value), len);
+    hold->buffer =
+        (struct bind_buffer){.owner = text, .data = PyBytes_AS_STRING(text), .bytes = bytes};
+    call->hold_count++;
+    call->args[i].kind = RUNCU_ARG_BYTES;
+    call->args[i].size = bytes;
+    call->args[i].value.p = hold->buffer.data;
+    return 0;
+}
+
 /* So many bytes of whatever has a buffer of that length. */
 static int bytes_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value, size_t bytes)
 {
@@ -230,6 +266,8 @@ int bind_prepared_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *
         return half_argument(call, i, value);
     case 's':
         return bytes_argument(call, i, value, code.bytes);
+    case 'p':
+        return pascal_argument(call, i, value, code.bytes);
     case '?':
         arg->kind = RUNCU_ARG_BOOL;
         arg->value.i = PyObject_IsTrue(value);
@@ -244,4 +282,185 @@ int bind_prepared_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *
         return Py_ISLOWER(code.letter) ? signed_argument(arg, i, value, code.letter)
                                        : unsigned_argument(arg, i, value, code.letter);
     }
+}
+
+/* --- prepared calls --- */
+
+PyObject *bind_function_prepare(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *kwnames)
+{
+    static const struct bind_signature signature = {"prepare", 1, {"arg_types", "texrefs", NULL}};
+    bind_function *f = (bind_function *) self;
+    PyObject *values[2];
+    struct bind_code *codes;
+    Py_ssize_t count;
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
+        return NULL;
+    if (values[1] && values[1] != Py_None && PyObject_IsTrue(values[1]) != 0)
+        return PyErr_Occurred()
+                   ? NULL
+                   : PyErr_Format(PyExc_TypeError, "texrefs: no compiler makes kernels with "
+                                                   "texture references since CUDA 12");
+    PyObject *format = bind_format_of(values[0]);
+    const char *text = format ? PyUnicode_AsUTF8(format) : NULL;
+    if (!text || bind_codes_parse(&codes, &count, text) != 0) {
+        Py_XDECREF(format);
+        return NULL;
+    }
+    PyObject *texrefs = PyList_New(0);
+    if (!texrefs) {
+        PyMem_Free(codes);
+        Py_DECREF(format);
+        return NULL;
+    }
+    PyMem_Free(f->codes);
+    f->codes = codes;
+    f->code_count = count;
+    Py_XSETREF(f->arg_format, format);
+    Py_XSETREF(f->texrefs, texrefs);
+    return Py_NewRef(self);
+}
+
+/* The keyword shared_size and launch attributes. */
+static int read_keywords(runcu_launch_params *params, bind_state *state, PyObject *const *values,
+                         PyObject *kwnames)
+{
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++) {
+        PyObject *name = bind_interned(state, PyTuple_GET_ITEM(kwnames, k));
+        int status = name == state->name_shared_size
+                         ? bind_size(&params->shared, values[k], "shared_size")
+                         : bind_set_attribute(params, state, name, values[k]);
+        if (status > 0)
+            return bind_raise(PyExc_TypeError, "unknown keyword argument: %U", name);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Calls without a block, as before PyCUDA 2011.1: prepared_call(grid, *args). The argument that
+ * stands in its place is no tuple, and counts as an argument. */
+static bool has_no_block(const bind_function *f, PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *second = nargs > 1 ? args[1] : NULL;
+    if (second && (PyTuple_Check(second) || PyList_Check(second)))
+        return false;
+    return nargs - 1 == f->code_count && (!second || !PyArray_Check(second) || f->block.x);
+}
+
+static int old_shape(runcu_launch_params *params, const bind_function *f)
+{
+    if (PyErr_WarnEx(PyExc_DeprecationWarning,
+                     "not passing the block size to prepared_call is deprecated as of PyCUDA "
+                     "2011.1",
+                     1) != 0)
+        return -1;
+    if (!f->block.x)
+        return bind_raise(PyExc_ValueError,
+                          "must specify block size: %s.prepared_call(grid, block, "
+                          "*args)",
+                          runcu_function_name(f->function));
+    params->block = f->block;
+    return 0;
+}
+
+static int fail_shape(const bind_function *f, int stream_count)
+{
+    if (f->code_count < 0)
+        return bind_raise(f->state->logic_error, "%s() has not been prepared: call prepare() first",
+                          runcu_function_name(f->function));
+    return bind_raise(PyExc_TypeError, "a prepared call takes grid, block%s and the arguments",
+                      stream_count ? ", stream" : "");
+}
+
+/* Grid and block, and with `stream_count` a stream; *params and *keep. The number of values that
+ * these are, -1 with an exception. */
+static int read_shape(runcu_launch_params *params, PyObject **keep, bind_function *f,
+                      PyObject *const *args, Py_ssize_t nargs, int stream_count)
+{
+    if (f->code_count < 0 || nargs < 1 + stream_count)
+        return fail_shape(f, stream_count);
+    if (bind_dim3(&params->grid, f->state, args[0], "grid") != 0)
+        return -1;
+    if (nargs != f->code_count + 2 && !stream_count && has_no_block(f, args, nargs))
+        return old_shape(params, f) != 0 ? -1 : 1;
+    if (nargs < 2 + stream_count)
+        return fail_shape(f, stream_count);
+    if (bind_dim3(&params->block, f->state, args[1], "block") != 0 ||
+        (stream_count && bind_stream(&params->stream, keep, f->state, args[2]) != 0))
+        return -1;
+    return 2 + stream_count;
+}
+
+static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                          PyObject *kwnames, int stream_count)
+{
+    bind_function *f = (bind_function *) self;
+    runcu_launch_params params = {.size = sizeof params};
+    PyObject *keep = NULL;
+    int first = read_shape(&params, &keep, f, args, nargs, stream_count), status = first;
+    if (kwnames && first > 0)
+        status = read_keywords(&params, f->state, args + nargs, kwnames);
+    if (status >= 0)
+        status = bind_launch(f, &params, keep, args + first, nargs - first, true);
+    Py_XDECREF(keep);
+    if (status != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+PyObject *bind_function_prepared_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    return prepared(self, args, nargs, kwnames, 0);
+}
+
+PyObject *bind_function_prepared_async_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                            PyObject *kwnames)
+{
+    return prepared(self, args, nargs, kwnames, 1);
+}
+
+/* What prepared_timed_call returns: waits for the second of its two events, and gives the seconds
+ * between them. */
+static PyObject *timer_call(PyObject *events, PyObject *unused)
+{
+    (void) unused;
+    bind_event *start = (bind_event *) PyTuple_GET_ITEM(events, 0);
+    bind_event *end = (bind_event *) PyTuple_GET_ITEM(events, 1);
+    float milliseconds;
+    int status;
+    BIND_UNLOCKED(status, runcu_event_synchronize(end->event));
+    if (status == 0)
+        status = runcu_event_elapsed(&milliseconds, start->event, end->event);
+    if (bind_check(end->state, status) != 0)
+        return NULL;
+    return PyFloat_FromDouble((double) milliseconds * 1e-3);
+}
+
+static PyMethodDef timer_method = {"seconds", timer_call, METH_NOARGS,
+                                   "Waits for the kernel; the seconds that it took."};
+
+static int record(PyObject *event)
+{
+    bind_event *e = (bind_event *) event;
+    return bind_check(e->state, runcu_event_record(e->event, NULL));
+}
+
+PyObject *bind_function_prepared_timed_call(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                            PyObject *kwnames)
+{
+    PyObject *type = (PyObject *) ((bind_function *) self)->state->event_type;
+    PyObject *start = PyObject_CallNoArgs(type), *end = start ? PyObject_CallNoArgs(type) : NULL;
+    PyObject *out = NULL, *events = NULL;
+    PyObject *done = end && record(start) == 0 ? prepared(self, args, nargs, kwnames, 0) : NULL;
+    if (done && record(end) == 0)
+        events = PyTuple_Pack(2, start, end);
+    if (events)
+        out = PyCFunction_New(&timer_method, events);
+    Py_XDECREF(events);
+    Py_XDECREF(done);
+    Py_XDECREF(start);
+    Py_XDECREF(end);
+    return out;
 }

@@ -202,3 +202,19 @@ int runcu_function_set_cache_config(runcu_function *function, int config)
     core_leave(&scope);
     return status;
 }
+
+int runcu_function_set_shared_config(runcu_function *function, int config)
+{
+    struct core_scope scope;
+    if (config < 0 || config > 2)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "there is no configuration of shared memory %d",
+                          config);
+    if (!function->driver->cu.cuFuncSetSharedMemConfig)
+        return 0;
+    int status = core_enter(&scope, function->context);
+    if (status)
+        return status;
+    status = CU_CALL(function->driver, cuFuncSetSharedMemConfig, function->handle, config);
+    core_leave(&scope);
+    return status;
+}

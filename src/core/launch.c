@@ -404,3 +404,27 @@ int runcu_launch_args(runcu_function *function, const runcu_launch_params *param
         alloc_free(l.buffer);
     return status;
 }
+
+int runcu_launch_packed(runcu_function *function, const runcu_launch_params *params,
+                        const void *buffer, size_t bytes)
+{
+    runcu_launch_params whole;
+    if (!function || !params || (!buffer && bytes))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_packed: %s is NULL",
+                          !function ? "the function"
+                          : !params ? "params"
+                                    : "the buffer");
+    if (function->count >= 0 && bytes != function->bytes)
+        return runcu_fail(RUNCU_ERROR_LAUNCH_ARGUMENT,
+                          "%s: its parameters take %u bytes, and %zu were given",
+                          function->signature, function->bytes, bytes);
+    core_params(&whole, sizeof whole, params);
+    struct core_args none = {NULL, 0, false};
+    struct core_launch l = {
+        .function = function,
+        .buffer = (char *) (uintptr_t) buffer, /* the driver only reads it */
+        .packed.bytes = bytes,
+    };
+    int status = core_launch_shape(&l, &whole);
+    return status ? status : core_launch_run(&l, &none);
+}

@@ -148,7 +148,11 @@ static bool explain_cluster(const struct question *q)
     }
     if (explain_divisors(q, c))
         return true;
-    CUlaunchConfig config = core_launch_config(l, attributes);
+    runcu_launch_params without = *l->params;
+    struct core_launch plain = *l;
+    without.attributes &= ~(unsigned) RUNCU_LAUNCH_CLUSTER;
+    plain.params = &without;
+    CUlaunchConfig config = core_launch_config(&plain, attributes);
     if (q->f->driver->cu.cuOccupancyMaxPotentialClusterSize(&most, q->f->handle, &config) ||
         most < 1 || size <= (unsigned) most)
         return false;

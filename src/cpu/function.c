@@ -109,6 +109,16 @@ CUresult cpu_cuFuncSetCacheConfig(CUfunction function, int config)
     return cpu_leave(config >= 0 && config <= 3 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
 }
 
+/* Banks have one width since compute capability 5.0; a choice is taken and changes nothing. */
+CUresult cpu_cuFuncSetSharedMemConfig(CUfunction function, int config)
+{
+    struct cpu_function *f = NULL;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    return cpu_leave(config >= 0 && config <= 2 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE);
+}
+
 CUresult cpu_cuFuncGetModule(CUmodule *module, CUfunction function)
 {
     struct cpu_function *f = NULL;
