@@ -6,7 +6,8 @@
  * - handle.c: handles that cannot dangle
  * - device.c: the device and its attributes
  * - context.c: contexts, each thread's stack of them
- * - memory.c, host.c, copy.c: allocations; memory shared with the host; copies and sets
+ * - memory.c, host.c, ipc.c, copy.c: allocations; memory shared with the host, with other
+ *   processes; copies and sets
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
  * - module.c, function.c, launch.c: kernels
  * - stream.c, event.c: what programs see of order
@@ -246,7 +247,10 @@ struct cpu_host {
     uint64_t id;                 /* of it alone */
     uint64_t base;
     size_t bytes;
-    size_t mapped;    /* of pages of our own; 0: they are somebody else's */
+    void *map;        /* pages of our own, */
+    size_t mapped;    /* so many bytes; 0: they are somebody else's */
+    uint64_t token;   /* another process's name of it (ipc.c), */
+    unsigned opens;   /* which has been opened so often */
     unsigned flags;   /* it was made with */
     uint8_t kind;     /* enum simt_range_kind */
     atomic_uint refs; /* the list's, and those of contexts' spaces */
@@ -341,6 +345,11 @@ bool cpu_hosts_map(struct cpu_context *c);
 void cpu_hosts_free(struct cpu_context *c);
 /* Is there any? */
 bool cpu_hosts_any(const struct cpu_context *c);
+/* Makes a piece known everywhere, copying *what. On failure the pages are still the caller's. */
+CUresult cpu_host_add(const struct cpu_host *what);
+/* Frees the piece that begins there once nothing that any context has been given uses it.
+ * `missing`: the answer where there is none of that kind. */
+CUresult cpu_host_end(struct cpu_context *c, uint64_t base, uint8_t kind, CUresult missing);
 /* The one that the address lies in, or NULL. */
 struct cpu_host *cpu_host_find(uint64_t address);
 /* Frees managed memory by its start, as cuMemFree. */

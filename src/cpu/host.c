@@ -1,5 +1,6 @@
-/* Memory that the host and the kernels of all contexts use: page-locked, registered, managed. Each
- * piece belongs to the context that was current when it was made, and ends with it. */
+/* Memory that the host and the kernels of all contexts use: page-locked, registered, managed, and
+ * other processes'. Each piece belongs to the context that was current when it was made, and ends
+ * with it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -24,7 +25,7 @@ static void drop(void *owner)
     if (atomic_fetch_sub(&h->refs, 1) != 1)
         return;
     if (h->mapped)
-        munmap((void *) (uintptr_t) h->base, h->mapped);
+        munmap(h->map, h->mapped);
     alloc_free(h);
 }
 
@@ -95,16 +96,16 @@ struct cpu_host *cpu_host_find(uint64_t address)
     return p ? *p : NULL;
 }
 
-/* Makes it known everywhere. Takes the contents of *what. */
-static CUresult add(struct cpu_host **out, const struct cpu_host *what)
+CUresult cpu_host_add(const struct cpu_host *what)
 {
     struct cpu_host *h = alloc_new(sizeof *h);
     if (!h)
         return CUDA_ERROR_OUT_OF_MEMORY;
     *h = *what;
+    h->id = ++cpu.ids;
     h->next = cpu.hosts;
     atomic_store(&h->refs, 1);
-    *out = cpu.hosts = h;
+    cpu.hosts = h;
     for (struct cpu_context *c = cpu.contexts; c; c = c->next)
         if (!map_host(c, h)) {
             h->mapped = 0; /* the caller's */
@@ -117,7 +118,6 @@ static CUresult add(struct cpu_host **out, const struct cpu_host *what)
 /* New pages, all of whose contexts' kernels may use them. */
 static CUresult add_pages(void **out, struct cpu_host *what, int more_flags)
 {
-    struct cpu_host *h;
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | more_flags;
     if (what->bytes >= SIZE_MAX - PAGE)
         return CUDA_ERROR_OUT_OF_MEMORY;
@@ -125,8 +125,9 @@ static CUresult add_pages(void **out, struct cpu_host *what, int more_flags)
     void *p = mmap(NULL, what->mapped, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (p == MAP_FAILED)
         return CUDA_ERROR_OUT_OF_MEMORY;
+    what->map = p;
     what->base = (uintptr_t) p;
-    CUresult code = add(&h, what);
+    CUresult code = cpu_host_add(what);
     if (code)
         munmap(p, what->mapped);
     else
@@ -134,9 +135,7 @@ static CUresult add_pages(void **out, struct cpu_host *what, int more_flags)
     return code;
 }
 
-/* Frees the piece that begins there once nothing that any context has been given uses it.
- * `missing`: the answer where there is none of that kind. */
-static CUresult end(struct cpu_context *c, uint64_t base, uint8_t kind, CUresult missing)
+CUresult cpu_host_end(struct cpu_context *c, uint64_t base, uint8_t kind, CUresult missing)
 {
     struct cpu_host **p = find(base);
     if (!p || (*p)->base != base || (*p)->kind != kind)
@@ -165,11 +164,7 @@ CUresult cpu_cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
         return code;
     if (!host || !bytes || (flags & ~(unsigned) KNOWN_ALLOC_FLAGS))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    struct cpu_host what = {.id = ++cpu.ids,
-                            .context = c,
-                            .bytes = bytes,
-                            .flags = flags,
-                            .kind = SIMT_RANGE_HOST};
+    struct cpu_host what = {.context = c, .bytes = bytes, .flags = flags, .kind = SIMT_RANGE_HOST};
     return cpu_leave(add_pages(host, &what, 0));
 }
 
@@ -179,7 +174,7 @@ CUresult cpu_cuMemFreeHost(void *host)
     CUresult code = cpu_enter_context(&c);
     if (code || !host)
         return code ? code : cpu_leave(CUDA_SUCCESS);
-    return cpu_leave(end(c, (uintptr_t) host, SIMT_RANGE_HOST, CUDA_ERROR_INVALID_VALUE));
+    return cpu_leave(cpu_host_end(c, (uintptr_t) host, SIMT_RANGE_HOST, CUDA_ERROR_INVALID_VALUE));
 }
 
 CUresult cpu_cuMemHostGetDevicePointer(CUdeviceptr *address, void *host, unsigned flags)
@@ -188,7 +183,8 @@ CUresult cpu_cuMemHostGetDevicePointer(CUdeviceptr *address, void *host, unsigne
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    if (!address || flags || !find((uintptr_t) host))
+    const struct cpu_host *h = cpu_host_find((uintptr_t) host);
+    if (!address || flags || !h || (h->kind != SIMT_RANGE_HOST && h->kind != SIMT_RANGE_REGISTERED))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     *address = (uintptr_t) host;
     return cpu_leave(CUDA_SUCCESS);
@@ -246,20 +242,18 @@ static CUresult check_range(uint64_t base, size_t bytes, unsigned flags)
 CUresult cpu_cuMemHostRegister(void *host, size_t bytes, unsigned flags)
 {
     struct cpu_context *c = NULL;
-    struct cpu_host *h;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
     cpu_refuse(CUDA_SUCCESS, NULL);
     if ((code = check_range((uintptr_t) host, bytes, flags)))
         return cpu_leave(code);
-    struct cpu_host what = {.id = ++cpu.ids,
-                            .context = c,
+    struct cpu_host what = {.context = c,
                             .base = (uintptr_t) host,
                             .bytes = bytes,
                             .flags = flags,
                             .kind = SIMT_RANGE_REGISTERED};
-    return cpu_leave(add(&h, &what));
+    return cpu_leave(cpu_host_add(&what));
 }
 
 CUresult cpu_cuMemHostUnregister(void *host)
@@ -270,8 +264,8 @@ CUresult cpu_cuMemHostUnregister(void *host)
         return code;
     if (!host)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    return cpu_leave(end(c, (uintptr_t) host, SIMT_RANGE_REGISTERED,
-                         CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED));
+    return cpu_leave(cpu_host_end(c, (uintptr_t) host, SIMT_RANGE_REGISTERED,
+                                  CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED));
 }
 
 /* ---- managed: the host's pages are the device's, so there is nothing to move ---- */
@@ -288,11 +282,8 @@ CUresult cpu_cuMemAllocManaged(CUdeviceptr *address, size_t bytes, unsigned flag
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if ((code = cpu_memory_take(c, bytes)))
         return cpu_leave(code);
-    struct cpu_host what = {.id = ++cpu.ids,
-                            .context = c,
-                            .bytes = bytes,
-                            .flags = flags,
-                            .kind = SIMT_RANGE_MANAGED};
+    struct cpu_host what = {
+        .context = c, .bytes = bytes, .flags = flags, .kind = SIMT_RANGE_MANAGED};
     if ((code = add_pages(&p, &what, MAP_NORESERVE)))
         cpu_memory_give(c, bytes);
     else
@@ -302,7 +293,7 @@ CUresult cpu_cuMemAllocManaged(CUdeviceptr *address, size_t bytes, unsigned flag
 
 CUresult cpu_managed_free(struct cpu_context *c, CUdeviceptr address)
 {
-    return end(c, address, SIMT_RANGE_MANAGED, CUDA_ERROR_INVALID_VALUE);
+    return cpu_host_end(c, address, SIMT_RANGE_MANAGED, CUDA_ERROR_INVALID_VALUE);
 }
 
 /* Is all of it in one managed allocation? */

@@ -166,7 +166,8 @@ static CUresult pointer_attribute(void *value, int attribute, const struct cpu_c
                                   CUdeviceptr address)
 {
     const struct cpu_host *h = cpu_host_find(address);
-    bool is_managed = h && h->kind == SIMT_RANGE_MANAGED, is_host = h && !is_managed;
+    bool is_managed = h && h->kind == SIMT_RANGE_MANAGED;
+    bool is_host = h && (h->kind == SIMT_RANGE_HOST || h->kind == SIMT_RANGE_REGISTERED);
     struct simt_range range;
     if (!simt_space_find(c->space, address, &range))
         return CUDA_ERROR_INVALID_VALUE;
@@ -181,7 +182,7 @@ static CUresult pointer_attribute(void *value, int attribute, const struct cpu_c
         *(CUdeviceptr *) value = address;
         return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_HOST_POINTER:
-        if (!h)
+        if (!is_host && !is_managed)
             return CUDA_ERROR_INVALID_VALUE;
         *(void **) value = (void *) (uintptr_t) address;
         return CUDA_SUCCESS;
@@ -193,6 +194,8 @@ static CUresult pointer_attribute(void *value, int attribute, const struct cpu_c
     case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL:
         *(int *) value = 0;
         return CUDA_SUCCESS;
+    case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+        return put_bool(value, range.kind == SIMT_RANGE_HEAP);
     case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR:
         *(CUdeviceptr *) value = range.base;
         return CUDA_SUCCESS;

@@ -81,11 +81,15 @@ static void before_fork(void)
         pthread_cond_timedwait(&cpu.done, &cpu.lock, &t);
         cpu.waiters--;
     }
+    for (struct cpu_context *c = cpu.contexts; c; c = c->next)
+        simt_space_before_fork(c->space);
     pthread_mutex_lock(&output.lock);
 }
 
 static void after_fork_in_parent(void)
 {
+    for (struct cpu_context *c = cpu.contexts; c; c = c->next)
+        simt_space_after_fork_in_parent(c->space);
     pthread_mutex_unlock(&output.lock);
     cpu.paused = false;
     pthread_cond_broadcast(&cpu.work);
@@ -130,8 +134,14 @@ static void after_fork_in_child(void)
     cpu.waiters = cpu.asleep = cpu.worker_count = 0;
     cpu.lookout = false;
     workers_forget(&cpu.workers);
-    for (struct cpu_context *c = cpu.contexts; c; c = c->next)
+    for (struct cpu_context *c = cpu.contexts; c; c = c->next) {
+        bool is_whole = simt_space_after_fork_in_child(c->space);
         drop_lost(c, own_thread ? own_thread->serial : 0);
+        if (!is_whole)
+            cpu_fault(c, CUDA_ERROR_OUT_OF_MEMORY,
+                      "the memory that other processes may open could not be copied when the "
+                      "process forked");
+    }
     pthread_mutex_unlock(&cpu.lock);
 }
 

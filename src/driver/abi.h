@@ -101,6 +101,17 @@ enum {
     CU_MEM_ADVISE_UNSET_ACCESSED_BY = 6,
 };
 
+/* What stands for memory and events of one process in another. */
+typedef struct {
+    char bytes[64];
+} CUipcMemHandle;
+typedef struct {
+    char bytes[64];
+} CUipcEventHandle;
+enum {
+    CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS = 1,
+};
+
 /* Where memory is, or is to be. */
 typedef struct {
     int type, id;
@@ -177,6 +188,7 @@ enum {
     CU_POINTER_ATTRIBUTE_BUFFER_ID = 7,
     CU_POINTER_ATTRIBUTE_IS_MANAGED = 8,
     CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL = 9,
+    CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE = 10,
     CU_POINTER_ATTRIBUTE_RANGE_START_ADDR = 11,
     CU_POINTER_ATTRIBUTE_RANGE_SIZE = 12,
     CU_POINTER_ATTRIBUTE_MAPPED = 13,

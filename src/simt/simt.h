@@ -63,6 +63,25 @@ bool simt_space_find(struct simt_space *space, uint64_t address, struct simt_ran
 /* Is [address, address + size) inside one live range? */
 bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size);
 
+/* What another process needs to open an allocation (base/shm.h): this process's file descriptor,
+ * where it lies in the file, and the token that it has until it is freed. */
+struct simt_share {
+    int fd;
+    size_t size, offset, bytes;
+    uint64_t token;
+};
+/* Moves an allocation's pages to a file that other processes can open, where they are not there
+ * yet; those of small ones go with all that is near. The caller has made sure that nothing writes
+ * to the space's memory unless it is shared already. -1: the system refuses, or there is no such
+ * allocation. */
+int simt_space_share(struct simt_space *space, uint64_t base, struct simt_share *out);
+bool simt_space_is_shared(struct simt_space *space, uint64_t base);
+/* Around a fork, of which the child gets a copy of what is shared too: false if it did not. The
+ * space is locked meanwhile. */
+void simt_space_before_fork(struct simt_space *space);
+void simt_space_after_fork_in_parent(struct simt_space *space);
+bool simt_space_after_fork_in_child(struct simt_space *space);
+
 /* ---- code ---- */
 
 /* Places the module's variables in `space` (zeroed or initialised, relocated). Does not lower any

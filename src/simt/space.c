@@ -10,11 +10,11 @@
 #include <sys/mman.h>
 
 #include "base/vec.h"
+#include "simt/slab.h"
 
 enum {
-    UNIT = 512,      /* alignment of allocations, and the gap between them */
-    SLAB = 32 << 20, /* small allocations come from reservations of this size */
-    LARGE = 1 << 20, /* from here on an allocation has its own mapping */
+    UNIT = SLAB_UNIT, /* alignment of allocations, and the gap between them */
+    LARGE = 1 << 20,  /* from here on an allocation has its own mapping */
     PAGE = 4096,
     HUGE_PAGE = 2 << 20,
     GONE = 64, /* freed ranges remembered for faults */
@@ -25,11 +25,8 @@ struct entry {
     struct simt_range range;
     void *map; /* its own mapping; NULL: units of a slab, or somebody else's memory */
     size_t mapped;
+    struct shm *shm;   /* other processes may open the mapping */
     size_t slab_bytes; /* 0: not in a slab */
-};
-
-struct extent {
-    uint64_t base, size;
 };
 
 /* What readers search: immutable once published. */
@@ -61,8 +58,7 @@ struct simt_space {
     struct epoch epochs[2];
     unsigned epoch;           /* the one that readers enter */
     VEC(struct entry) live;   /* by base */
-    VEC(struct extent) holes; /* free parts of slabs, by base */
-    VEC(void *) slabs;
+    struct slabs slabs;
     struct simt_range gone[GONE];
     size_t gone_next;
     uint64_t serial;
@@ -72,23 +68,6 @@ struct simt_space {
     struct pages lent[LENT]; /* given back and kept */
     size_t lent_count;
 };
-
-static void *map_pages(size_t size, bool low)
-{
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *p;
-#ifdef MAP_32BIT
-    p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | (low ? MAP_32BIT : 0), -1, 0);
-#else
-    p = MAP_FAILED;
-    for (uint64_t at = 0x10000000; low && p == MAP_FAILED && at + size <= 0x80000000; at += 1 << 24)
-        p = mmap((void *) (uintptr_t) at, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE,
-                 -1, 0);
-    if (!low)
-        p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, -1, 0);
-#endif
-    return p == MAP_FAILED ? NULL : p;
-}
 
 /* ---- the table of live ranges; the lock is held ---- */
 
@@ -154,86 +133,14 @@ static void take_out(struct simt_space *s, struct entry *e)
     outdate(s);
 }
 
-/* ---- slabs; the lock is held ---- */
-
-static bool add_slab(struct simt_space *s)
-{
-    if (!vec_room(&s->slabs) || !vec_room(&s->holes))
-        return false;
-    void *p = map_pages(SLAB, false);
-    if (!p)
-        return false;
-    s->slabs.at[s->slabs.len++] = p;
-    size_t i = 0;
-    while (i < s->holes.len && s->holes.at[i].base < (uintptr_t) p)
-        i++;
-    memmove(&s->holes.at[i + 1], &s->holes.at[i], (s->holes.len - i) * sizeof *s->holes.at);
-    /* The first unit stays free: a slab may follow right after another. */
-    s->holes.at[i] = (struct extent){(uintptr_t) p + UNIT, SLAB - UNIT};
-    s->holes.len++;
-    return true;
-}
-
-/* The smallest hole that is large enough. 0: none. */
-static uint64_t cut_hole(struct simt_space *s, size_t size)
-{
-    struct extent *best = NULL;
-    for (size_t i = 0; i < s->holes.len; i++) {
-        struct extent *x = &s->holes.at[i];
-        if (x->size >= size && (!best || x->size < best->size))
-            best = x;
-    }
-    if (!best)
-        return 0;
-    uint64_t base = best->base;
-    best->base += size;
-    best->size -= size;
-    if (!best->size) {
-        size_t i = (size_t) (best - s->holes.at);
-        s->holes.len--;
-        memmove(best, best + 1, (s->holes.len - i) * sizeof *best);
-    }
-    return base;
-}
-
-/* There is room: simt_space_alloc has seen to it that as many holes fit as there are allocations.
- * */
-static void fill_hole(struct simt_space *s, uint64_t base, size_t size)
-{
-    size_t i = 0;
-    while (i < s->holes.len && s->holes.at[i].base < base)
-        i++;
-    struct extent *x = s->holes.at + i;
-    bool joins_left = i && x[-1].base + x[-1].size == base;
-    bool joins_right = i < s->holes.len && base + size == x->base;
-    if (joins_left && joins_right) {
-        x[-1].size += size + x->size;
-        s->holes.len--;
-        memmove(x, x + 1, (s->holes.len - i) * sizeof *x);
-    } else if (joins_left) {
-        x[-1].size += size;
-    } else if (joins_right) {
-        x->base = base;
-        x->size += size;
-    } else {
-        memmove(x + 1, x, (s->holes.len - i) * sizeof *x);
-        *x = (struct extent){base, size};
-        s->holes.len++;
-    }
-    if (size >= 16 * PAGE) {
-        uint64_t from = ALIGN_UP(base, PAGE), to = (base + size) & ~(uint64_t) (PAGE - 1);
-        madvise((void *) (uintptr_t) from, to - from, MADV_DONTNEED);
-    }
-}
+/* ---- placing; the lock is held ---- */
 
 /* Room for what freeing each live allocation leaves, so that freeing cannot fail. */
 static bool reserve(struct simt_space *s)
 {
     size_t most = s->live.len + s->epochs[0].dead.len + s->epochs[1].dead.len + 1;
-    while (s->holes.cap < s->holes.len + most + 1) {
-        if (!vec_grow_((void **) &s->holes.at, &s->holes.cap, s->holes.cap, sizeof *s->holes.at))
-            return false;
-    }
+    if (!slabs_reserve(&s->slabs, most))
+        return false;
     for (struct epoch *x = s->epochs; x < s->epochs + 2; x++) {
         while (x->dead.cap < most) {
             if (!vec_grow_((void **) &x->dead.at, &x->dead.cap, x->dead.cap, sizeof *x->dead.at))
@@ -246,9 +153,7 @@ static bool reserve(struct simt_space *s)
 static bool place_small(struct simt_space *s, struct entry *e)
 {
     e->slab_bytes = ALIGN_UP(e->range.size, UNIT) + UNIT;
-    e->range.base = cut_hole(s, e->slab_bytes);
-    if (!e->range.base && add_slab(s))
-        e->range.base = cut_hole(s, e->slab_bytes);
+    e->range.base = slabs_cut(&s->slabs, e->slab_bytes);
     return e->range.base != 0;
 }
 
@@ -256,7 +161,7 @@ static bool place_large(struct entry *e)
 {
     size_t align = e->range.size >= 2 * (size_t) HUGE_PAGE ? HUGE_PAGE : PAGE;
     e->mapped = ALIGN_UP(e->range.size, PAGE) + align + 2 * PAGE;
-    e->map = map_pages(e->mapped, false);
+    e->map = simt_pages(e->mapped, false);
     if (!e->map)
         return false;
     e->range.base = ALIGN_UP((uintptr_t) e->map + PAGE, align);
@@ -270,7 +175,7 @@ static void unplace(struct simt_space *s, struct entry *e)
     if (e->map)
         munmap(e->map, e->mapped);
     else if (e->slab_bytes)
-        fill_hole(s, e->range.base, e->slab_bytes);
+        slabs_fill(&s->slabs, e->range.base, e->slab_bytes);
     else if (e->range.gone)
         e->range.gone(e->range.owner);
 }
@@ -298,9 +203,19 @@ static void tidy(struct simt_space *s)
     }
 }
 
+/* Nobody who knew of the allocation opens it from now on. */
+static void hide(struct simt_space *s, struct entry *e)
+{
+    struct slab *slab = e->slab_bytes ? slabs_find(&s->slabs, e->range.base) : NULL;
+    if (slab && slab->shm)
+        shm_forget(slab->shm, e->range.base - (uintptr_t) slab->at);
+    shm_destroy(&e->shm);
+}
+
 /* Kernels find it no more; what is behind it goes later. */
 static void bury(struct simt_space *s, struct entry *e)
 {
+    hide(s, e);
     struct epoch *now = &s->epochs[s->epoch];
     now->dead.at[now->dead.len++] = *e;
     take_out(s, e);
@@ -318,6 +233,99 @@ static int alloc_locked(struct simt_space *s, size_t size, uint64_t *out)
     }
     *out = e.range.base;
     return 0;
+}
+
+/* ---- other processes ---- */
+
+static bool share(struct simt_space *s, struct entry *e, struct simt_share *out)
+{
+    struct slab *slab = e->slab_bytes ? slabs_find(&s->slabs, e->range.base) : NULL;
+    struct shm **shm = slab ? &slab->shm : &e->shm;
+    void *at = slab ? slab->at : e->map;
+    size_t size = slab ? SLAB_SIZE : e->mapped;
+    if (!at || (!*shm && !(*shm = shm_take(at, size))))
+        return false;
+    out->offset = e->range.base - (uintptr_t) at;
+    out->bytes = e->range.size;
+    out->size = size;
+    out->fd = (*shm)->fd;
+    out->token = shm_token(*shm, out->offset);
+    return out->token != 0;
+}
+
+bool simt_space_is_shared(struct simt_space *space, uint64_t base)
+{
+    pthread_mutex_lock(&space->lock);
+    const struct entry *e = find(space, base);
+    const struct slab *slab = e && e->slab_bytes ? slabs_find(&space->slabs, base) : NULL;
+    bool yes = slab ? slab->shm != NULL : e && e->shm;
+    pthread_mutex_unlock(&space->lock);
+    return yes;
+}
+
+int simt_space_share(struct simt_space *space, uint64_t base, struct simt_share *out)
+{
+    pthread_mutex_lock(&space->lock);
+    struct entry *e = find(space, base);
+    bool ok = e && e->range.kind == SIMT_RANGE_HEAP && share(space, e, out);
+    pthread_mutex_unlock(&space->lock);
+    return ok ? 0 : -1;
+}
+
+/* Calls visit(shm, at, size) for everything that is shared; false if one call was. */
+static bool each_shared(struct simt_space *s, bool (*visit)(struct shm *shm, void *at, size_t size))
+{
+    bool ok = true;
+    for (size_t i = 0; i < s->slabs.all.len; i++) {
+        struct slab *slab = &s->slabs.all.at[i];
+        if (slab->shm)
+            ok &= visit(slab->shm, slab->at, SLAB_SIZE);
+    }
+    for (size_t i = 0; i < s->live.len; i++) {
+        struct entry *e = &s->live.at[i];
+        if (e->shm)
+            ok &= visit(e->shm, e->map, e->mapped);
+    }
+    return ok;
+}
+
+static bool copy(struct shm *shm, void *at, size_t size)
+{
+    (void) at, (void) size;
+    shm_before_fork(shm);
+    return true;
+}
+
+static bool drop_copy(struct shm *shm, void *at, size_t size)
+{
+    (void) at, (void) size;
+    shm_after_fork_in_parent(shm);
+    return true;
+}
+
+static bool use_copy(struct shm *shm, void *at, size_t size)
+{
+    bool ok = shm_after_fork_in_child(shm);
+    return shm_map(shm, at, 0, size) && ok;
+}
+
+void simt_space_before_fork(struct simt_space *space)
+{
+    pthread_mutex_lock(&space->lock);
+    each_shared(space, copy);
+}
+
+void simt_space_after_fork_in_parent(struct simt_space *space)
+{
+    each_shared(space, drop_copy);
+    pthread_mutex_unlock(&space->lock);
+}
+
+bool simt_space_after_fork_in_child(struct simt_space *space)
+{
+    bool ok = each_shared(space, use_copy);
+    pthread_mutex_unlock(&space->lock);
+    return ok;
 }
 
 /* ---- the door ---- */
@@ -343,10 +351,9 @@ void simt_space_destroy(struct simt_space **space)
     empty(s, &s->epochs[1]);
     for (size_t i = 0; i < s->live.len; i++) {
         s->live.at[i].slab_bytes = 0; /* goes with its slab */
+        shm_destroy(&s->live.at[i].shm);
         unplace(s, &s->live.at[i]);
     }
-    for (size_t i = 0; i < s->slabs.len; i++)
-        munmap(s->slabs.at[i], SLAB);
     for (size_t i = 0; i < s->lent_count; i++)
         munmap(s->lent[i].at, s->lent[i].size);
     simt_heap_destroy(s->heap);
@@ -355,8 +362,7 @@ void simt_space_destroy(struct simt_space **space)
     vec_fini(&s->epochs[0].dead);
     vec_fini(&s->epochs[1].dead);
     vec_fini(&s->live);
-    vec_fini(&s->holes);
-    vec_fini(&s->slabs);
+    slabs_fini(&s->slabs);
     pthread_mutex_destroy(&s->lock);
     alloc_free(s);
 }
@@ -535,7 +541,7 @@ void *simt_space_lend(struct simt_space *space, size_t size, bool low)
         space->lent[i] = space->lent[--space->lent_count];
     }
     pthread_mutex_unlock(&space->lock);
-    return p ? p : map_pages(size, low);
+    return p ? p : simt_pages(size, low);
 }
 
 void simt_space_return(struct simt_space *space, void *pages, size_t size, bool low)
@@ -553,7 +559,7 @@ void simt_space_return(struct simt_space *space, void *pages, size_t size, bool 
 
 static void make_heap(struct simt_space *s, size_t size)
 {
-    void *p = map_pages(size, false);
+    void *p = simt_pages(size, false);
     if (!p)
         return;
     struct entry e = {.range = {.base = (uintptr_t) p,

@@ -150,6 +150,8 @@ static_assert(sizeof(ours::CUlaunchConfig) == sizeof(CUlaunchConfig) &&
                   offsetof(ours::CUlaunchConfig, attrs) == offsetof(CUlaunchConfig, attrs) &&
                   offsetof(ours::CUlaunchConfig, numAttrs) == offsetof(CUlaunchConfig, numAttrs),
               "CUlaunchConfig");
+static_assert(sizeof(ours::CUipcMemHandle) == sizeof(CUipcMemHandle), "CUipcMemHandle");
+static_assert(sizeof(ours::CUipcEventHandle) == sizeof(CUipcEventHandle), "CUipcEventHandle");
 static_assert(sizeof(ours::CUmemLocation) == sizeof(CUmemLocation), "CUmemLocation");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
