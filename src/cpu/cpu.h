@@ -10,7 +10,7 @@
  *   processes; copies and sets
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
  * - module.c, function.c, launch.c: kernels
- * - stream.c, event.c: what programs see of order
+ * - stream.c, event.c, beacon.c: what programs see of order; events of several processes
  * - queue.c: the order of work, its completion, faults
  * - run.c: who executes it, workers and waiting threads
  * - api.c: the table; export.c: the library; absent.c: no device */
@@ -90,6 +90,10 @@ struct cpu_mark {
     unsigned refs;
     bool done;
     uint64_t time; /* nanoseconds, once done */
+    /* Of an event that several processes know; else NULL and 0. */
+    struct cpu_beacon *beacon;
+    uint64_t number;
+    struct cpu_mark *next; /* in the list of those that are watched */
 };
 
 struct cpu_event {
@@ -98,6 +102,7 @@ struct cpu_event {
     CUevent handle;
     unsigned flags;
     struct cpu_mark *mark; /* NULL: never recorded */
+    struct cpu_beacon *beacon; /* other processes know it; NULL: they do not */
 };
 
 enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT };
@@ -274,6 +279,8 @@ struct cpu_driver {
     VEC(uint32_t) free_handles;
     struct cpu_context *contexts, *primary;
     struct cpu_host *hosts;
+    struct cpu_beacon *beacons;
+    struct cpu_mark *watched; /* marks that other processes will set */
     size_t used;            /* bytes of device memory */
     unsigned long long ids; /* of contexts */
     uint64_t serials;       /* of operations */
@@ -392,6 +399,43 @@ void cpu_stream_init(struct cpu_stream *s, struct cpu_context *c, unsigned flags
 void cpu_stream_release(struct cpu_stream *s);
 void cpu_event_destroy(struct cpu_event *e);
 void cpu_mark_release(struct cpu_mark *m);
+/* A new event of the context, which several processes know by the beacon, or this one alone
+ * (NULL). */
+CUresult cpu_event_create(CUevent *out, struct cpu_context *c, unsigned flags,
+                          struct cpu_beacon *beacon);
+
+/* ---- ipc.c, beacon.c ---- */
+
+/* Where another process finds pages (base/shm.h): 64 bytes of text with a sum. */
+struct cpu_ticket {
+    int32_t pid, fd;
+    uint64_t size, offset, bytes; /* of the file's data; of the part that is meant */
+    uint64_t token;
+};
+enum cpu_ticket_kind { CPU_TICKET_MEMORY, CPU_TICKET_EVENT };
+/* The process's number is filled in. */
+void cpu_ticket_write(void *out, const struct cpu_ticket *ticket, enum cpu_ticket_kind kind);
+/* Refuses, with its reason, what is none, is damaged, or is of this process. */
+CUresult cpu_ticket_read(struct cpu_ticket *out, const void *handle, enum cpu_ticket_kind kind);
+/* Maps the whole pages that hold it, if the other process still has them. */
+CUresult cpu_ticket_map(void **out, const struct cpu_ticket *ticket);
+
+/* NULL: memory is short. */
+struct cpu_beacon *cpu_beacon_create(void);
+/* Both accept NULL. */
+struct cpu_beacon *cpu_beacon_retain(struct cpu_beacon *beacon);
+void cpu_beacon_release(struct cpu_beacon *beacon);
+/* The mark is of a record that is queued; it is done; it goes, and is watched no more. */
+void cpu_beacon_record(struct cpu_beacon *beacon, struct cpu_mark *mark);
+void cpu_beacon_light(struct cpu_mark *mark);
+void cpu_beacon_forget(struct cpu_mark *mark);
+/* The mark (the event's; not counted) that the last record of any process waits for; NULL: it is
+ * done. */
+CUresult cpu_event_mark(struct cpu_mark **out, struct cpu_event *e);
+/* Looks what other processes have done; call it now and then while cpu.watched is not NULL. */
+void cpu_watch(void);
+void cpu_beacons_before_fork(void);
+void cpu_beacons_after_fork(bool in_child);
 
 /* ---- queue.c ---- */
 

@@ -7,8 +7,11 @@ enum { KNOWN_FLAGS = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING | CU_EVENT
 
 void cpu_mark_release(struct cpu_mark *m)
 {
-    if (m && --m->refs == 0)
-        alloc_free(m);
+    if (!m || --m->refs)
+        return;
+    if (m->beacon)
+        cpu_beacon_forget(m);
+    alloc_free(m);
 }
 
 void cpu_event_destroy(struct cpu_event *e)
@@ -19,6 +22,7 @@ void cpu_event_destroy(struct cpu_event *e)
     *p = e->next;
     cpu_handle_destroy(e->handle);
     cpu_mark_release(e->mark);
+    cpu_beacon_release(e->beacon);
     alloc_free(e);
 }
 
@@ -33,6 +37,23 @@ static CUresult enter_event(struct cpu_event **out, CUevent event)
     return code ? cpu_leave(code) : CUDA_SUCCESS;
 }
 
+CUresult cpu_event_create(CUevent *out, struct cpu_context *c, unsigned flags,
+                          struct cpu_beacon *beacon)
+{
+    struct cpu_event *e = alloc_zero(1, sizeof *e);
+    if (!e || !(e->handle = cpu_handle_create(CPU_EVENT, e))) {
+        alloc_free(e);
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    }
+    e->context = c;
+    e->flags = flags;
+    e->beacon = cpu_beacon_retain(beacon);
+    e->next = c->events;
+    c->events = e;
+    *out = e->handle;
+    return CUDA_SUCCESS;
+}
+
 CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
 {
     struct cpu_context *c = NULL;
@@ -43,17 +64,12 @@ CUresult cpu_cuEventCreate(CUevent *event, unsigned flags)
     if (!event || (flags & ~(unsigned) KNOWN_FLAGS) ||
         (is_shared && !(flags & CU_EVENT_DISABLE_TIMING)))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    struct cpu_event *e = alloc_zero(1, sizeof *e);
-    if (!e || !(e->handle = cpu_handle_create(CPU_EVENT, e))) {
-        alloc_free(e);
+    struct cpu_beacon *beacon = is_shared ? cpu_beacon_create() : NULL;
+    if (is_shared && !beacon)
         return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
-    }
-    e->context = c;
-    e->flags = flags;
-    e->next = c->events;
-    c->events = e;
-    *event = e->handle;
-    return cpu_leave(CUDA_SUCCESS);
+    code = cpu_event_create(event, c, flags, beacon);
+    cpu_beacon_release(beacon);
+    return cpu_leave(code);
 }
 
 CUresult cpu_cuEventDestroy(CUevent event)
@@ -84,6 +100,8 @@ CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
         return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
     }
     mark->refs = 2;
+    if (e->beacon)
+        cpu_beacon_record(e->beacon, mark);
     cpu_mark_release(e->mark);
     op->u.mark = e->mark = mark;
     cpu_enqueue(s, op);
@@ -106,8 +124,9 @@ CUresult cpu_cuEventQuery(CUevent event)
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
-    if (!e->mark || e->mark->done)
-        return cpu_leave(CUDA_SUCCESS);
+    struct cpu_mark *m;
+    if ((code = cpu_event_mark(&m, e)) || !m)
+        return cpu_leave(code);
     cpu_workers_need();
     return cpu_leave(CUDA_ERROR_NOT_READY);
 }
@@ -124,9 +143,9 @@ CUresult cpu_cuEventSynchronize(CUevent event)
     CUresult code = enter_event(&e, event);
     if (code)
         return code;
-    struct cpu_mark *m = e->mark;
-    if (!m)
-        return cpu_leave(CUDA_SUCCESS);
+    struct cpu_mark *m;
+    if ((code = cpu_event_mark(&m, e)) || !m)
+        return cpu_leave(code ? code : e->context->fault);
     m->refs++;
     code = cpu_wait(e->context, NULL, mark_done, m);
     cpu_mark_release(m);

@@ -1,7 +1,7 @@
-/* Memory of other processes. A handle says where /proc leads to the pages of an allocation, and the
- * token by which they are known to be the ones that were meant. What is opened is shared with all
- * contexts, as memory of the host is (host.c). */
-#include <inttypes.h>
+/* Handles for other processes, and memory by them. A handle says where /proc leads to the pages of
+ * an allocation, and the token by which they are known to be the ones that were meant. What is
+ * opened is shared with all contexts, as memory of the host is (host.c). Events: beacon.c. */
+#include <assert.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,20 +12,69 @@
 
 enum { PAGE = 4096 };
 
-/* What a CUipcMemHandle holds. */
-struct ticket {
+/* What stands in the 64 bytes. */
+struct record {
     char magic[8];
-    int32_t pid, fd;
-    uint64_t size, offset, bytes; /* of the file's data; of the allocation in it */
-    uint64_t token;
+    struct cpu_ticket ticket;
     uint64_t sum; /* of all that */
 };
+static_assert(sizeof(struct record) <= sizeof(CUipcMemHandle), "a handle holds it");
 
-static const char magic[8] = {'r', 'u', 'n', 'c', 'u', 'm', 'e', 'm'};
+static const char magics[2][8] = {
+    [CPU_TICKET_MEMORY] = {'r', 'u', 'n', 'c', 'u', 'm', 'e', 'm'},
+    [CPU_TICKET_EVENT] = {'r', 'u', 'n', 'c', 'u', 'e', 'v', 't'},
+};
 
-static uint64_t sum_of(const struct ticket *t)
+void cpu_ticket_write(void *out, const struct cpu_ticket *ticket, enum cpu_ticket_kind kind)
 {
-    return hash_bytes(t, offsetof(struct ticket, sum));
+    struct record r;
+    memset(&r, 0, sizeof r);
+    memcpy(r.magic, magics[kind], sizeof r.magic);
+    r.ticket = *ticket;
+    r.ticket.pid = (int32_t) getpid();
+    r.sum = hash_bytes(&r, offsetof(struct record, sum));
+    memset(out, 0, sizeof(CUipcMemHandle));
+    memcpy(out, &r, sizeof r);
+}
+
+CUresult cpu_ticket_read(struct cpu_ticket *out, const void *handle, enum cpu_ticket_kind kind)
+{
+    struct record r;
+    memcpy(&r, handle, sizeof r);
+    *out = r.ticket;
+    if (memcmp(r.magic, magics[kind], sizeof r.magic) != 0)
+        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE, "this is no handle of the CPU device's %s",
+                          kind == CPU_TICKET_MEMORY ? "memory" : "events");
+    if (r.sum != hash_bytes(&r, offsetof(struct record, sum)) || !out->bytes ||
+        out->bytes > out->size || out->offset > out->size - out->bytes)
+        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE, "the handle has been damaged");
+    if (out->pid == getpid())
+        return cpu_refuse(CUDA_ERROR_INVALID_CONTEXT,
+                          "the handle is of this process: what it stands for is here already");
+    return CUDA_SUCCESS;
+}
+
+static uint64_t first_page(const struct cpu_ticket *t)
+{
+    return t->offset & ~(uint64_t) (PAGE - 1);
+}
+
+static size_t pages_size(const struct cpu_ticket *t)
+{
+    return ALIGN_UP(t->offset + t->bytes, PAGE) - first_page(t);
+}
+
+CUresult cpu_ticket_map(void **out, const struct cpu_ticket *t)
+{
+    int fd = shm_open_other(t->pid, t->fd, t->size, t->offset, t->token);
+    if (fd < 0)
+        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE,
+                          "process %d has it no more, or may not be looked into", (int) t->pid);
+    *out = shm_map(&(struct shm){fd, -1, t->size}, NULL, first_page(t), pages_size(t));
+    close(fd);
+    return *out ? CUDA_SUCCESS
+                : cpu_refuse(CUDA_ERROR_MAP_FAILED, "the system does not map %zu bytes",
+                             pages_size(t));
 }
 
 /* ---- giving ---- */
@@ -74,61 +123,34 @@ CUresult cpu_cuIpcGetMemHandle(CUipcMemHandle *out, CUdeviceptr address)
         return cpu_leave(cpu_refuse(CUDA_ERROR_OUT_OF_MEMORY,
                                     "the system has no shared memory for the %zu bytes",
                                     range.size));
-    struct ticket t = {.pid = (int32_t) getpid(),
-                       .fd = share.fd,
-                       .size = share.size,
-                       .offset = share.offset,
-                       .bytes = share.bytes,
-                       .token = share.token};
-    memcpy(t.magic, magic, sizeof magic);
-    t.sum = sum_of(&t);
-    memset(out, 0, sizeof *out);
-    memcpy(out, &t, sizeof t);
+    struct cpu_ticket t = {.fd = share.fd,
+                           .size = share.size,
+                           .offset = share.offset,
+                           .bytes = share.bytes,
+                           .token = share.token};
+    cpu_ticket_write(out->bytes, &t, CPU_TICKET_MEMORY);
     return cpu_leave(CUDA_SUCCESS);
 }
 
 /* ---- taking ---- */
 
-static CUresult read_ticket(struct ticket *out, const CUipcMemHandle *handle)
+static CUresult open_memory(struct cpu_context *c, CUdeviceptr *out, const struct cpu_ticket *t)
 {
-    memcpy(out, handle, sizeof *out);
-    if (memcmp(out->magic, magic, sizeof magic) != 0)
-        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE,
-                          "the handle is none of the CPU device's (a GPU's, perhaps?)");
-    if (out->sum != sum_of(out) || !out->bytes || out->bytes > out->size ||
-        out->offset > out->size - out->bytes)
-        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE, "the handle has been damaged");
-    if (out->pid == getpid())
-        return cpu_refuse(CUDA_ERROR_INVALID_CONTEXT,
-                          "the memory is this process's own: use its address");
-    return CUDA_SUCCESS;
-}
-
-/* Pages around the allocation, of which the host's rights and the kernels' begin at its start. */
-static CUresult open_ticket(struct cpu_context *c, CUdeviceptr *out, const struct ticket *t)
-{
-    uint64_t from = t->offset & ~(uint64_t) (PAGE - 1);
-    size_t mapped = ALIGN_UP(t->offset + t->bytes, PAGE) - from;
-    int fd = shm_open_other(t->pid, t->fd, t->size, t->offset, t->token);
-    if (fd < 0)
-        return cpu_refuse(CUDA_ERROR_INVALID_HANDLE,
-                          "process %d has no such memory any more, or not for this process",
-                          (int) t->pid);
-    void *p = shm_map(&(struct shm){fd, -1, t->size}, NULL, from, mapped);
-    close(fd);
-    if (!p)
-        return cpu_refuse(CUDA_ERROR_MAP_FAILED, "the system does not map %zu bytes", mapped);
+    void *p;
+    CUresult code = cpu_ticket_map(&p, t);
+    if (code)
+        return code;
     struct cpu_host what = {.context = c,
-                            .base = (uintptr_t) p + (t->offset - from),
+                            .base = (uintptr_t) p + (t->offset - first_page(t)),
                             .bytes = t->bytes,
                             .map = p,
-                            .mapped = mapped,
+                            .mapped = pages_size(t),
                             .token = t->token,
                             .opens = 1,
                             .kind = SIMT_RANGE_IMPORTED};
-    CUresult code = cpu_host_add(&what);
+    code = cpu_host_add(&what);
     if (code)
-        munmap(p, mapped);
+        munmap(p, what.mapped);
     else
         *out = what.base;
     return code;
@@ -137,14 +159,14 @@ static CUresult open_ticket(struct cpu_context *c, CUdeviceptr *out, const struc
 CUresult cpu_cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, unsigned flags)
 {
     struct cpu_context *c = NULL;
-    struct ticket t;
+    struct cpu_ticket t;
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
     cpu_refuse(CUDA_SUCCESS, NULL);
     if (!address || (flags & ~(unsigned) CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if ((code = read_ticket(&t, &handle)))
+    if ((code = cpu_ticket_read(&t, handle.bytes, CPU_TICKET_MEMORY)))
         return cpu_leave(code);
     for (struct cpu_host *h = cpu.hosts; h; h = h->next) {
         if (h->kind != SIMT_RANGE_IMPORTED || h->token != t.token)
@@ -153,7 +175,7 @@ CUresult cpu_cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, uns
         *address = h->base;
         return cpu_leave(CUDA_SUCCESS);
     }
-    return cpu_leave(open_ticket(c, address, &t));
+    return cpu_leave(open_memory(c, address, &t));
 }
 
 CUresult cpu_cuIpcCloseMemHandle(CUdeviceptr address)

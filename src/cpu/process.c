@@ -83,6 +83,7 @@ static void before_fork(void)
     }
     for (struct cpu_context *c = cpu.contexts; c; c = c->next)
         simt_space_before_fork(c->space);
+    cpu_beacons_before_fork();
     pthread_mutex_lock(&output.lock);
 }
 
@@ -90,6 +91,7 @@ static void after_fork_in_parent(void)
 {
     for (struct cpu_context *c = cpu.contexts; c; c = c->next)
         simt_space_after_fork_in_parent(c->space);
+    cpu_beacons_after_fork(false);
     pthread_mutex_unlock(&output.lock);
     cpu.paused = false;
     pthread_cond_broadcast(&cpu.work);
@@ -134,6 +136,7 @@ static void after_fork_in_child(void)
     cpu.waiters = cpu.asleep = cpu.worker_count = 0;
     cpu.lookout = false;
     workers_forget(&cpu.workers);
+    cpu_beacons_after_fork(true);
     for (struct cpu_context *c = cpu.contexts; c; c = c->next) {
         bool is_whole = simt_space_after_fork_in_child(c->space);
         drop_lost(c, own_thread ? own_thread->serial : 0);

@@ -170,6 +170,8 @@ static void set_mark(struct cpu_mark *m)
 {
     m->time = cpu_now();
     m->done = true;
+    if (m->beacon)
+        cpu_beacon_light(m);
 }
 
 /* Ends an operation that is out of its stream. */

@@ -239,11 +239,12 @@ static void run(struct cpu_op *op)
 
 static void rest(void)
 {
-    bool busy = cpu.ready || cpu_now() - cpu.active_at < QUIET_NS;
+    bool busy = cpu.ready || cpu.watched || cpu_now() - cpu.active_at < QUIET_NS;
     if (busy && !cpu.lookout) {
         cpu.lookout = true;
         wait_for(&cpu.work, LOOK_NS);
         cpu.lookout = false;
+        cpu_watch();
     } else {
         cpu.asleep++;
         pthread_cond_wait(&cpu.work, &cpu.lock);
@@ -297,11 +298,12 @@ static void sleep_waiter(uint64_t asked)
 {
     uint64_t past = cpu_now() - asked;
     uint64_t ns = past < ASK_NS ? ASK_NS - past : 1000;
-    if (cpu.ready && cpu.running < cpu.device.threads)
+    if (cpu.watched || (cpu.ready && cpu.running < cpu.device.threads))
         ns = MIN(ns, LOOK_NS);
     cpu.waiters++;
     wait_for(&cpu.done, ns);
     cpu.waiters--;
+    cpu_watch();
 }
 
 CUresult cpu_wait(struct cpu_context *c, struct cpu_stream *first, bool (*done)(void *arg),

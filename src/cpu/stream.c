@@ -190,18 +190,19 @@ CUresult cpu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
     CUresult code = enter_stream(&s, stream);
     if (code)
         return code;
-    const struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
+    struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
+    struct cpu_mark *mark;
     if (!e)
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
     if (flags != CU_EVENT_WAIT_DEFAULT)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if (!e->mark || e->mark->done)
-        return cpu_leave(CUDA_SUCCESS);
+    if ((code = cpu_event_mark(&mark, e)) || !mark)
+        return cpu_leave(code);
     struct cpu_op *op = cpu_op_create(CPU_WAIT, 0);
     if (!op)
         return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
-    op->u.mark = e->mark;
-    e->mark->refs++;
+    op->u.mark = mark;
+    mark->refs++;
     cpu_enqueue(s, op);
     return cpu_leave(CUDA_SUCCESS);
 }

@@ -44,6 +44,9 @@
     X(registered_memory_is_shared)               \
     X(registering_is_checked)                    \
     X(shared_memory_is_freed_with_work_in_flight)\
+    X(processes_share_memory)                    \
+    X(handles_for_processes_are_checked)         \
+    X(processes_share_events)                    \
     X(rows_are_copied)                           \
     X(rows_are_checked)                          \
     X(boxes_are_copied)                          \
@@ -112,6 +115,10 @@
     X(fault_text_of_unregistered_memory)         \
     X(fault_text_of_managed_memory)              \
     X(read_only_memory_is_not_written)           \
+    X(stale_handles_of_processes_are_refused)    \
+    X(fault_text_of_closed_memory)               \
+    X(shared_memory_of_a_child_is_its_own)       \
+    X(process_that_ends_holds_nobody_up)         \
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \
