@@ -213,9 +213,20 @@ static int register_exit(PyObject *module)
     return done ? 0 : -1;
 }
 
+/* Newer versions ask the slot below. The library's callbacks know one interpreter. */
+static int refuse_subinterpreters(void)
+{
+    if (PyInterpreterState_Get() == PyInterpreterState_Main())
+        return 0;
+    PyErr_SetString(PyExc_ImportError, "runcu works in the main interpreter only");
+    return -1;
+}
+
 static int execute(PyObject *module)
 {
     bind_state *state = bind_module_state(module);
+    if (refuse_subinterpreters() != 0)
+        return -1;
     if (PyArray_ImportNumPyAPI() < 0)
         return -1;
     bind_scalars_init(state);

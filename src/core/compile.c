@@ -132,6 +132,7 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
         str_fini(&wrapped);
         return false;
     }
+    nvrtc_enter();
     a->code = fn->nvrtcCreateProgram(&a->program, r->params.extern_c ? wrapped.at : r->source,
                                      str_text(&r->path), (int) r->headers.names.len,
                                      r->headers.texts.at, r->headers.names.at);
@@ -139,6 +140,7 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
         a->code = fn->nvrtcAddNameExpression(a->program, r->params.name_expressions[i]);
     if (a->code == NVRTC_SUCCESS)
         a->code = fn->nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
+    nvrtc_leave();
     str_fini(&wrapped);
     return true;
 }

@@ -350,7 +350,10 @@ struct runcu_event {
     struct core_guard guard;
 };
 
-/* pool.c: a block goes back to its pool. */
+/* pool.c: all pools, around a fork; with core_lock held. */
+void core_pools_lock(void);
+void core_pools_unlock(void);
+/* A block goes back to its pool. */
 int core_pool_take_back(runcu_mem *block);
 
 static inline CUstream core_stream(const runcu_stream *stream)

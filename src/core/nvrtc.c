@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
@@ -21,6 +22,8 @@ struct place {
     const char *path;   /* NULL: nothing is there to look at */
 };
 
+enum { FORK_PATIENCE = 2 /* seconds */ };
+
 struct places {
     struct arena arena;
     VEC(struct place) list;
@@ -28,6 +31,10 @@ struct places {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Held by whoever compiles; a fork waits for it, or NVRTC's own locks would stay locked in the
+ * child. */
+static pthread_rwlock_t compiling = PTHREAD_RWLOCK_INITIALIZER;
+static _Thread_local bool is_compiling, has_fork_lock;
 static char **folders; /* of runcu_nvrtc_search, ended by NULL */
 static struct nvrtc loaded;
 static bool is_loaded;
@@ -376,10 +383,53 @@ static int fail_load(const struct str *report)
     return status;
 }
 
+void nvrtc_enter(void)
+{
+    pthread_rwlock_rdlock(&compiling);
+    is_compiling = true;
+}
+
+void nvrtc_leave(void)
+{
+    is_compiling = false;
+    pthread_rwlock_unlock(&compiling);
+}
+
+static void before_fork(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FORK_PATIENCE;
+    has_fork_lock = !is_compiling && pthread_rwlock_timedwrlock(&compiling, &until) == 0;
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+    if (has_fork_lock)
+        pthread_rwlock_unlock(&compiling);
+}
+
+/* Whoever was still compiling is not here. */
+static void in_child(void)
+{
+    pthread_mutex_unlock(&lock);
+    if (!is_compiling)
+        compiling = (pthread_rwlock_t) PTHREAD_RWLOCK_INITIALIZER;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, in_child);
+}
+
 int nvrtc_get(const struct nvrtc **out)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct str report = {0};
     struct nvrtc found = {0};
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     if (!is_loaded && load_anywhere(&found, &report)) {
         loaded = found;

@@ -15,7 +15,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local bool has_lock;
 static struct core_driver *drivers;
 static struct core_driver *_Atomic default_driver;
-static bool has_hooks;
+static bool has_exit;
 
 static runcu_print_fn *print_fn;
 static void *print_user;
@@ -63,15 +63,37 @@ struct core_driver *core_driver_next(const struct core_driver *before)
     return d;
 }
 
+/* The hooks are registered anew with each driver, since ours must come before the driver's, as
+ * elsewhere: the outermost ones count. */
+static _Thread_local int forks;
+
+static void before_fork(void)
+{
+    if (forks++)
+        return;
+    core_lock();
+    core_pools_lock();
+}
+
+static void after_fork(void)
+{
+    if (--forks)
+        return;
+    core_pools_unlock();
+    core_unlock();
+}
+
 /* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent
  * waits for. */
 static void in_child(void)
 {
-    for (struct core_driver *d = drivers; d; d = d->next)
-        if (d->is_ready && !d->is_cpu)
-            d->cu = drv_forked;
-    core_contexts_forget_work();
-    core_unlock();
+    if (forks == 1) {
+        for (struct core_driver *d = drivers; d; d = d->next)
+            if (d->is_ready && !d->is_cpu)
+                d->cu = drv_forked;
+        core_contexts_forget_work();
+    }
+    after_fork();
 }
 
 /* Registered after the first driver is up, so that it runs before the driver's own end. */
@@ -84,9 +106,8 @@ static void at_exit(void)
 
 static void add_hooks(void)
 {
-    if (has_hooks)
-        return;
-    has_hooks = pthread_atfork(core_lock, core_unlock, in_child) == 0 && atexit(at_exit) == 0;
+    pthread_atfork(before_fork, after_fork, in_child);
+    has_exit = has_exit || atexit(at_exit) == 0;
 }
 
 bool core_ask_interrupt(void)

@@ -30,8 +30,11 @@ struct runcu_pool {
     unsigned flags;
     runcu_context *context; /* of all its blocks; NULL: not yet known */
     size_t held_blocks, active_blocks, managed_bytes, active_bytes;
+    runcu_pool *next_pool, **link; /* in the list of pools */
     struct bin bins[BINS];
 };
+
+static runcu_pool *pools; /* guarded by core_lock */
 
 /* --- bins --- */
 
@@ -130,8 +133,41 @@ static bool is_ready(const runcu_mem *block, const runcu_stream *stream)
 
 /* --- blocks --- */
 
+void core_pools_lock(void)
+{
+    for (runcu_pool *p = pools; p; p = p->next_pool)
+        pthread_mutex_lock(&p->lock);
+}
+
+void core_pools_unlock(void)
+{
+    for (runcu_pool *p = pools; p; p = p->next_pool)
+        pthread_mutex_unlock(&p->lock);
+}
+
+static void link_pool(runcu_pool *pool)
+{
+    core_lock();
+    pool->next_pool = pools;
+    pool->link = &pools;
+    if (pools)
+        pools->link = &pool->next_pool;
+    pools = pool;
+    core_unlock();
+}
+
+static void unlink_pool(runcu_pool *pool)
+{
+    core_lock();
+    *pool->link = pool->next_pool;
+    if (pool->next_pool)
+        pool->next_pool->link = pool->link;
+    core_unlock();
+}
+
 static void free_pool(runcu_pool *pool)
 {
+    unlink_pool(pool);
     runcu_context_release(&pool->context);
     pthread_mutex_destroy(&pool->lock);
     core_delete(pool);
@@ -435,6 +471,7 @@ static int new_pool(runcu_pool **out, bool is_host, unsigned flags)
     pool->is_host = is_host;
     pool->is_holding = true;
     pool->flags = flags;
+    link_pool(pool);
     return 0;
 }
 

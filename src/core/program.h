@@ -50,6 +50,9 @@ struct nvrtc {
 
 /* Finds and loads it; lives as long as the process. */
 int nvrtc_get(const struct nvrtc **out);
+/* Around calls of NVRTC: while there are any, a fork waits, for a while. Thread-safety: safe. */
+void nvrtc_enter(void);
+void nvrtc_leave(void);
 /* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing.
  * False if none is to be seen, but the dynamic loader may know of one. */
 bool nvrtc_identify(struct sha256 *hash);
