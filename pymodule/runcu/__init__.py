@@ -15,6 +15,7 @@
 
 from . import _core, compiler, driver
 from ._alias import install_as_pycuda
+from ._raw import RawKernel, RawModule
 from .compiler import SourceModule
 from .driver import Device, DeviceWarning, In, InOut, Out, device, devices
 
@@ -25,6 +26,8 @@ __all__ = [
     'In',
     'InOut',
     'Out',
+    'RawKernel',
+    'RawModule',
     'SourceModule',
     'compiler',
     'device',
