@@ -53,6 +53,14 @@ RUNCU_API int runcu_mem_advise(uint64_t address, size_t bytes, int advice,
 /** Where the host finds page-locked, registered and managed memory; else NULL. */
 RUNCU_API void *runcu_mem_host_pointer(const runcu_mem *mem);
 
+/** Writes RUNCU_IPC_HANDLE_BYTES by which another process of the same machine opens the whole
+ * allocation of runcu_mem_alloc that holds the address. It means nothing once that is freed. */
+RUNCU_API int runcu_mem_ipc_handle(void *out, uint64_t address);
+/** Another process's allocation, by its handle; freeing it here closes it. `flags`: CU_IPC_MEM_*, 0
+ * is LAZY_ENABLE_PEER_ACCESS. A handle of this process itself is refused. The other process has to
+ * stay, with the memory, as long as this one uses it. */
+RUNCU_API int runcu_mem_ipc_open(runcu_mem **out, const void *handle, unsigned flags);
+
 /** Bytes free and in all on the current context's device. */
 RUNCU_API int runcu_mem_info(size_t *free_bytes, size_t *total_bytes);
 /** The allocation that holds `address`. */

@@ -6,6 +6,10 @@
 
 RUNCU_BEGIN
 
+enum {
+    RUNCU_IPC_HANDLE_BYTES = 64 /**< of memory and events for other processes */
+};
+
 /** In the current context. `flags`: CU_STREAM_*. `priority`: 0, or negative for a higher one
  * (runcu_context_priority_range). Owned. */
 RUNCU_API int runcu_stream_create(runcu_stream **out, unsigned flags, int priority);
@@ -56,6 +60,11 @@ RUNCU_API int runcu_event_record(runcu_event *event, runcu_stream *stream);
 RUNCU_API int runcu_event_record_external(runcu_event *event, runcu_stream *stream);
 /** Waits until what it recorded is done. Can be interrupted. */
 RUNCU_API int runcu_event_synchronize(runcu_event *event);
+/** Writes RUNCU_IPC_HANDLE_BYTES by which another process opens the event, which was made with the
+ * flags CU_EVENT_INTERPROCESS and CU_EVENT_DISABLE_TIMING. */
+RUNCU_API int runcu_event_ipc_handle(void *out, runcu_event *event);
+/** Another process's event, by its handle. Owned. */
+RUNCU_API int runcu_event_ipc_open(runcu_event **out, const void *handle);
 /** *out is 1 when what the event recorded is done, else 0. */
 RUNCU_API int runcu_event_is_done(int *out, runcu_event *event);
 /** Milliseconds from `start` to `end`, about 0.5 µs resolution. Both must have happened. */

@@ -228,6 +228,14 @@ class Event:
     def __new__(cls, flags: SupportsIndex = 0) -> Self:
         """`flags`: of event_flags; 0 measures time."""
     @classmethod
+    def from_ipc_handle(cls, handle: Buffer, /) -> Self:
+        """Another process's event, by the bytes of its ipc_handle()."""
+    def ipc_handle(self) -> bytearray:
+        """What another process of the machine needs to open the event (from_ipc_handle).
+
+        The event needs the flags INTERPROCESS and DISABLE_TIMING.
+        """
+    @classmethod
     def from_handle(cls, handle: int, owner: object = None) -> Self:
         """An event of another library, of the current context.
 
@@ -333,6 +341,25 @@ class ManagedAllocation(DeviceAllocation):
 
         One of mem_advise, by a Device or the host (None).
         """
+
+class IPCMemoryHandle(DeviceAllocation):
+    """Device memory of another process, which has to stay meanwhile.
+
+    A DeviceAllocation in all else.
+    """
+
+    def __new__(cls, handle: Buffer, flags: SupportsIndex = 0) -> Self:
+        """Opens the memory.
+
+        Parameters
+        ----------
+        handle : bytes-like
+            From the other process's mem_get_ipc_handle.
+        flags : int
+            Of ipc_mem_flags; 0 is LAZY_ENABLE_PEER_ACCESS.
+        """
+    def close(self) -> None:
+        """Closes the memory now; it stays the other process's. A second time is an error."""
 
 class RegisteredHostMemory:
     """Host memory of an array or buffer that is page-locked while this object lives."""
@@ -996,6 +1023,17 @@ def mem_alloc_pitch(
     -------
     (DeviceAllocation, int)
         The memory, and how many bytes lie between two rows.
+    """
+
+def mem_get_ipc_handle(devptr: _Address, /) -> bytearray:
+    """What another process of the machine needs to open the allocation that holds the address.
+
+    See IPCMemoryHandle. It means nothing once the allocation is freed.
+
+    Returns
+    -------
+    bytearray
+        64 bytes.
     """
 
 def array_over(memory: Any, shape: Any, dtype: Any, order: Any = 'C') -> np.ndarray:

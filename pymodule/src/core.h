@@ -33,6 +33,7 @@
     X(allocation, NULL)             \
     X(pooled, allocation)           \
     X(managed, allocation)          \
+    X(ipc_memory, allocation)       \
     X(span, NULL)                   \
     X(host_allocation, NULL)        \
     X(pooled_host, host_allocation) \
@@ -475,6 +476,9 @@ PyObject *bind_allocation_new(bind_state *state, size_t bytes);
 /* Did the call fail because the device is full? Then what unreachable Python objects hold may be
  * given back (bind_collect), and the call made again. */
 bool bind_is_full(int status);
+PyObject *bind_allocation_free(PyObject *self, PyObject *unused);
+/* ipc.c: the bytes of a handle for other processes. */
+int bind_ipc_handle(unsigned char *out, PyObject *value);
 /* Objects of these types or of ones derived from them; `mem` is taken, also on failure. */
 PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem);
 PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags);
@@ -608,8 +612,9 @@ PyObject *bind_format_of(PyObject *types);
 
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
-    bind_block_functions[], bind_module_functions[], bind_function_functions[],
-    bind_program_functions[], bind_interop_functions[], bind_foreign_functions[];
+    bind_block_functions[], bind_ipc_functions[], bind_module_functions[],
+    bind_function_functions[], bind_program_functions[], bind_interop_functions[],
+    bind_foreign_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

@@ -30,6 +30,25 @@ static PyObject *event_from_handle(PyObject *type, PyObject *const *args, Py_ssi
     return (PyObject *) self;
 }
 
+static PyObject *event_from_ipc_handle(PyObject *type, PyObject *value)
+{
+    unsigned char handle[RUNCU_IPC_HANDLE_BYTES];
+    bind_event *self = bind_ipc_handle(handle, value) == 0 ? bind_new((PyTypeObject *) type) : NULL;
+    if (self && bind_check(self->state, runcu_event_ipc_open(&self->event, handle)) != 0)
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
+static PyObject *event_ipc_handle(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_event *e = (bind_event *) self;
+    unsigned char handle[RUNCU_IPC_HANDLE_BYTES];
+    if (bind_check(e->state, runcu_event_ipc_handle(handle, e->event)) != 0)
+        return NULL;
+    return PyByteArray_FromStringAndSize((const char *) handle, sizeof handle);
+}
+
 static PyObject *event_close(PyObject *self, PyObject *unused)
 {
     (void) unused;
@@ -141,6 +160,13 @@ static PyMethodDef event_methods[] = {
      "time_since($self, event, /)\n--\n\nMilliseconds from the other event to this one."},
     {"time_till", event_time_till, METH_O,
      "time_till($self, event, /)\n--\n\nMilliseconds from this event to the other one."},
+    {"ipc_handle", event_ipc_handle, METH_NOARGS,
+     "ipc_handle($self, /)\n--\n\n"
+     "What another process of the machine needs to open the event (from_ipc_handle): a bytearray. "
+     "The event needs the flags INTERPROCESS and DISABLE_TIMING."},
+    {"from_ipc_handle", event_from_ipc_handle, METH_O | METH_CLASS,
+     "from_ipc_handle($type, handle, /)\n--\n\n"
+     "Another process's event, by the bytes of its ipc_handle()."},
     {"from_handle", (PyCFunction) (void (*)(void)) event_from_handle,
      METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
      "from_handle($type, handle, owner=None)\n--\n\n"

@@ -57,7 +57,17 @@ void bind_allocation_dealloc(PyObject *self)
     bind_end_dealloc(self);
 }
 
-static PyObject *allocation_free(PyObject *self, PyObject *unused)
+/* As PyCUDA calls it. */
+static const char *name_of_free(bind_allocation *a)
+{
+    if (PyObject_TypeCheck((PyObject *) a, a->state->pooled_type))
+        return "pooled_device_allocation::free";
+    if (PyObject_TypeCheck((PyObject *) a, a->state->ipc_memory_type))
+        return "ipc_mem_handle::close";
+    return "device_allocation::free";
+}
+
+PyObject *bind_allocation_free(PyObject *self, PyObject *unused)
 {
     (void) unused;
     bind_allocation *a = (bind_allocation *) self;
@@ -67,9 +77,7 @@ static PyObject *allocation_free(PyObject *self, PyObject *unused)
                                                "of another library that views it");
     runcu_mem *mem = atomic_exchange(&a->mem, NULL);
     if (!mem) {
-        bind_raise(a->state->logic_error, "%s::free failed: invalid resource handle",
-                   PyObject_TypeCheck(self, a->state->pooled_type) ? "pooled_device_allocation"
-                                                                   : "device_allocation");
+        bind_raise(a->state->logic_error, "%s failed: invalid resource handle", name_of_free(a));
         return NULL;
     }
     BIND_UNLOCKED(status, runcu_mem_free(&mem));
@@ -83,7 +91,7 @@ static PyObject *allocation_exit(PyObject *self, PyObject *args)
 {
     (void) args;
     if (atomic_load(&((bind_allocation *) self)->mem))
-        return allocation_free(self, NULL);
+        return bind_allocation_free(self, NULL);
     Py_RETURN_NONE;
 }
 
@@ -255,7 +263,7 @@ static PyMethodDef allocation_methods[] = {
      "A DLPack capsule of its bytes: a one-dimensional array of uint8 that keeps the memory."},
     {"__dlpack_device__", allocation_dlpack_device, METH_NOARGS,
      "__dlpack_device__($self, /)\n--\n\nDLPack's device: a pair of a type and a number."},
-    {"free", allocation_free, METH_NOARGS,
+    {"free", bind_allocation_free, METH_NOARGS,
      "free($self, /)\n--\n\nFrees the memory now. A second time is an error."},
     {"as_buffer", (PyCFunction) (void (*)(void)) allocation_as_buffer,
      METH_FASTCALL | METH_KEYWORDS,

@@ -3,6 +3,7 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 
@@ -287,7 +288,8 @@ enum core_mem_kind {
     CORE_MEM_HOST,       /* page-locked */
     CORE_MEM_REGISTERED, /* somebody else's, page-locked by us */
     CORE_MEM_MANAGED,
-    CORE_MEM_FOREIGN, /* somebody else's, never freed through us */
+    CORE_MEM_IMPORTED, /* another process's */
+    CORE_MEM_FOREIGN,  /* somebody else's, never freed through us */
 };
 
 struct runcu_mem {

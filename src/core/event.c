@@ -1,6 +1,8 @@
 /* Events: marks in a stream, and the time between two of them. */
 #include "core.h"
 
+#include <string.h>
+
 static int new_event(runcu_event **out)
 {
     *out = NULL;
@@ -44,6 +46,23 @@ int runcu_event_wrap(runcu_event **out, uint64_t handle)
     if (!status)
         (*out)->handle = (CUevent) (uintptr_t) handle;
     return status;
+}
+
+int runcu_event_ipc_open(runcu_event **out, const void *handle)
+{
+    CUipcEventHandle copy;
+    int status = new_event(out);
+    if (status)
+        return status;
+    struct core_driver *driver = (*out)->context->driver;
+    memcpy(&copy, handle, sizeof copy);
+    status = CU_CALL(driver, cuIpcOpenEventHandle, &(*out)->handle, copy);
+    if (status) {
+        discard(out);
+        return status;
+    }
+    (*out)->is_owned = true;
+    return 0;
 }
 
 static void finish_close(runcu_event *e)
@@ -144,6 +163,19 @@ int runcu_event_record(runcu_event *event, runcu_stream *stream)
 int runcu_event_record_external(runcu_event *event, runcu_stream *stream)
 {
     return record(event, stream, CU_EVENT_RECORD_EXTERNAL);
+}
+
+int runcu_event_ipc_handle(void *out, runcu_event *event)
+{
+    struct core_scope scope;
+    CUipcEventHandle handle = {{0}};
+    memset(out, 0, sizeof handle);
+    int status = enter(&scope, event);
+    if (status)
+        return status;
+    status = CU_CALL(event->context->driver, cuIpcGetEventHandle, &handle, event->handle);
+    memcpy(out, &handle, sizeof handle);
+    return leave(&scope, event, status);
 }
 
 int runcu_event_synchronize(runcu_event *event)

@@ -85,6 +85,9 @@ static CUresult release(const runcu_mem *m, const char **routine)
     case CORE_MEM_REGISTERED:
         *routine = "cuMemHostUnregister";
         return cu->cuMemHostUnregister(m->host);
+    case CORE_MEM_IMPORTED:
+        *routine = "cuIpcCloseMemHandle";
+        return cu->cuIpcCloseMemHandle(m->address);
     case CORE_MEM_FOREIGN:
         *routine = "";
         return CUDA_SUCCESS;

@@ -155,7 +155,6 @@ CUresult cpu_cuIpcGetEventHandle(CUipcEventHandle *out, CUevent event)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     const struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
     if (!e)
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
@@ -177,7 +176,6 @@ CUresult cpu_cuIpcOpenEventHandle(CUevent *event, CUipcEventHandle handle)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if (!event)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if ((code = cpu_ticket_read(&t, handle.bytes, CPU_TICKET_EVENT)))

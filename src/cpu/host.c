@@ -245,7 +245,6 @@ CUresult cpu_cuMemHostRegister(void *host, size_t bytes, unsigned flags)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if ((code = check_range((uintptr_t) host, bytes, flags)))
         return cpu_leave(code);
     struct cpu_host what = {.context = c,
@@ -277,7 +276,6 @@ CUresult cpu_cuMemAllocManaged(CUdeviceptr *address, size_t bytes, unsigned flag
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if (!address || !bytes || (flags != CU_MEM_ATTACH_GLOBAL && flags != CU_MEM_ATTACH_HOST))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if ((code = cpu_memory_take(c, bytes)))

@@ -111,7 +111,6 @@ CUresult cpu_cuIpcGetMemHandle(CUipcMemHandle *out, CUdeviceptr address)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     c = owner_of(c, address, &range);
     if (!out || !c)
         return cpu_leave(cpu_refuse(CUDA_ERROR_INVALID_VALUE,
@@ -163,7 +162,6 @@ CUresult cpu_cuIpcOpenMemHandle(CUdeviceptr *address, CUipcMemHandle handle, uns
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if (!address || (flags & ~(unsigned) CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if ((code = cpu_ticket_read(&t, handle.bytes, CPU_TICKET_MEMORY)))

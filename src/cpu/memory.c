@@ -72,7 +72,6 @@ CUresult cpu_cuMemAlloc(CUdeviceptr *address, size_t bytes)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if (!address || !bytes)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     return cpu_leave(cpu_memory_alloc(c, address, bytes));
@@ -86,7 +85,6 @@ CUresult cpu_cuMemAllocPitch(CUdeviceptr *address, size_t *pitch, size_t width, 
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    cpu_refuse(CUDA_SUCCESS, NULL);
     if (!address || !pitch || !width || !height || (element != 4 && element != 8 && element != 16))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if (width > SIZE_MAX - PITCH || __builtin_mul_overflow(ALIGN_UP(width, PITCH), height, &bytes))
