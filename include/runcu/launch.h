@@ -57,9 +57,10 @@ enum runcu_arg_flag {
 };
 
 typedef struct runcu_arg {
-    uint8_t kind;    /**< enum runcu_arg_kind */
-    uint8_t element; /**< of ADDRESS */
-    uint32_t flags;  /**< enum runcu_arg_flag */
+    uint8_t kind;          /**< enum runcu_arg_kind */
+    uint8_t element;       /**< of ADDRESS, and of HOST_IN to HOST_INOUT if element_size is not 0 */
+    uint16_t element_size; /**< of HOST_IN to HOST_INOUT: bytes of an element; 0: unknown */
+    uint32_t flags;        /**< enum runcu_arg_flag */
     size_t size;
     union {
         int64_t i;
@@ -102,8 +103,8 @@ typedef struct runcu_launch_params {
     int strict;
     unsigned attributes; /**< bits of enum runcu_launch_attribute */
     runcu_dim3 cluster;  /**< blocks a cluster; each divides the grid's */
-    int priority; /**< low numbers are high priorities: see runcu_context_priority_range */
-    int carveout; /**< percent, 0 to 100 */
+    int priority;        /**< low numbers are high priorities: see runcu_context_priority_range */
+    int carveout;        /**< percent, 0 to 100 */
 } runcu_launch_params;
 
 /** Launches. Arguments are checked and packed in one pass; the first one that does not fit is
@@ -199,6 +200,7 @@ static inline runcu_arg runcu_arg_make_(int kind, size_t size)
     runcu_arg a;
     a.kind = (uint8_t) kind;
     a.element = 0;
+    a.element_size = 0;
     a.flags = 0;
     a.size = size;
     a.value.u = 0;

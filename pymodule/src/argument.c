@@ -183,26 +183,6 @@ struct bind_hold *bind_new_hold(struct bind_arguments *call)
     return call->holds ? &call->holds[call->hold_count] : NULL;
 }
 
-/* In, Out, InOut themselves: the library carries the bytes. */
-static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handler *handler,
-                          uint8_t kind)
-{
-    struct bind_hold *hold = bind_new_hold(call);
-    if (!hold)
-        return -1;
-    if (!handler->array)
-        return bind_raise(PyExc_ValueError, "%s.__init__() has not been called",
-                          Py_TYPE(handler)->tp_name);
-    if (bind_buffer_get(&hold->buffer, handler->array, kind != RUNCU_ARG_HOST_IN) != 0)
-        return -1;
-    call->hold_count++;
-    call->args[i].kind = kind;
-    call->args[i].size = hold->buffer.bytes;
-    call->args[i].value.p = hold->buffer.data;
-    call->waits = true;
-    return 0;
-}
-
 /* A handler that somebody derived, or whose device memory somebody has asked for: it is called
  * before and after the launch. */
 static int read_handler(struct bind_arguments *call, Py_ssize_t i, PyObject *handler)
@@ -221,6 +201,66 @@ static int read_handler(struct bind_arguments *call, Py_ssize_t i, PyObject *han
     call->hold_count++;
     call->has_handlers = true;
     bind_set_address(&call->args[i], address);
+    return 0;
+}
+
+static void set_host_element(runcu_arg *arg, PyObject *array)
+{
+    arg->element_size = 0;
+    if (!PyArray_Check(array))
+        return;
+    PyArray_Descr *dtype = PyArray_DESCR((PyArrayObject *) array);
+    size_t bytes = arg->size;
+    bind_set_element(arg, dtype);
+    arg->element_size = arg->size < UINT16_MAX ? (uint16_t) arg->size : 0;
+    arg->size = bytes;
+}
+
+static struct bind_hold *find_traveller(const struct bind_arguments *call, PyObject *handler)
+{
+    for (Py_ssize_t k = 0; k < call->hold_count; k++)
+        if (call->holds[k].traveller == handler)
+            return &call->holds[k];
+    return NULL;
+}
+
+/* The same handler twice means the same memory: it gets some of its own. */
+static int read_again(struct bind_arguments *call, Py_ssize_t i, struct bind_hold *first)
+{
+    PyObject *handler = first->traveller;
+    Py_ssize_t index = first->index;
+    bind_buffer_release(&first->buffer);
+    first->traveller = NULL;
+    if (read_handler(call, index, handler) != 0)
+        return -1;
+    call->args[i] = call->args[index];
+    return 0;
+}
+
+/* In, Out, InOut themselves: the library carries the bytes. */
+static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handler *handler,
+                          uint8_t kind)
+{
+    runcu_arg *arg = &call->args[i];
+    struct bind_hold *first = find_traveller(call, (PyObject *) handler);
+    if (first)
+        return read_again(call, i, first);
+    struct bind_hold *hold = bind_new_hold(call);
+    if (!hold)
+        return -1;
+    if (!handler->array)
+        return bind_raise(PyExc_ValueError, "%s.__init__() has not been called",
+                          Py_TYPE(handler)->tp_name);
+    if (bind_buffer_get(&hold->buffer, handler->array, kind != RUNCU_ARG_HOST_IN) != 0)
+        return -1;
+    hold->traveller = (PyObject *) handler;
+    hold->index = i;
+    call->hold_count++;
+    arg->kind = kind;
+    arg->size = hold->buffer.bytes;
+    arg->value.p = hold->buffer.data;
+    set_host_element(arg, handler->array);
+    call->waits = true;
     return 0;
 }
 

@@ -537,7 +537,9 @@ struct bind_scratch {
 };
 struct bind_hold {
     struct bind_buffer buffer;
-    PyObject *handler; /* of a class written in Python: its pre_call and post_call are called */
+    PyObject *handler;   /* of a class written in Python: its pre_call and post_call are called */
+    PyObject *traveller; /* borrowed: In, Out or InOut, whose array `buffer` is */
+    Py_ssize_t index;    /* of that argument */
 };
 struct bind_arguments {
     bind_function *function;

@@ -133,6 +133,7 @@ int bind_rare_scalar(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
     runcu_arg *arg = &call->args[i];
     unsigned char *bytes = call->scratch[i].bytes;
+    void *data;
     if (PyArray_IsScalar(value, Void)) {
         PyVoidScalarObject *v = (PyVoidScalarObject *) value;
         bind_set_bytes(arg, v->obval, (size_t) PyDataType_ELSIZE(v->descr));
@@ -148,8 +149,8 @@ int bind_rare_scalar(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
     Py_DECREF(dtype);
     if (!kind)
         return bind_fail_type(call, i, value, reason_against(value));
-    PyArray_ScalarAsCtype(value, bytes);
-    bind_read_number(arg, kind, bytes, size);
+    PyArray_ScalarAsCtype(value, &data); /* of such types it gives the place */
+    bind_read_number(arg, kind, memcpy(bytes, data, size), size);
     return 0;
 }
 
@@ -280,6 +281,8 @@ static uint8_t kind_of_format(const char *format, Py_ssize_t size)
         {0, RUNCU_ARG_I8, RUNCU_ARG_I16, 0, RUNCU_ARG_I32, 0, 0, 0, RUNCU_ARG_I64},
         {0, RUNCU_ARG_U8, RUNCU_ARG_U16, 0, RUNCU_ARG_U32, 0, 0, 0, RUNCU_ARG_U64},
     };
+    if (strcmp(format, "B") == 0) /* unions and packed structures of ctypes */
+        return 0;
     if (*format == '<' || *format == '=' || *format == '@')
         format++;
     if (!format[0] || format[1] || size > 8)

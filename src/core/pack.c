@@ -346,11 +346,12 @@ static int check_array(const struct slot *s, bool is_strict)
     char buffer[32];
     const runcu_arg *a = s->arg;
     const runcu_param *p = s->param;
-    if (a->size && !core_element_fits(p, a->element, a->size))
+    size_t size = a->kind == RUNCU_ARG_ADDRESS ? a->size : a->element_size;
+    if (size && !core_element_fits(p, a->element, size))
         return doubt(s, is_strict, "an array of %s was given; its bytes are taken as they are",
-                     core_element_name(buffer, sizeof buffer, a->element, a->size));
+                     core_element_name(buffer, sizeof buffer, a->element, size));
     bool may_write = p->kind == RUNCU_PARAM_POINTER && *p->type && !p->is_pointee_const;
-    if ((a->flags & RUNCU_ARG_READ_ONLY) && may_write)
+    if (a->kind == RUNCU_ARG_ADDRESS && (a->flags & RUNCU_ARG_READ_ONLY) && may_write)
         return doubt(s, is_strict, "a read-only array was given, and the pointer is not to const");
     return 0;
 }
@@ -420,7 +421,7 @@ static int pack_bytes(const struct slot *s)
     return 0;
 }
 
-static int pack_host(const struct slot *s)
+static int pack_host(const struct slot *s, bool is_strict)
 {
     if (s->param->kind != RUNCU_PARAM_POINTER && !s->param->is_maybe_pointer &&
         !(s->param->kind == RUNCU_PARAM_UNKNOWN && s->param->size == 8))
@@ -428,7 +429,7 @@ static int pack_host(const struct slot *s)
     if (!s->arg->value.p && s->arg->size)
         return refuse(s, "the host array's pointer is NULL");
     memset(s->at, 0, 8); /* the launch puts the address there */
-    return 0;
+    return check_array(s, is_strict);
 }
 
 /* --- all --- */
@@ -454,7 +455,7 @@ static NO_INLINE int pack_one(const struct slot *s, struct core_packed *packed, 
     case RUNCU_ARG_HOST_OUT:
     case RUNCU_ARG_HOST_INOUT:
         packed->host_count++;
-        return pack_host(s);
+        return pack_host(s, is_strict);
     case RUNCU_ARG_F16:
     case RUNCU_ARG_BF16:
     case RUNCU_ARG_E4M3:
