@@ -50,6 +50,10 @@ typedef struct runcu_event runcu_event;
 typedef struct runcu_module runcu_module;
 typedef struct runcu_function runcu_function;
 typedef struct runcu_program runcu_program;
+typedef struct runcu_array runcu_array;
+typedef struct runcu_mipmap runcu_mipmap;
+typedef struct runcu_texture runcu_texture;
+typedef struct runcu_surface runcu_surface;
 
 /** Three extents; 0 counts as 1. */
 typedef struct runcu_dim3 {

@@ -2,8 +2,10 @@
 #ifndef RUNCU_RUNCU_H
 #define RUNCU_RUNCU_H
 
+#include "array.h"
 #include "base.h"
 #include "context.h"
+#include "copy.h"
 #include "device.h"
 #include "error.h"
 #include "interop.h"
@@ -13,5 +15,6 @@
 #include "pool.h"
 #include "program.h"
 #include "stream.h"
+#include "texture.h"
 
 #endif

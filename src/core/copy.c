@@ -94,57 +94,46 @@ int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes)
     return status;
 }
 
-/* The driver that a stream-ordered call goes to: the stream's, or the current context's for the
- * default stream. */
-static int stream_driver(struct core_driver **out, const runcu_stream *stream)
-{
-    CUcontext context;
-    if (!stream)
-        return core_current(out, &context);
-    *out = stream->context->driver;
-    return 0;
-}
-
 int runcu_copy_htod_async(uint64_t to, const void *from, size_t bytes, runcu_stream *stream)
 {
-    struct core_driver *driver;
+    struct core_stream_scope in;
     int status = need_host("the source", from, bytes);
     if (!status)
-        status = stream_driver(&driver, stream);
+        status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuMemcpyHtoDAsync, to, from, bytes, core_stream(stream));
+    status = CU_CALL(in.driver, cuMemcpyHtoDAsync, to, from, bytes, core_stream(stream));
     if (is_refusal(status))
-        explain_range(driver, "destination", to, bytes);
-    return status;
+        explain_range(in.driver, "destination", to, bytes);
+    return core_stream_end(&in, status);
 }
 
 int runcu_copy_dtoh_async(void *to, uint64_t from, size_t bytes, runcu_stream *stream)
 {
-    struct core_driver *driver;
+    struct core_stream_scope in;
     int status = need_host("the destination", to, bytes);
     if (!status)
-        status = stream_driver(&driver, stream);
+        status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuMemcpyDtoHAsync, to, from, bytes, core_stream(stream));
+    status = CU_CALL(in.driver, cuMemcpyDtoHAsync, to, from, bytes, core_stream(stream));
     if (is_refusal(status))
-        explain_range(driver, "source", from, bytes);
-    return status;
+        explain_range(in.driver, "source", from, bytes);
+    return core_stream_end(&in, status);
 }
 
 int runcu_copy_dtod_async(uint64_t to, uint64_t from, size_t bytes, runcu_stream *stream)
 {
-    struct core_driver *driver;
-    int status = stream_driver(&driver, stream);
+    struct core_stream_scope in;
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(driver, cuMemcpyDtoDAsync, to, from, bytes, core_stream(stream));
+    status = CU_CALL(in.driver, cuMemcpyDtoDAsync, to, from, bytes, core_stream(stream));
     if (is_refusal(status)) {
-        explain_range(driver, "destination", to, bytes);
-        explain_range(driver, "source", from, bytes);
+        explain_range(in.driver, "destination", to, bytes);
+        explain_range(in.driver, "source", from, bytes);
     }
-    return status;
+    return core_stream_end(&in, status);
 }
 
 /* One row, or rows that follow one another: the plain memsets. */
@@ -201,8 +190,8 @@ int runcu_mem_fill(const runcu_fill *params)
 
 int runcu_mem_fill_async(const runcu_fill *params, runcu_stream *stream)
 {
-    struct core_driver *driver;
+    struct core_stream_scope in;
     CUstream handle = core_stream(stream);
-    int status = stream_driver(&driver, stream);
-    return status ? status : fill(driver, params, &handle);
+    int status = core_stream_begin(&in, stream);
+    return status ? status : core_stream_end(&in, fill(in.driver, params, &handle));
 }

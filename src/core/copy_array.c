@@ -1,0 +1,158 @@
+/* Copies of bytes to and from one-dimensional arrays. */
+#include "handle.h"
+
+static int need_host(const char *what, const void *host, size_t bytes)
+{
+    return host || !bytes ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", what);
+}
+
+static CUarray handle_of(const runcu_array *array)
+{
+    return (CUarray) (uintptr_t) array->base.handle;
+}
+
+/* After a refusal: how long the array's row is. */
+static int explain(const runcu_array *array, size_t offset, size_t bytes, int status)
+{
+    CUDA_ARRAY3D_DESCRIPTOR d;
+    runcu_error e;
+    runcu_error_get(&e);
+    if (status != RUNCU_ERROR_DRIVER || e.code != CUDA_ERROR_INVALID_VALUE ||
+        array->base.context->driver->cu.cuArray3DGetDescriptor(&d, handle_of(array)))
+        return status;
+    runcu_fail_detail("%zu bytes from byte %zu on were asked for; the array has %zu elements of %u "
+                      "channels a row, and only whole ones are copied.%s",
+                      bytes, offset, d.Width, d.NumChannels,
+                      d.Height ? " It has rows: copy them with Memcpy2D or Memcpy3D." : "");
+    return status;
+}
+
+/* The array's context is current meanwhile. */
+static int begin(struct core_scope *scope, runcu_array *array, const char *what)
+{
+    return core_handle_begin(scope, array ? &array->base : NULL, what);
+}
+
+static int end(struct core_scope *scope, runcu_array *array, int status)
+{
+    return core_handle_end(scope, &array->base, status);
+}
+
+int runcu_copy_htoa(runcu_array *to, size_t to_offset, const void *from, size_t bytes)
+{
+    struct core_scope scope;
+    int status = need_host("the source", from, bytes);
+    if (!status)
+        status = begin(&scope, to, "the destination");
+    if (status)
+        return status;
+    if (bytes)
+        status = explain(
+            to, to_offset, bytes,
+            CU_CALL(to->base.context->driver, cuMemcpyHtoA, handle_of(to), to_offset, from, bytes));
+    return end(&scope, to, status);
+}
+
+int runcu_copy_atoh(void *to, runcu_array *from, size_t from_offset, size_t bytes)
+{
+    struct core_scope scope;
+    int status = need_host("the destination", to, bytes);
+    if (!status)
+        status = begin(&scope, from, "the source");
+    if (status)
+        return status;
+    if (bytes)
+        status = explain(from, from_offset, bytes,
+                         CU_CALL(from->base.context->driver, cuMemcpyAtoH, to, handle_of(from),
+                                 from_offset, bytes));
+    return end(&scope, from, status);
+}
+
+int runcu_copy_dtoa(runcu_array *to, size_t to_offset, uint64_t from, size_t bytes)
+{
+    struct core_scope scope;
+    int status = begin(&scope, to, "the destination");
+    if (status)
+        return status;
+    if (bytes)
+        status = explain(
+            to, to_offset, bytes,
+            CU_CALL(to->base.context->driver, cuMemcpyDtoA, handle_of(to), to_offset, from, bytes));
+    return end(&scope, to, status);
+}
+
+int runcu_copy_atod(uint64_t to, runcu_array *from, size_t from_offset, size_t bytes)
+{
+    struct core_scope scope;
+    int status = begin(&scope, from, "the source");
+    if (status)
+        return status;
+    if (bytes)
+        status = explain(from, from_offset, bytes,
+                         CU_CALL(from->base.context->driver, cuMemcpyAtoD, to, handle_of(from),
+                                 from_offset, bytes));
+    return end(&scope, from, status);
+}
+
+int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t from_offset,
+                    size_t bytes)
+{
+    struct core_scope scope;
+    int status = core_handle_hold(from ? &from->base : NULL, "the source");
+    if (status)
+        return status;
+    status = begin(&scope, to, "the destination");
+    if (!status) {
+        if (bytes) {
+            status = explain(to, to_offset, bytes,
+                             CU_CALL(to->base.context->driver, cuMemcpyAtoA, handle_of(to),
+                                     to_offset, handle_of(from), from_offset, bytes));
+            status = explain(from, from_offset, bytes, status);
+        }
+        end(&scope, to, status);
+    }
+    core_handle_let_go(&from->base);
+    return status;
+}
+
+int runcu_copy_htoa_async(runcu_array *to, size_t to_offset, const void *from, size_t bytes,
+                          runcu_stream *stream)
+{
+    struct core_stream_scope in;
+    int status = need_host("the source", from, bytes);
+    if (!status)
+        status = core_handle_hold(to ? &to->base : NULL, "the destination");
+    if (status)
+        return status;
+    status = core_stream_begin(&in, stream);
+    if (!status) {
+        if (bytes)
+            status = explain(to, to_offset, bytes,
+                             CU_CALL(in.driver, cuMemcpyHtoAAsync, handle_of(to), to_offset, from,
+                                     bytes, core_stream(stream)));
+        core_stream_end(&in, status);
+    }
+    core_handle_let_go(&to->base);
+    return status;
+}
+
+int runcu_copy_atoh_async(void *to, runcu_array *from, size_t from_offset, size_t bytes,
+                          runcu_stream *stream)
+{
+    struct core_stream_scope in;
+    int status = need_host("the destination", to, bytes);
+    if (!status)
+        status = core_handle_hold(from ? &from->base : NULL, "the source");
+    if (status)
+        return status;
+    status = core_stream_begin(&in, stream);
+    if (!status) {
+        if (bytes)
+            status = explain(from, from_offset, bytes,
+                             CU_CALL(in.driver, cuMemcpyAtoHAsync, to, handle_of(from), from_offset,
+                                     bytes, core_stream(stream)));
+        core_stream_end(&in, status);
+    }
+    core_handle_let_go(&from->base);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* Objects that only stand for a handle of the driver's: runcu_array, runcu_mipmap, runcu_texture
+ * and runcu_surface are this struct, each with its kind. */
+#ifndef CORE_HANDLE_H
+#define CORE_HANDLE_H
+
+#include "core.h"
+
+struct core_handle_kind {
+    const char *name, *routine; /* that `end` calls */
+    CUresult (*end)(const struct drv_table *cu, uint64_t handle);
+};
+
+struct core_handle {
+    runcu_context *context;
+    uint64_t handle;
+    bool is_owned;
+    struct core_guard guard;
+    const struct core_handle_kind *kind;
+    struct core_handle *parent; /* with which the handle ends; NULL: none */
+};
+
+struct runcu_array {
+    struct core_handle base;
+};
+
+struct runcu_mipmap {
+    struct core_handle base;
+};
+
+struct runcu_texture {
+    struct core_handle base;
+};
+
+struct runcu_surface {
+    struct core_handle base;
+};
+
+/* An object without a handle yet, of the current context; and its end, with `status`. */
+int core_handle_new(struct core_handle **out, const struct core_handle_kind *kind);
+int core_handle_discard(struct core_handle **handle, int status);
+int core_handle_wrap(struct core_handle **out, const struct core_handle_kind *kind,
+                     uint64_t handle);
+/* 0: closed. */
+uint64_t core_handle_get(const struct core_handle *h);
+/* Until it is let go it is not destroyed. ERROR_ARGUMENT for NULL, ERROR_FREED once closed; `what`
+ * names it. */
+int core_handle_hold(struct core_handle *h, const char *what);
+void core_handle_let_go(struct core_handle *h);
+/* Likewise, with its context current; core_handle_end returns `status`. */
+int core_handle_begin(struct core_scope *scope, struct core_handle *h, const char *what);
+int core_handle_end(struct core_scope *scope, struct core_handle *h, int status);
+/* Accept NULL. */
+void core_handle_close(struct core_handle *h);
+void core_handle_destroy(struct core_handle **handle);
+
+#endif
