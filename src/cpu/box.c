@@ -90,18 +90,18 @@ static CUresult find(struct corner *out, struct cpu_context *c, const struct sid
 
 /* ---- a copy ---- */
 
-static CUresult copy_box(struct cpu_context *c, const struct side sides[2], const struct extent *e,
-                         struct cpu_stream *stream)
+static CUresult resolve(struct cpu_copy *out, struct cpu_context *c, const struct side sides[2],
+                        const struct extent *e)
 {
+    static const enum cpu_direction ways[2][2] = {{CPU_HOST_ONLY, CPU_FROM_DEVICE},
+                                                  {CPU_TO_DEVICE, CPU_WITHIN_DEVICE}};
     struct corner to = {0}, from = {0};
-    if (!e->width || !e->height || !e->depth)
-        return CUDA_SUCCESS;
     CUresult code = find(&to, c, &sides[0], e);
     if (!code)
         code = find(&from, c, &sides[1], e);
     if (code)
         return code;
-    struct cpu_copy copy = {
+    *out = (struct cpu_copy){
         .to = (void *) (uintptr_t) to.at,
         .from = (const void *) (uintptr_t) from.at,
         .bytes = e->width,
@@ -111,10 +111,19 @@ static CUresult copy_box(struct cpu_context *c, const struct side sides[2], cons
         .to_plane = to.plane,
         .from_pitch = from.pitch,
         .from_plane = from.plane,
+        .way = (uint8_t) ways[to.is_device][from.is_device],
     };
-    static const enum cpu_direction ways[2][2] = {{CPU_HOST_ONLY, CPU_FROM_DEVICE},
-                                                  {CPU_TO_DEVICE, CPU_WITHIN_DEVICE}};
-    return cpu_copy(c, &copy, ways[to.is_device][from.is_device], stream);
+    return CUDA_SUCCESS;
+}
+
+static CUresult copy_box(struct cpu_context *c, const struct side sides[2], const struct extent *e,
+                         struct cpu_stream *stream)
+{
+    struct cpu_copy copy;
+    if (!e->width || !e->height || !e->depth)
+        return CUDA_SUCCESS;
+    CUresult code = resolve(&copy, c, sides, e);
+    return code ? code : cpu_copy(c, &copy, copy.way, stream);
 }
 
 /* In the current context, or in a stream. */
@@ -170,29 +179,46 @@ static CUresult copy_2d(const CUDA_MEMCPY2D *p, struct where where)
 }
 
 /* The structs of copies in one context and between two are alike but for the context. */
+static void get_sides(struct side out[2], const CUDA_MEMCPY3D_PEER *p)
+{
+    out[0] = (struct side){.type = p->dstMemoryType,
+                           .host = p->dstHost,
+                           .device = p->dstDevice,
+                           .array = p->dstArray,
+                           .x = p->dstXInBytes,
+                           .y = p->dstY,
+                           .z = p->dstZ,
+                           .lod = p->dstLOD,
+                           .pitch = p->dstPitch,
+                           .height = p->dstHeight};
+    out[1] = (struct side){.type = p->srcMemoryType,
+                           .host = (void *) (uintptr_t) p->srcHost,
+                           .device = p->srcDevice,
+                           .array = p->srcArray,
+                           .x = p->srcXInBytes,
+                           .y = p->srcY,
+                           .z = p->srcZ,
+                           .lod = p->srcLOD,
+                           .pitch = p->srcPitch,
+                           .height = p->srcHeight};
+}
+
 static CUresult copy_3d(const CUDA_MEMCPY3D_PEER *p, struct where where)
 {
-    const struct side sides[2] = {{.type = p->dstMemoryType,
-                                   .host = p->dstHost,
-                                   .device = p->dstDevice,
-                                   .array = p->dstArray,
-                                   .x = p->dstXInBytes,
-                                   .y = p->dstY,
-                                   .z = p->dstZ,
-                                   .lod = p->dstLOD,
-                                   .pitch = p->dstPitch,
-                                   .height = p->dstHeight},
-                                  {.type = p->srcMemoryType,
-                                   .host = (void *) (uintptr_t) p->srcHost,
-                                   .device = p->srcDevice,
-                                   .array = p->srcArray,
-                                   .x = p->srcXInBytes,
-                                   .y = p->srcY,
-                                   .z = p->srcZ,
-                                   .lod = p->srcLOD,
-                                   .pitch = p->srcPitch,
-                                   .height = p->srcHeight}};
+    struct side sides[2];
+    get_sides(sides, p);
     return start(sides, &(struct extent){p->WidthInBytes, p->Height, p->Depth}, where);
+}
+
+CUresult cpu_box(struct cpu_copy *out, struct cpu_context *c, const CUDA_MEMCPY3D *params)
+{
+    CUDA_MEMCPY3D_PEER p;
+    struct side sides[2];
+    if (params->reserved0 || params->reserved1)
+        return CUDA_ERROR_INVALID_VALUE;
+    memcpy(&p, params, sizeof p);
+    get_sides(sides, &p);
+    return resolve(out, c, sides, &(struct extent){p.WidthInBytes, p.Height, p.Depth});
 }
 
 CUresult cpu_cuMemcpy2D(const CUDA_MEMCPY2D *copy)

@@ -365,7 +365,12 @@ CUresult cpu_cuCtxSynchronize(void)
 {
     struct cpu_context *c = NULL;
     CUresult code = cpu_enter_context(&c);
-    return code ? code : cpu_leave(cpu_wait_prior(c));
+    if (code)
+        return code;
+    struct cpu_capture *capture = cpu_capture_in(c, false);
+    if (capture)
+        return cpu_leave(cpu_capture_break(capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED));
+    return cpu_leave(cpu_wait_prior(c));
 }
 
 /* ---- settings ---- */

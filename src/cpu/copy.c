@@ -17,7 +17,7 @@ static bool op_done(void *arg)
 static bool is_free(const struct cpu_stream *s)
 {
     uint64_t serial = cpu.serials + 1;
-    return !s->head && cpu_stream_idle(s, serial) &&
+    return !s->capture && !s->head && cpu_stream_idle(s, serial) &&
            ((s->flags & CU_STREAM_NON_BLOCKING) || !s->context->legacy.head);
 }
 
@@ -39,8 +39,7 @@ static CUresult do_later(struct cpu_stream *s, const struct cpu_op *what)
     if (!op)
         return CUDA_ERROR_OUT_OF_MEMORY;
     op->u = what->u;
-    cpu_enqueue(s, op);
-    return CUDA_SUCCESS;
+    return cpu_enqueue(s, op);
 }
 
 /* ---- copies ---- */
@@ -60,8 +59,7 @@ static bool may_write(struct cpu_context *c, uint64_t address, size_t bytes)
     return c && simt_space_find(c->space, address, &range) && cpu_is_writable(&range);
 }
 
-static CUresult check_copy(struct cpu_context *c, const struct cpu_copy *copy,
-                           enum cpu_direction way)
+CUresult cpu_check_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_direction way)
 {
     uint64_t to = (uintptr_t) copy->to, from = (uintptr_t) copy->from;
     if (!to || !from)
@@ -78,9 +76,13 @@ CUresult cpu_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_d
                   struct cpu_stream *stream)
 {
     struct cpu_op op = {.kind = CPU_COPY, .u.copy = *copy};
+    struct cpu_stream *legacy;
+    op.u.copy.way = (uint8_t) way;
     if (!copy->bytes)
         return CUDA_SUCCESS;
-    CUresult code = check_copy(c, copy, way);
+    CUresult code = cpu_check_copy(c, copy, way);
+    if (!code && !stream)
+        code = cpu_stream_get(&legacy, c, NULL);
     if (code)
         return code;
     if (stream)
@@ -155,7 +157,7 @@ CUresult cpu_cuMemcpyDtoDAsync(CUdeviceptr to, CUdeviceptr from, size_t bytes, C
 /* ---- sets ---- */
 
 /* Checks the rows as one range, from the first byte of the first to the last of the last. */
-static CUresult check_fill(struct cpu_context *c, const struct cpu_fill *f, size_t *bytes)
+CUresult cpu_check_fill(struct cpu_context *c, const struct cpu_fill *f, size_t *bytes)
 {
     size_t row, span;
     if (f->to % f->width || __builtin_mul_overflow(f->count, f->width, &row))
@@ -181,7 +183,7 @@ static CUresult fill(const struct cpu_fill *f, CUstream stream, bool now)
         return cpu_leave(code);
     if (!f->count || !f->rows)
         return cpu_leave(CUDA_SUCCESS);
-    if ((code = check_fill(s->context, f, &bytes)))
+    if ((code = cpu_check_fill(s->context, f, &bytes)))
         return cpu_leave(code);
     struct cpu_op op = {.kind = CPU_FILL, .u.fill = *f};
     bool waits = is_free(s) ? now || bytes <= SMALL : now && is_host(c, f->to);

@@ -11,6 +11,7 @@
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
  * - module.c, function.c, launch.c: kernels
  * - stream.c, event.c, beacon.c: what programs see of order; events of several processes
+ * - graph.c, node.c, exec.c: graphs; capture.c: streams that make one
  * - queue.c: the order of work, its completion, faults
  * - run.c: who executes it, workers and waiting threads
  * - api.c: the table; export.c: the library; absent.c: no device */
@@ -69,6 +70,9 @@ enum cpu_kind {
     CPU_MIPMAP,
     CPU_TEXTURE,
     CPU_SURFACE,
+    CPU_GRAPH,
+    CPU_NODE,
+    CPU_EXEC,
 };
 
 struct cpu_handle {
@@ -96,13 +100,21 @@ struct cpu_mark {
     struct cpu_mark *next; /* in the list of those that are watched */
 };
 
+/* Nodes of a graph, of which each is in the list once. */
+struct cpu_nodes {
+    struct cpu_node **at;
+    size_t len, cap;
+};
+
 struct cpu_event {
     struct cpu_event *next; /* of the context */
     struct cpu_context *context;
     CUevent handle;
     unsigned flags;
-    struct cpu_mark *mark; /* NULL: never recorded */
-    struct cpu_beacon *beacon; /* other processes know it; NULL: they do not */
+    struct cpu_mark *mark;       /* NULL: never recorded */
+    struct cpu_beacon *beacon;   /* other processes know it; NULL: they do not */
+    struct cpu_capture *capture; /* counted: it was recorded in this one, after `tips` */
+    struct cpu_nodes tips;
 };
 
 enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT };
@@ -115,6 +127,7 @@ struct cpu_copy {
     size_t bytes;
     size_t rows, planes;
     size_t to_pitch, to_plane, from_pitch, from_plane; /* bytes between rows, between planes */
+    uint8_t way;                                       /* enum cpu_direction */
 };
 
 /* Bytes from the first of a box to the last; 0 where there are none. */
@@ -142,13 +155,14 @@ struct cpu_op {
                        0: on the heap */
     unsigned users; /* threads inside */
     uint8_t kind, state;
-    int8_t priority;   /* of a launch that has one of its own, else its stream's counts */
+    int8_t priority; /* of a launch that has one of its own, else its stream's counts */
     bool has_priority;
     bool cancelled; /* its fault does not count */
     union {
         struct {
             struct simt_grid *grid; /* NULL until it runs */
             struct simt_launch launch;
+            CUfunction function;
         } k;
         struct cpu_copy copy;
         struct cpu_fill fill;
@@ -171,6 +185,52 @@ struct cpu_stream {
     bool destroyed;   /* goes when it is empty and nobody waits for it */
     unsigned waiting; /* threads that look at it */
     struct cpu_op *head, *tail;
+    struct cpu_capture *capture; /* counted: work becomes nodes after `tips` */
+    struct cpu_nodes tips;
+    CUgraphNode *handles; /* of `tips`, for whoever asked last */
+};
+
+/* A step of a graph. */
+struct cpu_node {
+    struct cpu_node *next; /* of the graph, in the order of making */
+    struct cpu_graph *graph;
+    CUgraphNode handle;
+    uint64_t id; /* of all nodes; a copy knows the one it is of */
+    uint64_t origin;
+    int type;
+    struct cpu_op *op;       /* kernel, set, host function: what is done; copied at each launch */
+    CUDA_MEMCPY3D *copy;     /* copy */
+    CUevent event;           /* of a record or a wait */
+    struct cpu_graph *child; /* owned */
+    struct cpu_nodes after;
+    size_t open;   /* while nodes are ordered: those in `after` that have no place yet */
+    void **params; /* for whoever asks: addresses of the kernel's parameters */
+};
+
+struct cpu_graph {
+    CUgraph handle; /* NULL: of a launchable graph */
+    struct cpu_node *nodes, *last;
+    size_t count;
+    bool is_child; /* a node owns it */
+};
+
+/* A graph that can be launched: a copy, in an order that its edges allow. */
+struct cpu_exec {
+    CUgraphExec handle;
+    struct cpu_graph *graph;
+    struct cpu_nodes order;
+    struct cpu_mark *last; /* the end of the last launch */
+};
+
+/* Streams on their way to a graph. */
+struct cpu_capture {
+    struct cpu_capture *next;
+    unsigned refs;
+    struct cpu_graph *graph; /* NULL: it has ended */
+    struct cpu_stream *origin;
+    uint64_t id, thread;
+    int mode;
+    bool is_invalid;
 };
 
 struct cpu_function {
@@ -264,6 +324,7 @@ struct cpu_host {
 /* What a thread has. */
 struct cpu_thread {
     uint64_t serial;
+    int capture_mode;     /* what it may do while streams are captured */
     VEC(CUcontext) stack; /* the last is current */
     char text[1024];      /* why its last call was refused */
     CUresult failed;      /* what that answered; 0: nothing failed since the last call */
@@ -281,9 +342,11 @@ struct cpu_driver {
     struct cpu_host *hosts;
     struct cpu_beacon *beacons;
     struct cpu_mark *watched; /* marks that other processes will set */
-    size_t used;            /* bytes of device memory */
-    unsigned long long ids; /* of contexts */
-    uint64_t serials;       /* of operations */
+    size_t used;              /* bytes of device memory */
+    unsigned long long ids;   /* of contexts */
+    uint64_t serials;         /* of operations */
+    uint64_t nodes;           /* ids of nodes and captures */
+    struct cpu_capture *captures;
 
     /* run.c */
     struct workers *workers;
@@ -369,6 +432,72 @@ enum cpu_direction { CPU_HOST_ONLY, CPU_TO_DEVICE, CPU_FROM_DEVICE, CPU_WITHIN_D
  * not NULL. A copy within the device does not keep the host waiting, as on a GPU. */
 CUresult cpu_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_direction way,
                   struct cpu_stream *stream);
+/* Is what they touch on the device all there? Of a fill, *bytes is how far it reaches. */
+CUresult cpu_check_copy(struct cpu_context *c, const struct cpu_copy *copy, enum cpu_direction way);
+CUresult cpu_check_fill(struct cpu_context *c, const struct cpu_fill *fill, size_t *bytes);
+
+/* ---- box.c ---- */
+
+/* The copy that the parameters describe, unchecked, with its way. */
+CUresult cpu_box(struct cpu_copy *out, struct cpu_context *c, const CUDA_MEMCPY3D *params);
+
+/* ---- launch.c ---- */
+
+/* Waits while the context has too much to do. Everything must be looked up again then. */
+CUresult cpu_wait_for_room(struct cpu_context *c);
+/* The launch that the parameters describe, checked; in the context, where it is not NULL. */
+CUresult cpu_launch_create(struct cpu_op **out, struct cpu_context *c,
+                           const CUDA_KERNEL_NODE_PARAMS *params);
+
+/* ---- graph.c ---- */
+
+bool cpu_nodes_add(struct cpu_nodes *list, struct cpu_node *node); /* false: memory is short */
+bool cpu_nodes_copy(struct cpu_nodes *out, const struct cpu_nodes *list);
+void cpu_nodes_fini(struct cpu_nodes *list);
+/* NULL: memory is short. `is_named`: with a handle. */
+struct cpu_graph *cpu_graph_create(bool is_named);
+void cpu_graph_free(struct cpu_graph *g);
+/* NULL: memory is short. Nodes of the copy know what they are copies of. */
+struct cpu_graph *cpu_graph_copy(const struct cpu_graph *g, bool is_named);
+/* Its nodes, each after those it depends on: INVALID_VALUE where edges go round. */
+CUresult cpu_graph_order(struct cpu_nodes *out, struct cpu_graph *g);
+
+/* ---- node.c ---- */
+
+/* Adds one without edges; NULL: memory is short. Takes the operation, also on failure. */
+struct cpu_node *cpu_node_create(struct cpu_graph *g, int type, struct cpu_op *op);
+void cpu_node_free(struct cpu_node *n);
+/* NULL: memory is short. For a graph of its own; without edges. */
+struct cpu_node *cpu_node_copy(struct cpu_graph *to, const struct cpu_node *n);
+/* Takes over what the other of the same type does. */
+CUresult cpu_node_assign(struct cpu_node *n, const struct cpu_node *from);
+struct cpu_op *cpu_op_copy(const struct cpu_op *op);
+/* What setting parameters does, on a node of a graph or of a launchable one. */
+CUresult cpu_node_set_kernel(struct cpu_node *n, const CUDA_KERNEL_NODE_PARAMS *params);
+CUresult cpu_node_set_copy(struct cpu_node *n, const CUDA_MEMCPY3D *params);
+CUresult cpu_node_set_fill(struct cpu_node *n, const CUDA_MEMSET_NODE_PARAMS *params);
+CUresult cpu_node_set_host(struct cpu_node *n, const CUDA_HOST_NODE_PARAMS *params);
+
+/* ---- capture.c ---- */
+
+/* Work in a captured stream. Takes the operation. */
+CUresult cpu_capture_add(struct cpu_stream *s, struct cpu_op *op);
+/* A node of another kind after what the stream has; *out. */
+CUresult cpu_capture_node(struct cpu_node **out, struct cpu_stream *s, int type);
+/* A call that captures forbid has been made: they are lost. Returns `code`. */
+CUresult cpu_capture_break(struct cpu_capture *c, CUresult code);
+/* May the thread do what is not safe while others capture? 900, and the captures are lost. */
+CUresult cpu_capture_safe(void);
+/* Is any stream of the context captured, or (is_blocking) one that waits for the legacy stream? The
+ * capture, or NULL. */
+struct cpu_capture *cpu_capture_in(const struct cpu_context *c, bool is_blocking);
+/* An event is recorded in the stream, waited for there, asked. */
+CUresult cpu_capture_record(struct cpu_event *e, struct cpu_stream *s);
+CUresult cpu_capture_wait(struct cpu_stream *s, const struct cpu_event *e);
+CUresult cpu_capture_ask(const struct cpu_event *e);
+void cpu_capture_forget(struct cpu_event *e);
+/* The stream is destroyed. */
+void cpu_capture_drop(struct cpu_stream *s);
 
 /* ---- array.c, texture.c ---- */
 
@@ -392,8 +521,11 @@ int cpu_max_blocks(const struct cpu_function *f, int block_size, size_t shared);
 
 /* ---- stream.c, event.c ---- */
 
-/* The stream that a call in the context means: NULL and the special handles too. */
+/* The stream that a call in the context means: NULL and the special handles too. It is for work:
+ * refused where a capture forbids that. */
 CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream handle);
+/* Likewise, to ask it something. */
+CUresult cpu_stream_find(struct cpu_stream **out, struct cpu_context *c, CUstream handle);
 void cpu_stream_init(struct cpu_stream *s, struct cpu_context *c, unsigned flags);
 /* Frees it if it is destroyed, empty, and nobody waits. */
 void cpu_stream_release(struct cpu_stream *s);
@@ -441,8 +573,11 @@ void cpu_beacons_after_fork(bool in_child);
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t cpu_now(void);
-/* Appends to the stream; what may run at once is ready on return. Takes the operation. */
-void cpu_enqueue(struct cpu_stream *s, struct cpu_op *op);
+/* Appends to the stream; what may run at once is ready on return. A stream that is captured makes a
+ * node of it. Takes the operation, also on failure. */
+CUresult cpu_enqueue(struct cpu_stream *s, struct cpu_op *op);
+/* Frees one that was never queued. */
+void cpu_op_discard(struct cpu_op *op);
 /* NULL: memory is short. `extra` bytes of params. */
 struct cpu_op *cpu_op_create(enum cpu_op_kind kind, size_t extra);
 /* The first operation of its stream has ended: the next ones become ready. Frees it. */

@@ -21,6 +21,7 @@ void cpu_event_destroy(struct cpu_event *e)
         p = &(*p)->next;
     *p = e->next;
     cpu_handle_destroy(e->handle);
+    cpu_capture_forget(e);
     cpu_mark_release(e->mark);
     cpu_beacon_release(e->beacon);
     alloc_free(e);
@@ -93,6 +94,8 @@ CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
         return cpu_leave(code);
     if (s->context != e->context)
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
+    if (s->capture)
+        return cpu_leave(cpu_capture_record(e, s));
     struct cpu_mark *mark = alloc_zero(1, sizeof *mark);
     struct cpu_op *op = mark ? cpu_op_create(CPU_RECORD, 0) : NULL;
     if (!op) {
@@ -102,20 +105,29 @@ CUresult cpu_cuEventRecord(CUevent event, CUstream stream)
     mark->refs = 2;
     if (e->beacon)
         cpu_beacon_record(e->beacon, mark);
+    cpu_capture_forget(e);
     cpu_mark_release(e->mark);
     op->u.mark = e->mark = mark;
-    cpu_enqueue(s, op);
-    return cpu_leave(CUDA_SUCCESS);
+    return cpu_leave(cpu_enqueue(s, op));
 }
 
 /* CU_EVENT_RECORD_EXTERNAL makes a node of a graph: outside of a capture it means nothing. */
 CUresult cpu_cuEventRecordWithFlags(CUevent event, CUstream stream, unsigned flags)
 {
     struct cpu_event *e = NULL;
+    struct cpu_stream *s = NULL;
+    struct cpu_node *n = NULL;
     if (flags == CU_EVENT_RECORD_DEFAULT)
         return cpu_cuEventRecord(event, stream);
     CUresult code = enter_event(&e, event);
-    return code ? code : cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if (code)
+        return code;
+    if (!(code = cpu_stream_get(&s, e->context, stream)) &&
+        (flags != CU_EVENT_RECORD_EXTERNAL || !s->capture))
+        code = CUDA_ERROR_INVALID_VALUE;
+    if (!code && !(code = cpu_capture_node(&n, s, CU_GRAPH_NODE_TYPE_EVENT_RECORD)))
+        n->event = e->handle;
+    return cpu_leave(code);
 }
 
 CUresult cpu_cuEventQuery(CUevent event)
@@ -125,7 +137,8 @@ CUresult cpu_cuEventQuery(CUevent event)
     if (code)
         return code;
     struct cpu_mark *m;
-    if ((code = cpu_event_mark(&m, e)) || !m)
+    if ((code = cpu_capture_ask(e)) || (code = cpu_capture_safe()) ||
+        (code = cpu_event_mark(&m, e)) || !m)
         return cpu_leave(code);
     cpu_workers_need();
     return cpu_leave(CUDA_ERROR_NOT_READY);
@@ -144,6 +157,8 @@ CUresult cpu_cuEventSynchronize(CUevent event)
     if (code)
         return code;
     struct cpu_mark *m;
+    if ((code = cpu_capture_ask(e)))
+        return cpu_leave(code);
     if ((code = cpu_event_mark(&m, e)) || !m)
         return cpu_leave(code ? code : e->context->fault);
     m->refs++;
@@ -161,6 +176,8 @@ CUresult cpu_cuEventElapsedTime(float *milliseconds, CUevent start, CUevent end)
     const struct cpu_event *f = cpu_handle_get(CPU_EVENT, end);
     if (!milliseconds)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if ((code = cpu_capture_ask(e)) || (f && (code = cpu_capture_ask(f))))
+        return cpu_leave(code);
     if (!f || !e->mark || !f->mark || ((e->flags | f->flags) & CU_EVENT_DISABLE_TIMING))
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
     if (!e->mark->done || !f->mark->done)

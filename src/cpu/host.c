@@ -164,6 +164,8 @@ CUresult cpu_cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
         return code;
     if (!host || !bytes || (flags & ~(unsigned) KNOWN_ALLOC_FLAGS))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if ((code = cpu_capture_safe()))
+        return cpu_leave(code);
     struct cpu_host what = {.context = c, .bytes = bytes, .flags = flags, .kind = SIMT_RANGE_HOST};
     return cpu_leave(add_pages(host, &what, 0));
 }
@@ -174,6 +176,8 @@ CUresult cpu_cuMemFreeHost(void *host)
     CUresult code = cpu_enter_context(&c);
     if (code || !host)
         return code ? code : cpu_leave(CUDA_SUCCESS);
+    if ((code = cpu_capture_safe()))
+        return cpu_leave(code);
     return cpu_leave(cpu_host_end(c, (uintptr_t) host, SIMT_RANGE_HOST, CUDA_ERROR_INVALID_VALUE));
 }
 

@@ -101,8 +101,8 @@ static bool has_room(void *arg)
     return c->pending < MOST_PENDING;
 }
 
-/* As on a GPU, where a queue has its end as well. Afterwards everything must be looked up again. */
-static CUresult wait_for_room(struct cpu_context *c)
+/* As on a GPU, where a queue has its end as well. */
+CUresult cpu_wait_for_room(struct cpu_context *c)
 {
     return c->pending < MOST_PENDING ? CUDA_SUCCESS : cpu_wait(c, NULL, has_room, c);
 }
@@ -112,6 +112,7 @@ static void fill_in(struct cpu_op *op, const struct cpu_function *f, const struc
     const struct cpu_context *c = f->module->context;
     struct simt_launch *l = &op->u.k.launch;
     size_t stack = c->limits[CU_LIMIT_STACK_SIZE];
+    op->u.k.function = f->handle;
     l->kernel = f->kernel;
     memcpy(l->grid, s->grid, sizeof l->grid);
     memcpy(l->block, s->block, sizeof l->block);
@@ -125,25 +126,15 @@ static void fill_in(struct cpu_op *op, const struct cpu_function *f, const struc
     l->hooks.print = cpu_print;
 }
 
-/* The lock is held. */
-static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stream,
-                       const struct shape *shape, void **const arguments[2])
+static CUresult create(struct cpu_op **out, const struct cpu_function *f, const struct shape *shape,
+                       void **const arguments[2])
 {
-    struct cpu_stream *s = NULL;
-    CUresult code = wait_for_room(c);
+    CUresult code = check_shape(f, shape);
+    if (!code)
+        code = check_cooperative(f, shape);
     if (code)
         return code;
-    const struct cpu_function *f = cpu_handle_get(CPU_FUNCTION, function);
-    if (!f || f->module->context != c)
-        return CUDA_ERROR_INVALID_HANDLE;
-    if ((code = cpu_stream_get(&s, c, stream)))
-        return code;
-    if (s->context != c)
-        return CUDA_ERROR_INVALID_HANDLE;
-    if ((code = check_shape(f, shape)) || (code = check_cooperative(f, shape)))
-        return code;
-    struct cpu_op *op =
-        cpu_workers_need() == 0 ? cpu_op_create(CPU_LAUNCH, f->info.func->param_size) : NULL;
+    struct cpu_op *op = cpu_op_create(CPU_LAUNCH, f->info.func->param_size);
     if (!op)
         return CUDA_ERROR_OUT_OF_MEMORY;
     if ((code = copy_params(op->params, f->info.func, arguments[0], arguments[1]))) {
@@ -153,8 +144,42 @@ static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stre
     fill_in(op, f, shape);
     op->has_priority = shape->has_priority;
     op->priority = (int8_t) shape->priority;
-    cpu_enqueue(s, op);
+    *out = op;
     return CUDA_SUCCESS;
+}
+
+CUresult cpu_launch_create(struct cpu_op **out, struct cpu_context *c,
+                           const CUDA_KERNEL_NODE_PARAMS *p)
+{
+    const struct cpu_function *f = cpu_handle_get(CPU_FUNCTION, p->func);
+    struct shape shape = {.grid = {p->gridDimX, p->gridDimY, p->gridDimZ},
+                          .block = {p->blockDimX, p->blockDimY, p->blockDimZ},
+                          .shared = p->sharedMemBytes};
+    if (!f || (c && f->module->context != c))
+        return CUDA_ERROR_INVALID_VALUE;
+    return create(out, f, &shape, (void **const[2]){p->kernelParams, p->extra});
+}
+
+/* The lock is held. */
+static CUresult launch(struct cpu_context *c, CUfunction function, CUstream stream,
+                       const struct shape *shape, void **const arguments[2])
+{
+    struct cpu_stream *s = NULL;
+    struct cpu_op *op = NULL;
+    CUresult code = cpu_wait_for_room(c);
+    if (code)
+        return code;
+    const struct cpu_function *f = cpu_handle_get(CPU_FUNCTION, function);
+    if (!f || f->module->context != c)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if ((code = cpu_stream_get(&s, c, stream)))
+        return code;
+    if (s->context != c)
+        return CUDA_ERROR_INVALID_HANDLE;
+    if (cpu_workers_need() != 0)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    code = create(&op, f, shape, arguments);
+    return code ? code : cpu_enqueue(s, op);
 }
 
 static CUresult launch_shape(CUfunction function, CUstream stream, const struct shape *shape,
@@ -264,6 +289,5 @@ CUresult cpu_cuLaunchHostFunc(CUstream stream, CUhostFn function, void *user)
         return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
     op->u.call.function = function;
     op->u.call.user = user;
-    cpu_enqueue(s, op);
-    return cpu_leave(CUDA_SUCCESS);
+    return cpu_leave(cpu_enqueue(s, op));
 }

@@ -74,6 +74,8 @@ CUresult cpu_cuMemAlloc(CUdeviceptr *address, size_t bytes)
         return code;
     if (!address || !bytes)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if ((code = cpu_capture_safe()))
+        return cpu_leave(code);
     return cpu_leave(cpu_memory_alloc(c, address, bytes));
 }
 
@@ -118,6 +120,8 @@ CUresult cpu_cuMemFree(CUdeviceptr address)
     CUresult code = cpu_enter_context(&c);
     if (code || !address)
         return code ? code : cpu_leave(CUDA_SUCCESS);
+    if ((code = cpu_capture_safe()))
+        return cpu_leave(code);
     struct cpu_context *owner = find_heap(c, address, &range);
     if (!owner)
         return cpu_leave(cpu_managed_free(c, address));

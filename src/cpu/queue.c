@@ -238,8 +238,10 @@ void cpu_settle(void)
     }
 }
 
-void cpu_enqueue(struct cpu_stream *s, struct cpu_op *op)
+CUresult cpu_enqueue(struct cpu_stream *s, struct cpu_op *op)
 {
+    if (s->capture)
+        return cpu_capture_add(s, op);
     op->stream = s;
     op->serial = ++cpu.serials;
     op->state = CPU_QUEUED;
@@ -252,6 +254,14 @@ void cpu_enqueue(struct cpu_stream *s, struct cpu_op *op)
     s->context->pending++;
     if (s->head == op)
         settle_stream(s);
+    return CUDA_SUCCESS;
+}
+
+void cpu_op_discard(struct cpu_op *op)
+{
+    if (op && (op->kind == CPU_RECORD || op->kind == CPU_WAIT))
+        cpu_mark_release(op->u.mark);
+    alloc_free(op);
 }
 
 void cpu_drop_owned(struct cpu_stream *s, uint64_t but)

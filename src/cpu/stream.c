@@ -23,6 +23,7 @@ void cpu_stream_release(struct cpu_stream *s)
     while (*p != s)
         p = &(*p)->next;
     *p = s->next;
+    cpu_capture_drop(s);
     cpu_handle_destroy(s->handle);
     alloc_free(s);
 }
@@ -45,7 +46,7 @@ static CUresult per_thread(struct cpu_stream **out, struct cpu_context *c)
     return CUDA_SUCCESS;
 }
 
-CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream handle)
+CUresult cpu_stream_find(struct cpu_stream **out, struct cpu_context *c, CUstream handle)
 {
     if (!handle || handle == CU_STREAM_LEGACY) {
         *out = &c->legacy;
@@ -60,6 +61,19 @@ CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream
     return CUDA_SUCCESS;
 }
 
+CUresult cpu_stream_get(struct cpu_stream **out, struct cpu_context *c, CUstream handle)
+{
+    CUresult code = cpu_stream_find(out, c, handle);
+    if (code || !cpu.captures)
+        return code;
+    const struct cpu_stream *s = *out;
+    struct cpu_capture *waited = s == &c->legacy ? cpu_capture_in(c, true) : NULL;
+    if (waited)
+        return cpu_capture_break(waited, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+    return s->capture && s->capture->is_invalid ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED
+                                                : CUDA_SUCCESS;
+}
+
 /* A stream of any context: its own context counts then, the current one where it is a special
  * handle. */
 static CUresult enter_stream(struct cpu_stream **out, CUstream handle)
@@ -68,9 +82,24 @@ static CUresult enter_stream(struct cpu_stream **out, CUstream handle)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    code = cpu_stream_get(out, c, handle);
+    code = cpu_stream_find(out, c, handle);
     if (!code)
         code = (*out)->context->fault;
+    return code ? cpu_leave(code) : CUDA_SUCCESS;
+}
+
+/* What a capture is still to do can be neither waited for nor asked. */
+static CUresult enter_waitable(struct cpu_stream **out, CUstream handle)
+{
+    CUresult code = enter_stream(out, handle);
+    if (code || !cpu.captures)
+        return code;
+    struct cpu_stream *s = *out;
+    struct cpu_capture *waited = s == &s->context->legacy ? cpu_capture_in(s->context, true) : NULL;
+    if (s->capture)
+        code = cpu_capture_break(s->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+    else if (waited)
+        code = cpu_capture_break(waited, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
     return code ? cpu_leave(code) : CUDA_SUCCESS;
 }
 
@@ -109,6 +138,7 @@ CUresult cpu_cuStreamDestroy(CUstream stream)
     if (!s)
         return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
     cpu_handle_destroy(s->handle);
+    cpu_capture_drop(s);
     s->destroyed = true;
     cpu_stream_release(s);
     return cpu_leave(CUDA_SUCCESS);
@@ -153,7 +183,7 @@ CUresult cpu_cuStreamGetCtx(CUstream stream, CUcontext *context)
 CUresult cpu_cuStreamQuery(CUstream stream)
 {
     struct cpu_stream *s = NULL;
-    CUresult code = enter_stream(&s, stream);
+    CUresult code = enter_waitable(&s, stream);
     if (code)
         return code;
     if (cpu_stream_idle(s, cpu.serials + 1))
@@ -177,32 +207,54 @@ static bool stream_done(void *arg)
 CUresult cpu_cuStreamSynchronize(CUstream stream)
 {
     struct cpu_stream *s = NULL;
-    CUresult code = enter_stream(&s, stream);
+    CUresult code = enter_waitable(&s, stream);
     if (code)
         return code;
     struct until u = {s, cpu.serials + 1};
     return cpu_leave(cpu_wait(s->context, s, stream_done, &u));
 }
 
-CUresult cpu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
+static CUresult wait_event(struct cpu_stream *s, struct cpu_event *e)
 {
-    struct cpu_stream *s = NULL;
-    CUresult code = enter_stream(&s, stream);
-    if (code)
-        return code;
-    struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
     struct cpu_mark *mark;
-    if (!e)
-        return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
-    if (flags != CU_EVENT_WAIT_DEFAULT)
-        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if ((code = cpu_event_mark(&mark, e)) || !mark)
-        return cpu_leave(code);
+    if (s->capture || e->capture)
+        return cpu_capture_wait(s, e);
+    CUresult code = cpu_event_mark(&mark, e);
+    if (code || !mark)
+        return code;
     struct cpu_op *op = cpu_op_create(CPU_WAIT, 0);
     if (!op)
-        return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
+        return CUDA_ERROR_OUT_OF_MEMORY;
     op->u.mark = mark;
     mark->refs++;
-    cpu_enqueue(s, op);
-    return cpu_leave(CUDA_SUCCESS);
+    return cpu_enqueue(s, op);
+}
+
+/* CU_EVENT_WAIT_EXTERNAL makes a node of a graph: outside of a capture it means nothing. */
+static CUresult wait_external(struct cpu_stream *s, const struct cpu_event *e)
+{
+    struct cpu_node *n = NULL;
+    if (!s->capture)
+        return CUDA_ERROR_INVALID_VALUE;
+    CUresult code = cpu_capture_node(&n, s, CU_GRAPH_NODE_TYPE_WAIT_EVENT);
+    if (!code)
+        n->event = e->handle;
+    return code;
+}
+
+CUresult cpu_cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
+{
+    struct cpu_context *c = NULL;
+    struct cpu_stream *s = NULL;
+    CUresult code = cpu_enter_context(&c);
+    if (code)
+        return code;
+    if ((code = cpu_stream_get(&s, c, stream)) || (code = s->context->fault))
+        return cpu_leave(code);
+    struct cpu_event *e = cpu_handle_get(CPU_EVENT, event);
+    if (!e)
+        return cpu_leave(CUDA_ERROR_INVALID_HANDLE);
+    if (flags > CU_EVENT_WAIT_EXTERNAL)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    return cpu_leave(flags ? wait_external(s, e) : wait_event(s, e));
 }

@@ -99,6 +99,27 @@
     X(events_order_streams)                      \
     X(events_are_checked)                        \
     X(event_waits_for_what_it_recorded_last)     \
+    X(graph_of_every_kind_of_node)               \
+    X(graph_copies_of_rows_and_of_host_memory)   \
+    X(graph_edges_and_nodes_are_told)            \
+    X(graph_edges_that_go_round)                 \
+    X(graph_arguments_are_checked)               \
+    X(graph_of_graphs)                           \
+    X(graph_records_and_waits_for_events)        \
+    X(graph_nodes_are_changed)                   \
+    X(graph_is_updated_whole)                    \
+    X(graph_launches_come_after_each_other)      \
+    X(capture_makes_a_graph)                     \
+    X(capture_of_two_streams)                    \
+    X(capture_with_external_events)              \
+    X(capture_of_a_graph_launch)                 \
+    X(capture_begins_and_ends_once)              \
+    X(capture_cannot_be_waited_for)              \
+    X(capture_stays_apart)                       \
+    X(capture_must_be_joined)                    \
+    X(capture_beside_the_default_stream)         \
+    X(capture_modes_forbid)                      \
+    X(capture_belongs_to_its_thread)             \
     X(threads_at_once)                           \
     X(busy_context_lets_others_wait_and_free)    \
     X(illegal_address_sticks)                    \
@@ -108,6 +129,8 @@
 
 #define CPU_CASES(X)                             \
     X(stale_and_foreign_handles_are_refused)     \
+    X(graph_of_what_is_gone)                     \
+    X(capture_ends_with_its_stream)              \
     X(fault_leaves_other_contexts_alone)         \
     X(fault_text_past_the_end)                   \
     X(fault_text_of_freed_memory)                \

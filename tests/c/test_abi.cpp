@@ -152,6 +152,22 @@ static_assert(sizeof(ours::CUlaunchConfig) == sizeof(CUlaunchConfig) &&
               "CUlaunchConfig");
 static_assert(sizeof(ours::CUipcMemHandle) == sizeof(CUipcMemHandle), "CUipcMemHandle");
 static_assert(sizeof(ours::CUipcEventHandle) == sizeof(CUipcEventHandle), "CUipcEventHandle");
+static_assert(sizeof(ours::CUDA_KERNEL_NODE_PARAMS) == sizeof(CUDA_KERNEL_NODE_PARAMS) &&
+                  offsetof(ours::CUDA_KERNEL_NODE_PARAMS, kernelParams) ==
+                      offsetof(CUDA_KERNEL_NODE_PARAMS, kernelParams) &&
+                  offsetof(ours::CUDA_KERNEL_NODE_PARAMS, ctx) ==
+                      offsetof(CUDA_KERNEL_NODE_PARAMS, ctx),
+              "CUDA_KERNEL_NODE_PARAMS");
+static_assert(sizeof(ours::CUDA_MEMSET_NODE_PARAMS) == sizeof(CUDA_MEMSET_NODE_PARAMS) &&
+                  offsetof(ours::CUDA_MEMSET_NODE_PARAMS, width) ==
+                      offsetof(CUDA_MEMSET_NODE_PARAMS, width),
+              "CUDA_MEMSET_NODE_PARAMS");
+static_assert(sizeof(ours::CUDA_HOST_NODE_PARAMS) == sizeof(CUDA_HOST_NODE_PARAMS),
+              "CUDA_HOST_NODE_PARAMS");
+static_assert(sizeof(ours::CUgraphExecUpdateResultInfo) == sizeof(CUgraphExecUpdateResultInfo) &&
+                  offsetof(ours::CUgraphExecUpdateResultInfo, errorFromNode) ==
+                      offsetof(CUgraphExecUpdateResultInfo, errorFromNode),
+              "CUgraphExecUpdateResultInfo");
 static_assert(sizeof(ours::CUmemLocation) == sizeof(CUmemLocation), "CUmemLocation");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
