@@ -1,0 +1,1357 @@
+"""Arrays on a device that look like NumPy's, in the shape of `pycuda.gpuarray`.
+
+>>> import numpy as np, runcu.gpuarray as gpuarray
+>>> a = gpuarray.to_gpu(np.arange(6, dtype=np.float32).reshape(2, 3))
+>>> (2 * a + 1)[:, 1].get()
+array([3., 9.], dtype=float32)
+
+Operators work in the default stream, for equal shapes, shapes that NumPy would broadcast, and
+numbers. Results have the dtypes of NumPy 2; comparisons have that of their left operand, as in
+PyCUDA. Host arrays are not mixed in silently: `to_gpu` and `get` say where data travels.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _core, driver
+from ._dtypes import vec
+from ._engine import Scalar, apply, fill_value, moved, store
+from ._engine import splay as _splay
+from ._operations import (
+    Rule,
+    binary,
+    broadcast,
+    common_of,
+    convert,
+    in_place,
+    into,
+    is_float,
+    overlap,
+    real_of,
+    scalar,
+    shape_of,
+)
+from .compyte.array import ArrayFlags, c_contiguous_strides, f_contiguous_strides
+
+__all__ = [
+    'GPUArray',
+    'arange',
+    'concatenate',
+    'dot',
+    'empty',
+    'empty_like',
+    'if_positive',
+    'max',
+    'maximum',
+    'min',
+    'minimum',
+    'ones',
+    'ones_like',
+    'reshape',
+    'splay',
+    'stack',
+    'subset_dot',
+    'subset_max',
+    'subset_min',
+    'subset_sum',
+    'sum',
+    'to_gpu',
+    'to_gpu_async',
+    'transpose',
+    'vec',
+    'where',
+    'zeros',
+    'zeros_like',
+]
+
+Allocator = Callable[[int], Any]
+
+
+# --- shapes ---------------------------------------------------------------------------------------
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple: of an int, a sequence, or an array of integers."""
+    if isinstance(shape, tuple) and builtins.all(type(n) is int for n in shape):
+        extents = shape
+    else:
+        items = shape if np.ndim(shape) else (shape,)
+        try:
+            extents = tuple(operator.index(n) for n in items)
+        except TypeError:
+            raise TypeError(f'a shape is made of whole numbers, not {shape!r}') from None
+    if extents and builtins.min(extents) < 0:
+        raise ValueError(f'negative dimensions are not allowed: {extents}')
+    return extents
+
+
+def _order_strides(itemsize: int, shape: tuple[int, ...], order: str) -> tuple[int, ...]:
+    if order in ('C', 'c'):
+        return c_contiguous_strides(itemsize, shape)
+    if order in ('F', 'f'):
+        return f_contiguous_strides(itemsize, shape)
+    raise ValueError(f"order must be 'C' or 'F', not {order!r}")
+
+
+def _axes(strides: Sequence[int]) -> list[int]:
+    """Axes in the order in which elements lie, the slowest first."""
+    return sorted(range(len(strides)), key=lambda d: -abs(strides[d]))
+
+
+def _packed_strides(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> tuple[int, ...]:
+    """Strides without gaps for axes in the order that `strides` have."""
+    result = [0] * len(shape)
+    for d in reversed(_axes(strides)):
+        result[d] = itemsize
+        itemsize *= builtins.max(shape[d], 1)
+    return tuple(result)
+
+
+def _is_c(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> bool:
+    if 0 in shape:
+        return True
+    for extent, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if extent != 1 and stride != itemsize:
+            return False
+        itemsize *= extent
+    return True
+
+
+def _view_strides(array: GPUArray, shape: tuple[int, ...], order: str) -> tuple[int, ...] | None:
+    """Strides under which an array's memory has another shape; None if there are none."""
+    if array.size == 0 or array._packed and order == 'C':
+        return _order_strides(array.dtype.itemsize, shape, order)
+    old = [(n, s) for n, s in zip(array.shape, array.strides, strict=True) if n != 1]
+    new = [0] * len(shape)
+    if order == 'F':
+        old.reverse()
+    places = list(range(len(shape)))[:: 1 if order == 'C' else -1]
+    # Runs of axes with equally many elements, old against new, from the slowest on.
+    i = j = 0
+    while i < len(old) or j < len(shape):
+        first_i, first_j, count, wanted = i, j, 1, 1
+        if i < len(old):
+            count, i = old[i][0], i + 1
+        if j < len(shape):
+            wanted, j = shape[places[j]], j + 1
+        while count != wanted:
+            if count < wanted:
+                count, i = count * old[i][0], i + 1
+            else:
+                wanted, j = wanted * shape[places[j]], j + 1
+        if builtins.any(old[k][1] != old[k + 1][0] * old[k + 1][1] for k in range(first_i, i - 1)):
+            return None
+        step = old[i - 1][1] if i > first_i else array.dtype.itemsize
+        for k in range(j - 1, first_j - 1, -1):
+            new[places[k]] = step
+            step *= shape[places[k]]
+    return tuple(new)
+
+
+def splay(n: int, dev: driver.Device | None = None) -> tuple[tuple[int, int], tuple[int, int, int]]:
+    """Grid and block for `n` elements: blocks of 32 to 128 threads, each in a loop over the grid.
+
+    Parameters
+    ----------
+    n : int
+    dev : Device, optional
+        By default the current context's.
+    """
+    return _splay(n, store().processors if dev is None else dev.multiprocessor_count)
+
+
+# --- the array ------------------------------------------------------------------------------------
+
+
+class GPUArray:
+    """An array in device memory.
+
+    Parameters
+    ----------
+    shape : int or sequence of int
+    dtype : dtype
+    allocator : callable
+        Gives memory for a number of bytes; by default `driver.mem_alloc`. Results of operators on
+        the array come from it too.
+    base : object, optional
+        Kept alive as long as the array.
+    gpudata : DeviceAllocation, int, PointerHolderBase, optional
+        Memory that is there already, not owned.
+    strides : sequence of int, optional
+        In bytes; by default those of `order`.
+    order : {'C', 'F'}
+
+    Attributes
+    ----------
+    shape, strides : tuple of int
+    dtype : numpy.dtype
+    size : int
+        Number of elements.
+    gpudata : object
+        The memory: what the allocator gave, an address in a view, None without elements.
+    allocator, base : object
+    """
+
+    __array_priority__ = 100
+    __array_ufunc__ = None  # NumPy's arrays leave the operators to this class
+    __hash__ = None  # type: ignore[assignment]
+
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: np.dtype
+    size: int
+    gpudata: Any
+    allocator: Allocator
+    base: Any
+    _packed: bool
+
+    def __init__(
+        self,
+        shape: Any,
+        dtype: Any,
+        allocator: Allocator | None = None,
+        base: Any = None,
+        gpudata: Any = None,
+        strides: Any = None,
+        order: str = 'C',
+    ):
+        self.shape = _shape(shape)
+        self.dtype = dtype = np.dtype(dtype)
+        if dtype.hasobject:
+            raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
+        self.size = math.prod(self.shape)
+        itemsize = dtype.itemsize
+        if strides is None:
+            self.strides = _order_strides(itemsize, self.shape, order)
+        else:
+            self.strides = tuple(operator.index(s) for s in strides)
+            if len(self.strides) != len(self.shape):
+                raise ValueError(f'{len(self.strides)} strides for {len(self.shape)} dimensions')
+        self._packed = _is_c(self.shape, self.strides, itemsize)
+        self.allocator = driver.mem_alloc if allocator is None else allocator
+        self.base = base
+        if gpudata is None and self.size:
+            gpudata = self.allocator(self._extent())
+        self.gpudata = gpudata
+
+    def _extent(self) -> int:
+        """Bytes from the first element to the end of the last one."""
+        if self._packed:
+            return self.size * self.dtype.itemsize
+        if builtins.min(self.strides, default=0) < 0:
+            raise ValueError(f'strides of new memory cannot be negative: {self.strides}')
+        last = builtins.sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        return last + self.dtype.itemsize
+
+    # What operators make: nothing to check, and memory from the same allocator.
+    def _like(self, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> GPUArray:
+        itemsize = dtype.itemsize
+        if type(self) is not GPUArray:  # whose own constructor may have more to do
+            strides = None if shape else _packed_strides(self.shape, self.strides, itemsize)
+            return type(self)(shape or self.shape, dtype, self.allocator, strides=strides)
+        new: GPUArray = GPUArray.__new__(GPUArray)
+        if shape is not None:
+            new.shape, new.size = shape, math.prod(shape)
+            new.strides, new._packed = c_contiguous_strides(itemsize, shape), True
+        else:
+            new.shape, new.size = self.shape, self.size
+            if self._packed and itemsize == self.dtype.itemsize:
+                new.strides, new._packed = self.strides, True
+            elif self._packed:
+                new.strides, new._packed = c_contiguous_strides(itemsize, self.shape), True
+            else:
+                new.strides = _packed_strides(self.shape, self.strides, itemsize)
+                new._packed = _is_c(self.shape, new.strides, itemsize)
+        new.dtype, new.allocator, new.base = dtype, self.allocator, None
+        new.gpudata = self.allocator(new.size * itemsize) if new.size else None
+        return new
+
+    def _view(
+        self,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        offset: int = 0,
+        dtype: np.dtype | None = None,
+    ) -> GPUArray:
+        """Another view of this array's memory, `offset` bytes on."""
+        is_address = type(self.gpudata) is int and self.base is not None
+        gpudata = None if self.gpudata is None else int(self.gpudata) + offset
+        return GPUArray(
+            shape,
+            self.dtype if dtype is None else dtype,
+            self.allocator,
+            self.base if is_address else self,
+            gpudata if math.prod(shape) else None,
+            strides,
+        )
+
+    # --- what it is ---
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def mem_size(self) -> int:
+        """Number of elements, as `size`."""
+        return self.size
+
+    @property
+    def ptr(self) -> int:
+        """The device address of the first element; 0 without elements."""
+        return 0 if self.gpudata is None else int(self.gpudata)
+
+    @property
+    def flags(self) -> ArrayFlags:
+        """`c_contiguous`, `f_contiguous` and `forc`."""
+        return ArrayFlags(self)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        return splay(self.size)[0]
+
+    @property
+    def _block(self) -> tuple[int, int, int]:
+        return splay(self.size)[1]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError('len() of an array without dimensions')
+        return self.shape[0]
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError(
+                f'the truth value of an array with {self.size} elements is ambiguous: use '
+                'a.get().any() or a.get().all()'
+            )
+        return bool(self.get())
+
+    def __int__(self) -> int:
+        return int(self.get())
+
+    def __float__(self) -> float:
+        return float(self.get())
+
+    def __complex__(self) -> complex:
+        return complex(self.get())
+
+    def __str__(self) -> str:
+        return str(self.get())
+
+    def __repr__(self) -> str:
+        return repr(self.get())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.get(), spec)
+
+    def __iter__(self) -> Iterator[GPUArray]:
+        return (self[i] for i in range(len(self)))
+
+    def __reduce__(self) -> Any:
+        return to_gpu, (self.get(),)
+
+    def __copy__(self) -> GPUArray:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> GPUArray:
+        return self.copy()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise TypeError('a GPUArray does not become a host array by itself: use a.get()')
+
+    # --- other libraries ---
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3 of the protocol; memory of the CPU device has none, but `__dlpack__`."""
+        if self.gpudata is not None and _core.dlpack_device(self.gpudata)[0] == 1:
+            raise AttributeError(
+                'memory of the CPU device has no __cuda_array_interface__: other libraries would '
+                "take its address for a GPU's; they share it by __dlpack__"
+            )
+        return {
+            'shape': self.shape,
+            'strides': self.strides,
+            'data': (self.ptr, False),
+            'typestr': self.dtype.str,
+            'descr': self.dtype.descr,
+            'stream': None,
+            'version': 3,
+        }
+
+    def __dlpack__(self, **arguments: Any) -> Any:
+        """A DLPack capsule of the array, without a copy, for `from_dlpack` of other libraries.
+
+        Parameters are those of the protocol: `stream`, `max_version`, `dl_device`, `copy`.
+        """
+        return _core.dlpack_export(
+            self, self.gpudata, self.shape, self.strides, self.dtype, **arguments
+        )
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's device: a pair of a type and a number."""
+        return _core.dlpack_device(self.gpudata)
+
+    # --- to and from the host ---
+
+    def _is_dense(self) -> bool:
+        """Whether elements lie without gaps, in whatever order of axes."""
+        packed = _packed_strides(self.shape, self.strides, self.dtype.itemsize)
+        return self._packed or builtins.all(
+            a == b or n == 1 for a, b, n in zip(self.strides, packed, self.shape, strict=True)
+        )
+
+    def _in_order(self, ary: np.ndarray) -> np.ndarray:
+        """A host array of this shape with its axes as they lie in this one."""
+        return ary if self._packed else ary.transpose(_axes(self.strides))
+
+    def set(self, ary: Any, async_: bool = False, stream: Any = None) -> None:
+        """Copies a host array into this one.
+
+        Parameters
+        ----------
+        ary : numpy.ndarray
+            Of as many elements, and of the same dtype.
+        async_ : bool
+            Return once the copy is in `stream`; page-locked memory lets it run on its own. Keep
+            `ary` as it is until then.
+        stream : Stream, optional
+
+        Raises
+        ------
+        ValueError
+            Size or dtype differ.
+        """
+        if not isinstance(ary, np.ndarray):
+            raise TypeError(f'set() takes a NumPy array, not {type(ary).__name__}')
+        if ary.size != self.size:
+            raise ValueError(f'ary and self must be the same size, not {ary.size} and {self.size}')
+        if ary.dtype != self.dtype:
+            raise ValueError(
+                f'ary and self must have the same dtype, not {ary.dtype} and {self.dtype}: use '
+                'ary.astype()'
+            )
+        if ary.shape != self.shape:
+            warnings.warn('Setting array from one with different shape.', stacklevel=2)
+            ary = ary.reshape(self.shape)
+        if not self.size:
+            return
+        if not self._is_dense():
+            dense = self._like(self.dtype)
+            dense.set(ary, async_, stream)
+            _move(self, dense, stream)
+            return
+        host = np.ascontiguousarray(self._in_order(ary))
+        if async_ or stream is not None:
+            driver.memcpy_htod_async(self.gpudata, host, stream)
+        else:
+            driver.memcpy_htod(self.gpudata, host)
+
+    def set_async(self, ary: np.ndarray, stream: Any = None) -> None:
+        """As `set`, when the stream gets there."""
+        self.set(ary, async_=True, stream=stream)
+
+    def get(
+        self,
+        ary: np.ndarray | None = None,
+        pagelocked: bool = False,
+        async_: bool = False,
+        stream: Any = None,
+        **old: Any,
+    ) -> np.ndarray:
+        """A host array of the elements.
+
+        Parameters
+        ----------
+        ary : numpy.ndarray, optional
+            What to fill, of the same dtype and size; by default a new array, with its axes in
+            memory as here.
+        pagelocked : bool
+            Put the new array into page-locked memory.
+        async_ : bool
+            Return once the copy is in `stream`; the array is filled when that has done it.
+        stream : Stream, optional
+
+        Raises
+        ------
+        TypeError
+            The dtypes differ.
+        ValueError
+            The sizes differ.
+        """
+        async_ = _is_async(async_, old)
+        if ary is None:
+            ary = result = self._new_host(pagelocked)
+        else:
+            result = self._check_host(ary)
+            ary = result if result.shape == self.shape else result.reshape(self.shape)
+        if not self.size:
+            return result
+        source = self if self._is_dense() else self._packed_copy(stream)
+        host = source._in_order(ary)
+        if not host.flags.c_contiguous:
+            host = np.empty(host.shape, self.dtype)
+        if async_ or stream is not None:
+            driver.memcpy_dtoh_async(host, source.gpudata, stream)
+        else:
+            driver.memcpy_dtoh(host, source.gpudata)
+        if not np.shares_memory(host, result):
+            if async_ or stream is not None:
+                _finish(stream)
+            source._in_order(ary)[...] = host
+            if not np.shares_memory(ary, result):
+                result[...] = ary.reshape(result.shape)
+        return result
+
+    def get_async(self, stream: Any = None, ary: np.ndarray | None = None) -> np.ndarray:
+        """As `get`, when the stream gets there; a new array is page-locked."""
+        return self.get(ary, pagelocked=True, async_=True, stream=stream)
+
+    def _new_host(self, pagelocked: bool) -> np.ndarray:
+        """A host array with its axes in memory as here."""
+        make = driver.pagelocked_empty if pagelocked else np.empty
+        if self._packed:
+            return make(self.shape, self.dtype)
+        axes = _axes(self.strides)
+        host = make(tuple(self.shape[d] for d in axes), self.dtype)
+        return host.transpose(np.argsort(axes))
+
+    def _check_host(self, ary: Any) -> np.ndarray:
+        if not isinstance(ary, np.ndarray):
+            raise TypeError(f'get() fills a NumPy array, not {type(ary).__name__}')
+        if ary.size != self.size:
+            raise ValueError(f'self and ary must be the same size, not {self.size} and {ary.size}')
+        if ary.dtype != self.dtype:
+            raise TypeError(
+                f'self and ary must have the same dtype, not {self.dtype} and {ary.dtype}'
+            )
+        if ary.shape != self.shape:
+            warnings.warn('get() into an array of different shape.', stacklevel=3)
+        return ary
+
+    def _packed_copy(self, stream: Any = None) -> GPUArray:
+        """A copy without gaps, with its axes in memory as here."""
+        copy = self._like(self.dtype)
+        _move(copy, self, stream)
+        return copy
+
+    def copy(self, stream: Any = None) -> GPUArray:
+        """A new array with the same elements, its axes in memory as here."""
+        return self._packed_copy(stream)
+
+    # --- views ---
+
+    def __getitem__(self, index: Any) -> GPUArray:
+        """A view: of integers, slices, `...` and `None` (a new axis of length 1)."""
+        shape, strides, offset = _indexed(self, index)
+        return self._view(shape, strides, offset)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Copies a number, GPUArray or host array into a part, to whose shape it is broadcast."""
+        part = self[index]
+        if isinstance(value, GPUArray):
+            _assign(part, value)
+            return
+        if part.dtype.kind != 'V' and not (isinstance(value, np.ndarray) and value.ndim):
+            part.fill(value)
+            return
+        host = np.asarray(value)
+        if host.dtype != part.dtype and not np.can_cast(host.dtype, part.dtype, 'same_kind'):
+            raise ValueError(f'{host.dtype} cannot be assigned to elements of {part.dtype}')
+        part.set(np.broadcast_to(host.astype(part.dtype, copy=False), part.shape))
+
+    def reshape(self, *shape: Any, order: str = 'C') -> GPUArray:
+        """A view of another shape; one extent may be -1. Never copies.
+
+        Raises
+        ------
+        ValueError
+            The sizes differ, or the array has gaps that the shape does not allow: copy() first.
+        """
+        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        new = list(np.atleast_1d(wanted).tolist()) if not isinstance(wanted, tuple) else [*wanted]
+        new = [operator.index(n) for n in new]
+        unknown = [d for d, n in enumerate(new) if n == -1]
+        if len(unknown) > 1:
+            raise ValueError('can only specify one unknown dimension')
+        known = math.prod(n for n in new if n >= 0)
+        if unknown and known and self.size % known == 0:
+            new[unknown[0]] = self.size // known
+        if math.prod(new) != self.size or builtins.min(new, default=0) < 0:
+            raise ValueError(f'an array of {self.size} elements has no shape {tuple(new)}')
+        order = 'F' if order == 'A' and self.flags.f_contiguous and not self._packed else order
+        strides = _view_strides(self, tuple(new), 'C' if order == 'A' else order.upper())
+        if strides is None:
+            raise ValueError(
+                f'an array of shape {self.shape} and strides {self.strides} cannot be seen as '
+                f'{tuple(new)} without a copy: use a.copy().reshape(...)'
+            )
+        return self._view(tuple(new), strides)
+
+    def ravel(self, order: str = 'C') -> GPUArray:
+        """The elements as an array of one dimension: a view if possible, else a copy."""
+        strides = _view_strides(self, (self.size,), order)
+        if strides is not None:
+            return self._view((self.size,), strides)
+        copy = self._like(self.dtype, self.shape)
+        _move(copy, self)
+        return copy.reshape(self.size)
+
+    def squeeze(self) -> GPUArray:
+        """A view without the axes of length 1."""
+        kept = [d for d, n in enumerate(self.shape) if n != 1]
+        return self._view(tuple(self.shape[d] for d in kept), tuple(self.strides[d] for d in kept))
+
+    def transpose(self, axes: Sequence[int] | None = None) -> GPUArray:
+        """A view with the axes in another order, by default reversed."""
+        count = len(self.shape)
+        order = range(count - 1, -1, -1) if axes is None else axes
+        places = [operator.index(d) + (count if d < 0 else 0) for d in order]
+        if sorted(places) != list(range(count)):
+            raise ValueError(f'axes {tuple(order)} are not those of {count} dimensions')
+        return self._view(
+            tuple(self.shape[d] for d in places), tuple(self.strides[d] for d in places)
+        )
+
+    @property
+    def T(self) -> GPUArray:
+        """A view with the axes reversed."""
+        return self.transpose()
+
+    def view(self, dtype: Any = None) -> GPUArray:
+        """A view of the same bytes as elements of another dtype.
+
+        Raises
+        ------
+        ValueError
+            The elements' sizes differ, and those of the last axis do not lie together or are not a
+            whole number of new ones.
+        """
+        if dtype is None:
+            return self._view(self.shape, self.strides)
+        dtype = np.dtype(dtype)
+        old, new = self.dtype.itemsize, dtype.itemsize
+        if dtype.hasobject:
+            raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
+        if old == new:
+            return self._view(self.shape, self.strides, dtype=dtype)
+        axis = -1
+        if not self._packed and self.flags.f_contiguous:
+            axis = 0
+        if not self.shape or (self.shape[axis] != 1 and self.strides[axis] != old):
+            raise ValueError(
+                f'elements of {old} bytes become ones of {new} only along an axis without gaps: '
+                'use a.copy().view(dtype)'
+            )
+        if self.shape[axis] * old % new:
+            raise ValueError(f'{self.shape[axis]} elements of {old} bytes are not ones of {new}')
+        shape, strides = list(self.shape), list(self.strides)
+        shape[axis], strides[axis] = shape[axis] * old // new, new
+        return self._view(tuple(shape), tuple(strides), dtype=dtype)
+
+    @property
+    def real(self) -> GPUArray:
+        """The real parts: a view of a complex array, else the array itself."""
+        if self.dtype.kind != 'c':
+            return self
+        return self._view(self.shape, self.strides, dtype=real_of(self.dtype))
+
+    @property
+    def imag(self) -> GPUArray:
+        """The imaginary parts: a view of a complex array, else zeros."""
+        if self.dtype.kind != 'c':
+            return zeros_like(self)
+        part = real_of(self.dtype)
+        return self._view(self.shape, self.strides, part.itemsize, part)
+
+    # --- elements ---
+
+    def fill(self, value: Any, stream: Any = None) -> GPUArray:
+        """Sets all elements to a number or struct. Returns the array."""
+        item = _item(value, self.dtype)
+        if self.size:
+            fill_value(self, item, stream, self._is_dense())
+        return self
+
+    def astype(self, dtype: Any, stream: Any = None, copy: bool = True) -> GPUArray:
+        """The elements as those of another dtype, in a new array."""
+        dtype = np.dtype(dtype)
+        if dtype == self.dtype:
+            return self.copy(stream) if copy else self
+        out = self._like(dtype)
+        _cast(out, self, stream)
+        return out
+
+    def conj(self, out: GPUArray | None = None) -> GPUArray:
+        """The conjugates of complex elements; of real ones the array itself, unless `out` is given.
+
+        Parameters
+        ----------
+        out : GPUArray, optional
+            Filled and returned; its precision may differ.
+        """
+        if self.dtype.kind != 'c':
+            if out is None:
+                return self
+            _assign(out, self)
+            return out
+        return _map('conj', 'z0 = Z0(pycuda::conj(x0))', self, self.dtype, out)
+
+    conjugate = conj
+
+    def reverse(self, stream: Any = None) -> GPUArray:
+        """The elements of an array of one dimension from the last to the first, in a new array."""
+        if self.ndim != 1:
+            raise ValueError('reverse() is for arrays of one dimension: use a[::-1, ...]')
+        return self[::-1].copy(stream)
+
+    def mul_add(
+        self,
+        selffac: Any,
+        other: GPUArray,
+        otherfac: Any,
+        add_timer: Any = None,
+        stream: Any = None,
+        out: GPUArray | None = None,
+    ) -> GPUArray:
+        """``selffac * self + otherfac * other``, in one pass."""
+        common = common_of(self.dtype, other.dtype)
+        for factor in (selffac, otherfac):
+            common = common_of(common, factor)
+        target = self._like(common, shape_of([self, other])) if out is None else out
+        factors = [Scalar(convert(f, common), common) for f in (selffac, otherfac)]
+        arrays = [broadcast(a, target.shape) for a in (self, other)]
+        expression = 'z0 = Z0(C(x1) * C(x0) + C(x3) * C(x2))'
+        ins = [arrays[0], factors[0], arrays[1], factors[1]]
+        apply('mul_add', expression, [target], ins, common, stream)
+        return target
+
+    # --- operators ---
+
+    def __neg__(self) -> GPUArray:
+        if self.dtype.kind == 'b':
+            raise TypeError('bool arrays have no negative: a == False is their opposite')
+        return _map('negative', 'z0 = Z0(-x0)', self, self.dtype)
+
+    def __pos__(self) -> GPUArray:
+        return self.copy()
+
+    def __abs__(self) -> GPUArray:
+        kind = self.dtype.kind
+        if kind in 'bu':
+            return self.copy()
+        function = {'c': 'pycuda::abs(x0)', 'f': 'fabs(x0)'}.get(kind, 'x0 < 0 ? -x0 : x0')
+        return _map('absolute', f'z0 = Z0({function})', self, real_of(self.dtype))
+
+    def __pow__(self, other: Any, modulo: Any = None) -> Any:
+        if modulo is not None:
+            return NotImplemented
+        if type(other) in (int, float) and self.dtype.kind != 'b':
+            short = _short_power(self, other)
+            if short is not None:
+                return short
+        return _operate('power', self, other)
+
+    def __ipow__(self, other: Any) -> Any:
+        _check_power(self.dtype, other)
+        return _operate_in_place('power', self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _operate('power', self, other, flip=True)
+
+
+def _operators(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """The methods of an operator: a op b, b op a, a op= b."""
+
+    def left(self: GPUArray, other: Any) -> Any:
+        return _operate(name, self, other)
+
+    def right(self: GPUArray, other: Any) -> Any:
+        return _operate(name, self, other, flip=True)
+
+    def inside(self: GPUArray, other: Any) -> Any:
+        return _operate_in_place(name, self, other)
+
+    return left, right, inside
+
+
+for _short, _name in {
+    'add': 'add',
+    'sub': 'subtract',
+    'mul': 'multiply',
+    'truediv': 'true_divide',
+}.items():
+    for _prefix, _method in zip(('', 'r', 'i'), _operators(_name), strict=True):
+        _method.__name__ = f'__{_prefix}{_short}__'
+        _method.__qualname__ = f'GPUArray.{_method.__name__}'
+        setattr(GPUArray, _method.__name__, _method)
+
+for _short, _name in {
+    'eq': 'equal',
+    'ne': 'not_equal',
+    'lt': 'less',
+    'le': 'less_equal',
+    'gt': 'greater',
+    'ge': 'greater_equal',
+}.items():
+    _method = _operators(_name)[0]
+    _method.__name__ = f'__{_short}__'
+    _method.__qualname__ = f'GPUArray.{_method.__name__}'
+    setattr(GPUArray, _method.__name__, _method)
+GPUArray.__hash__ = None  # type: ignore[assignment]
+# Under their names of Python 2, which programs for PyCUDA call.
+for _prefix in ('', 'r', 'i'):
+    setattr(GPUArray, f'__{_prefix}div__', getattr(GPUArray, f'__{_prefix}truediv__'))
+
+
+def _refuse(name: str, other: np.ndarray) -> TypeError:
+    return TypeError(
+        f'{name}: a GPUArray and a host array of shape {other.shape} do not mix: '
+        'to_gpu(array) takes it to the device'
+    )
+
+
+def _operate(name: str, a: GPUArray, other: Any, flip: bool = False) -> Any:
+    if isinstance(other, GPUArray):
+        return binary(name, a, other, True, flip)
+    number = other if type(other) in (int, float) else scalar(other)
+    if number is None:
+        if isinstance(other, np.ndarray):
+            raise _refuse(name, other)
+        return NotImplemented
+    if name == 'power' and not flip:
+        _check_power(a.dtype, number)
+    return binary(name, a, number, False, flip)
+
+
+def _operate_in_place(name: str, a: GPUArray, other: Any) -> Any:
+    if isinstance(other, GPUArray):
+        return in_place(name, a, other, True)
+    number = scalar(other)
+    if number is None:
+        if isinstance(other, np.ndarray):
+            raise _refuse(name, other)
+        return NotImplemented
+    return in_place(name, a, number, False)
+
+
+def _check_power(dtype: np.dtype, exponent: Any) -> None:
+    number = scalar(exponent)
+    is_whole = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+    if is_whole and number < 0 and dtype.kind in 'biu':
+        raise ValueError('whole numbers to negative whole powers are fractions: use astype() first')
+
+
+def _short_power(a: GPUArray, exponent: float) -> GPUArray | None:
+    """Powers that are simpler operations; None for the others."""
+    if exponent == 2 and common_of(a.dtype, exponent) == a.dtype:
+        return _map('square', 'z0 = Z0(x0 * x0)', a, a.dtype)
+    if exponent == 1 and common_of(a.dtype, exponent) == a.dtype:
+        return a.copy()
+    if exponent == 0.5 and a.dtype.kind == 'f':
+        function = 'sqrtf' if is_float(a.dtype) else 'sqrt'
+        return _map('sqrt', f'z0 = {function}(x0)', a, a.dtype)
+    return None
+
+
+# --- indices --------------------------------------------------------------------------------------
+
+
+def _indexed(array: GPUArray, index: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Shape, strides and offset in bytes of the part that an index means."""
+    items = index if isinstance(index, tuple) else (index,)
+    used = builtins.sum(1 for item in items if item is not None and item is not Ellipsis)
+    missing = len(array.shape) - used
+    if missing < 0:
+        raise IndexError(f'too many indices: {used} for {len(array.shape)} dimensions')
+    if builtins.sum(1 for item in items if item is Ellipsis) > 1:
+        raise IndexError("an index has at most one '...'")
+    if not builtins.any(item is Ellipsis for item in items):
+        items = (*items, Ellipsis)
+    shape, strides, offset, axis = [], [], 0, 0
+    for item in items:
+        if item is None:
+            shape.append(1)
+            strides.append(0)
+        elif item is Ellipsis:
+            shape += array.shape[axis : axis + missing]
+            strides += array.strides[axis : axis + missing]
+            axis += missing
+        else:
+            extent, stride = array.shape[axis], array.strides[axis]
+            if isinstance(item, slice):
+                start, stop, step = item.indices(extent)
+                shape.append(len(range(start, stop, step)))
+                strides.append(stride * step)
+                offset += start * stride if shape[-1] else 0
+            else:
+                offset += _place(item, axis, extent) * stride
+            axis += 1
+    return tuple(shape), tuple(strides), offset
+
+
+def _place(item: Any, axis: int, extent: int) -> int:
+    if isinstance(item, (bool, np.bool_)) or not hasattr(item, '__index__') or np.ndim(item):
+        raise IndexError(
+            f'an array is indexed by integers, slices, ... and None, not {type(item).__name__}: '
+            'for others use a.get()[index]'
+        )
+    place = operator.index(item)
+    if not -extent <= place < extent:
+        raise IndexError(f'index {place} is out of bounds for axis {axis} of {extent} elements')
+    return place + extent if place < 0 else place
+
+
+# --- helpers of methods ---------------------------------------------------------------------------
+
+
+def _finish(stream: Any) -> None:
+    """Waits for a stream's work."""
+    driver.Event(driver.event_flags.DISABLE_TIMING).record(stream).synchronize()
+
+
+def _is_async(async_: bool, old: dict[str, Any]) -> bool:
+    """The value of async_, which was called async before Python 3.7."""
+    unknown = [name for name in old if name != 'async']
+    if unknown:
+        raise TypeError(f'get() got an unexpected keyword argument {unknown[0]!r}')
+    return bool(old.get('async', async_))
+
+
+def _move(out: Any, source: Any, stream: Any = None) -> None:
+    """Copies elements between arrays of one shape and dtype."""
+    if out.size == 0:
+        return
+    if out.strides == source.strides and isinstance(source, GPUArray) and source._is_dense():
+        driver.memcpy_dtod_async(out.gpudata, source.gpudata, source.nbytes, stream)
+        return
+    target = moved(out)
+    values = moved(source)
+    if values.dtype != target.dtype:  # one of them lies at odd addresses
+        word = math.gcd(values.dtype.base.itemsize, target.dtype.base.itemsize)
+        target, values = moved(out, word), moved(source, word)
+    apply('copy', 'z0 = x0', [target], [values], target.dtype, stream)
+
+
+def _cast(out: GPUArray, source: Any, stream: Any = None) -> None:
+    """Computes elements of one dtype from those of another, of one shape."""
+    if source.dtype.kind == 'V' or out.dtype.kind == 'V':
+        raise TypeError(f'elements of {source.dtype} do not become ones of {out.dtype}')
+    value = 'x0'
+    if source.dtype.kind == 'c' and out.dtype.kind not in 'cb':
+        warnings.warn(
+            'Casting complex values to real discards the imaginary part',
+            getattr(np, 'exceptions', np).ComplexWarning,
+            stacklevel=3,
+        )
+        value = 'x0.real()'
+    if source.dtype.kind == 'c' and out.dtype.kind == 'b':
+        expression = 'z0 = x0.real() != 0 || x0.imag() != 0'
+    elif source.dtype.kind in 'fc' and out.dtype.kind in 'iu':
+        expression = f'z0 = runcu::whole<Z0>({value})'
+    else:
+        expression = f'z0 = Z0({value})'
+    apply('astype', expression, [out], [source], source.dtype, stream)
+
+
+def _assign(out: GPUArray, value: GPUArray) -> None:
+    """Copies elements, broadcast and converted within their kind."""
+    source = broadcast(value, out.shape)
+    if overlap(out, source):
+        source = broadcast(value.copy(), out.shape)
+    if value.dtype == out.dtype:
+        _move(out, source)
+    elif np.can_cast(value.dtype, out.dtype, 'same_kind'):
+        _cast(out, source)
+    else:
+        raise ValueError(
+            f'{value.dtype} cannot be assigned to elements of {out.dtype}: use astype()'
+        )
+
+
+def _map(
+    name: str, expression: str, array: GPUArray, dtype: np.dtype, out: GPUArray | None = None
+) -> GPUArray:
+    """Applies an expression of x0 to every element; the result is new, or `out`."""
+    result = array._like(dtype) if out is None else out
+    source: Any = broadcast(array, result.shape)
+    if out is not None and overlap(out, source):
+        source = array.copy()
+    apply(name, expression, [result], [source], array.dtype)
+    return result
+
+
+def _item(value: Any, dtype: np.dtype) -> np.ndarray:
+    """A number or struct as an array without dimensions; an error that names both otherwise."""
+    if isinstance(value, GPUArray):
+        value = value.get()
+    item = np.asarray(value)
+    if item.ndim and dtype.kind != 'V':
+        raise ValueError(f'one element is expected, not an array of shape {item.shape}')
+    if isinstance(value, (bool, int)) and dtype.kind in 'iu':
+        return np.array(convert(value, dtype), dtype)
+    if item.dtype.kind == 'c' and dtype.kind not in 'cV':
+        raise TypeError(f'a complex number does not fit an element of {dtype}')
+    with np.errstate(over='ignore'):
+        return np.asarray(value if dtype.kind == 'V' else item, dtype).reshape(())
+
+
+# --- new arrays -----------------------------------------------------------------------------------
+
+#: An array with whatever its memory holds: the class itself.
+empty = GPUArray
+
+
+def to_gpu(ary: Any, allocator: Allocator | None = None) -> GPUArray:
+    """A device array of a host array, with its axes in memory as there.
+
+    Parameters
+    ----------
+    ary : numpy.ndarray
+    allocator : callable, optional
+        As for `GPUArray`.
+    """
+    return _upload(ary, allocator, None, False)
+
+
+def to_gpu_async(ary: Any, allocator: Allocator | None = None, stream: Any = None) -> GPUArray:
+    """As `to_gpu`, when the stream gets there. Keep `ary` as it is until then."""
+    return _upload(ary, allocator, stream, True)
+
+
+def _upload(ary: Any, allocator: Allocator | None, stream: Any, async_: bool) -> GPUArray:
+    if isinstance(ary, GPUArray):
+        raise TypeError('the array is on a device already: use a.copy()')
+    host = np.asarray(ary)
+    strides = _packed_strides(host.shape, host.strides, host.dtype.itemsize)
+    result = GPUArray(host.shape, host.dtype, allocator, strides=strides)
+    result.set(host, async_, stream)
+    return result
+
+
+def zeros(
+    shape: Any, dtype: Any = np.float64, allocator: Allocator | None = None, order: str = 'C'
+) -> GPUArray:
+    """An array of zeros, structs of zeros included."""
+    return _zero(GPUArray(shape, dtype, allocator, order=order))
+
+
+def _zero(array: GPUArray) -> GPUArray:
+    if array.size:
+        driver.memset_d8_async(array.gpudata, 0, array.nbytes)
+    return array
+
+
+def ones(
+    shape: Any, dtype: Any = np.float64, allocator: Allocator | None = None, order: str = 'C'
+) -> GPUArray:
+    """An array of ones."""
+    return GPUArray(shape, dtype, allocator, order=order).fill(1)
+
+
+def empty_like(other: Any, dtype: Any = None, order: str = 'K') -> GPUArray:
+    """A new array of another's shape, with whatever its memory holds.
+
+    Parameters
+    ----------
+    other : GPUArray or numpy.ndarray
+    dtype : dtype, optional
+        By default the other's.
+    order : {'K', 'A', 'C', 'F'}
+        'K' keeps the order of axes in memory; 'A' is 'F' where the other is Fortran-contiguous.
+    """
+    dtype = np.dtype(other.dtype if dtype is None else dtype)
+    order = order.upper()
+    if order == 'A':
+        order = 'F' if other.flags.f_contiguous and not other.flags.c_contiguous else 'C'
+    if order == 'K':
+        strides = _packed_strides(other.shape, other.strides, dtype.itemsize)
+    else:
+        strides = _order_strides(dtype.itemsize, other.shape, order)
+    return GPUArray(other.shape, dtype, getattr(other, 'allocator', None), strides=strides)
+
+
+def zeros_like(other: Any, dtype: Any = None, order: str = 'K') -> GPUArray:
+    """An array of zeros; as `empty_like`."""
+    return _zero(empty_like(other, dtype, order))
+
+
+def ones_like(other: Any, dtype: Any = None, order: str = 'K') -> GPUArray:
+    """An array of ones; as `empty_like`."""
+    return empty_like(other, dtype, order).fill(1)
+
+
+def arange(
+    start: Any, stop: Any = None, step: Any = None, dtype: Any = None, stream: Any = None
+) -> GPUArray:
+    """Numbers from `start` to below `stop`, `step` apart; with one number, from 0 to below it.
+
+    Parameters
+    ----------
+    start, stop, step : number
+    dtype : dtype, optional
+        By default that of the numbers, with a warning unless it is float32.
+    stream : Stream, optional
+    """
+    start, stop = (0, start) if stop is None else (start, stop)
+    step = 1 if step is None else step
+    if step == 0:
+        raise ValueError('the step of arange is not 0')
+    if dtype is None:
+        dtype = np.result_type(*(np.asarray(x).dtype for x in (start, stop, step)))
+        if dtype != np.float32:
+            warnings.warn(f'arange() makes an array of {dtype}: say dtype=', stacklevel=2)
+    dtype = np.dtype(dtype)
+    result = GPUArray((builtins.max(math.ceil((stop - start) / step), 0),), dtype)
+    first = convert(start, dtype)
+    pace = convert(dtype.type(start + step) - dtype.type(start), dtype)
+    numbers = [Scalar(first, dtype), Scalar(pace, dtype)]
+    apply('arange', 'z0 = Z0(x0 + C(i) * x1)', [result], numbers, dtype, stream)
+    return result
+
+
+# --- arrays of arrays -----------------------------------------------------------------------------
+
+
+def _joined(arrays: Sequence[GPUArray], what: str) -> np.dtype:
+    if not arrays:
+        raise ValueError(f'{what}: at least one array is needed')
+    for array in arrays:
+        if not isinstance(array, GPUArray):
+            raise TypeError(f'{what} takes GPUArrays, not {type(array).__name__}')
+    return np.result_type(*(array.dtype for array in arrays))
+
+
+def concatenate(
+    arrays: Sequence[GPUArray], axis: int = 0, allocator: Allocator | None = None
+) -> GPUArray:
+    """Arrays one after the other along an axis; all other axes are of one length."""
+    arrays = list(arrays)
+    dtype = _joined(arrays, 'concatenate')
+    first = arrays[0]
+    axis = operator.index(axis) + (first.ndim if axis < 0 else 0)
+    if not 0 <= axis < first.ndim:
+        raise ValueError(f'concatenate: there is no axis {axis} of {first.ndim}')
+    for array in arrays:
+        if array.ndim != first.ndim or builtins.any(
+            a != b for d, (a, b) in enumerate(zip(array.shape, first.shape, strict=True))
+            if d != axis
+        ):  # fmt: skip
+            raise ValueError(f'concatenate: shapes {first.shape} and {array.shape} do not fit')
+    length = builtins.sum(array.shape[axis] for array in arrays)
+    shape = (*first.shape[:axis], length, *first.shape[axis + 1 :])
+    result = GPUArray(shape, dtype, first.allocator if allocator is None else allocator)
+    start = 0
+    for array in arrays:
+        stop = start + array.shape[axis]
+        _assign(result[(slice(None),) * axis + (slice(start, stop),)], array)
+        start = stop
+    return result
+
+
+def stack(
+    arrays: Sequence[GPUArray], axis: int = 0, allocator: Allocator | None = None
+) -> GPUArray:
+    """Arrays of one shape along a new axis."""
+    arrays = list(arrays)
+    _joined(arrays, 'stack')
+    count = arrays[0].ndim + 1
+    axis = operator.index(axis) + (count if axis < 0 else 0)
+    if not 0 <= axis < count:
+        raise ValueError(f'stack: there is no axis {axis} of {count}')
+    if builtins.any(array.shape != arrays[0].shape for array in arrays):
+        raise ValueError('stack: all arrays must have one shape')
+    index = (slice(None),) * axis + (None,)
+    return concatenate([array[index] for array in arrays], axis, allocator)
+
+
+def transpose(a: GPUArray, axes: Sequence[int] | None = None) -> GPUArray:
+    """As `GPUArray.transpose`."""
+    return a.transpose(axes)
+
+
+def reshape(a: GPUArray, *shape: Any, **kwargs: Any) -> GPUArray:
+    """As `GPUArray.reshape`."""
+    return a.reshape(*shape, **kwargs)
+
+
+# --- choices --------------------------------------------------------------------------------------
+
+
+def _operands(name: str, values: Sequence[Any]) -> list[GPUArray]:
+    """The arrays among operands; TypeError if one is neither array nor number, or none is one."""
+    for value in values:
+        if not isinstance(value, GPUArray) and scalar(value) is None:
+            raise TypeError(f'{name} takes GPUArrays and numbers, not {type(value).__name__}')
+    arrays = [value for value in values if isinstance(value, GPUArray)]
+    if not arrays:
+        raise TypeError(f'{name}: one operand must be a GPUArray')
+    return arrays
+
+
+def _common(values: Sequence[Any]) -> np.dtype:
+    """The dtype of operands, of which Python's numbers take that of the others."""
+    known = [v.dtype for v in values if isinstance(v, (GPUArray, np.generic, np.ndarray))]
+    common = np.result_type(*known) if known else np.result_type(*values)
+    for value in values:
+        if not isinstance(value, GPUArray):
+            common = common_of(common, scalar(value))
+    return common
+
+
+def _as_operand(value: Any, dtype: np.dtype) -> Any:
+    return value if isinstance(value, GPUArray) else Scalar(convert(scalar(value), dtype), dtype)
+
+
+def if_positive(
+    criterion: GPUArray, then_: Any, else_: Any, out: GPUArray | None = None, stream: Any = None
+) -> GPUArray:
+    """Elements of `then_` where `criterion` is greater than 0, else those of `else_`.
+
+    Parameters
+    ----------
+    criterion : GPUArray
+        Truth values or real numbers.
+    then_, else_ : GPUArray or number
+    out : GPUArray, optional
+        Filled and returned.
+    stream : Stream, optional
+    """
+    if not isinstance(criterion, GPUArray) or criterion.dtype.kind in 'cV':
+        raise TypeError('if_positive: the criterion is a GPUArray of real numbers or truth values')
+    arrays = [criterion, *_operands('if_positive', [criterion, then_, else_])[1:]]
+    common = _common([then_, else_])
+    result = arrays[0]._like(common, shape_of(arrays)) if out is None else out
+    rule = Rule.of('z0 = Z0(x0 > 0 ? C(x1) : C(x2))', common)
+    into('if_positive', rule, result,
+         [criterion, _as_operand(then_, common), _as_operand(else_, common)], stream)  # fmt: skip
+    return result
+
+
+def where(
+    criterion: GPUArray, then_: Any, else_: Any, out: GPUArray | None = None, stream: Any = None
+) -> GPUArray:
+    """As `if_positive`."""
+    return if_positive(criterion, then_, else_, out, stream)
+
+
+def _larger(name: str, a: Any, b: Any, out: GPUArray | None, stream: Any) -> GPUArray:
+    arrays = _operands(name, [a, b])
+    common = _common([a, b])
+    rule = Rule(name, common, common, common, common)
+    result = arrays[0]._like(common, shape_of(arrays)) if out is None else out
+    into(name, rule, result, [_as_operand(a, common), _as_operand(b, common)], stream)
+    return result
+
+
+def maximum(a: Any, b: Any, out: GPUArray | None = None, stream: Any = None) -> GPUArray:
+    """The larger of two elements each; the other one where one is not a number."""
+    return _larger('maximum', a, b, out, stream)
+
+
+def minimum(a: Any, b: Any, out: GPUArray | None = None, stream: Any = None) -> GPUArray:
+    """The smaller of two elements each; the other one where one is not a number."""
+    return _larger('minimum', a, b, out, stream)
+
+
+# --- sums -----------------------------------------------------------------------------------------
+
+
+def sum(
+    a: GPUArray, dtype: Any = None, stream: Any = None, allocator: Allocator | None = None
+) -> GPUArray:
+    """The sum of all elements, as an array without dimensions.
+
+    Parameters
+    ----------
+    a : GPUArray
+    dtype : dtype, optional
+        In which they are added; by default the array's, of truth values int64.
+    stream : Stream, optional
+    allocator : callable, optional
+    """
+    from . import reduction
+
+    return reduction.sum_of([a], dtype, stream, allocator)
+
+
+def dot(
+    a: GPUArray, b: GPUArray, dtype: Any = None, stream: Any = None,
+    allocator: Allocator | None = None,
+) -> GPUArray:  # fmt: skip
+    """The sum of the products of elements; as `sum`."""
+    from . import reduction
+
+    return reduction.sum_of([a, b], dtype, stream, allocator)
+
+
+def max(a: GPUArray, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+    """The largest element, as an array without dimensions."""
+    from . import reduction
+
+    return reduction.extreme_of('max', a, None, stream, allocator)
+
+
+def min(a: GPUArray, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+    """The smallest element, as an array without dimensions."""
+    from . import reduction
+
+    return reduction.extreme_of('min', a, None, stream, allocator)
+
+
+def subset_sum(
+    subset: GPUArray, a: GPUArray, dtype: Any = None, stream: Any = None,
+    allocator: Allocator | None = None,
+) -> GPUArray:  # fmt: skip
+    """The sum of the elements whose places `subset` holds; as `sum`."""
+    from . import reduction
+
+    return reduction.sum_of([a], dtype, stream, allocator, subset)
+
+
+def subset_dot(
+    subset: GPUArray, a: GPUArray, b: GPUArray, dtype: Any = None, stream: Any = None,
+    allocator: Allocator | None = None,
+) -> GPUArray:  # fmt: skip
+    """The sum of products of the elements whose places `subset` holds; as `sum`."""
+    from . import reduction
+
+    return reduction.sum_of([a, b], dtype, stream, allocator, subset)
+
+
+def subset_max(
+    subset: GPUArray, a: GPUArray, stream: Any = None, allocator: Allocator | None = None
+) -> GPUArray:
+    """The largest of the elements whose places `subset` holds."""
+    from . import reduction
+
+    return reduction.extreme_of('max', a, subset, stream, allocator)
+
+
+def subset_min(
+    subset: GPUArray, a: GPUArray, stream: Any = None, allocator: Allocator | None = None
+) -> GPUArray:
+    """The smallest of the elements whose places `subset` holds."""
+    from . import reduction
+
+    return reduction.extreme_of('min', a, subset, stream, allocator)
