@@ -166,7 +166,7 @@ void core_contexts_forget_work(void);
 /* The driver whose context is current in this thread, and the context; a context is made current if
  * there is none. */
 int core_current(struct core_driver **out, CUcontext *handle);
-/* Likewise, but *out is NULL where no context is current. Loads nothing. */
+/* Likewise, but *out is NULL where no context is current. Loads no driver. */
 int core_current_peek(struct core_driver **out, CUcontext *handle);
 /* The device that a call without a context means, without making one: the current context's, else
  * the default one. */

@@ -3,6 +3,8 @@
  * where there is none. */
 #include "core.h"
 
+#include <dlfcn.h>
+
 /* Contexts pushed one on another, all of one driver. */
 struct run {
     struct core_driver *driver;
@@ -50,6 +52,17 @@ void core_popped(struct core_driver *driver)
     thread.run_count--;
 }
 
+/* Before the first use of a device: where the CUDA driver is loaded, somebody may have made a
+ * context current with it. */
+static NO_INLINE int open_loaded(struct core_driver **out)
+{
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    if (!library)
+        return 0;
+    dlclose(library);
+    return core_driver_open(out, NULL);
+}
+
 int core_current_peek(struct core_driver **out, CUcontext *handle)
 {
     struct core_driver *driver = thread.driver;
@@ -57,8 +70,11 @@ int core_current_peek(struct core_driver **out, CUcontext *handle)
     *handle = NULL;
     if (!driver)
         driver = core_device_peek() ? core_device_peek()->driver : core_driver_peek();
-    if (!driver)
-        return 0;
+    if (UNLIKELY(!driver)) {
+        int status = open_loaded(&driver);
+        if (status || !driver)
+            return status;
+    }
     CUresult code = driver->cu.cuCtxGetCurrent(handle);
     if (UNLIKELY(code))
         return core_check(driver, "cuCtxGetCurrent", code);
@@ -72,11 +88,16 @@ static NO_INLINE int imply(struct core_driver **out, CUcontext *handle)
     runcu_device *device;
     runcu_context *context;
     int status = runcu_device_default(&device);
-    if (!status)
-        status = runcu_context_primary(&context, device);
     if (status)
         return status;
     struct core_driver *driver = device->driver;
+    if (driver->cu.cuCtxGetCurrent(handle) == CUDA_SUCCESS && *handle) {
+        *out = driver; /* it had not been loaded yet, and somebody else was there before us */
+        return 0;
+    }
+    status = runcu_context_primary(&context, device);
+    if (status)
+        return status;
     status = CU_CALL(driver, cuCtxSetCurrent, context->handle);
     if (!status) {
         *out = thread.implied_driver = driver;

@@ -146,9 +146,10 @@ bool core_defer(int *status, runcu_context *context, core_finish_fn *finish, voi
 {
     const struct target t = {.driver = context->driver, .context = context};
     *status = 0;
-    if (!core_is_watched(context->driver) || !atomic_load(&context->has_work))
+    bool is_left = atomic_load(&context->is_left);
+    if (!atomic_load(&context->has_work) || !(is_left || core_is_watched(context->driver)))
         return false;
-    if (!atomic_load(&context->is_left))
+    if (!is_left)
         *status = core_wait_context_asking(context, "cuMemFree");
     if (!*status && ask(&t) != CUDA_ERROR_NOT_READY)
         return false;

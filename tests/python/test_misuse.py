@@ -33,9 +33,11 @@ MAKERS = {
     'In': 'driver.In(np.zeros(4, np.int32))',
     'Out': 'driver.Out(np.zeros(4, np.int32))',
     'InOut': 'driver.InOut(np.zeros(4, np.int32))',
+    'IPCMemoryHandle': None,
     'Module': 'module',
     'Function': "module.get_function('k')",
     'Launcher': "module.get_function('k')[1, 1]",
+    'Bound': "module.get_function('k').bind(memory, 4, block=32)",
     'Program': None,
     'Diagnostic': None,
 }
@@ -56,7 +58,7 @@ ENDS = {
 
 #: What runs in the other process.
 PROGRAM = '''
-import ast, faulthandler, inspect, sys, warnings
+import ast, faulthandler, inspect, os, sys, warnings
 import numpy as np
 import runcu
 from runcu import _core, driver, tools
@@ -89,9 +91,11 @@ NOT_AN_INT = [object(), 'x', b'', [], {}, 1.5]  # of handles: a wrong one may cr
 #: Of no interest where there is no work to wait for.
 UNSEEN = {('dlpack_export', 'stream')}
 faults = []
+journal = os.open('journal', os.O_WRONLY | os.O_CREAT)  # the last call, should it crash
 
 def call(what, function, *args, **kwargs):
     """The error, or None."""
+    os.pwrite(journal, f'{what:200}'.encode(), 0)
     try:
         function(*args, **kwargs)
     except TYPED as e:
@@ -240,11 +244,17 @@ def stub(tmp_path_factory):
     return str(path)
 
 
-def run(python, device_name, source, *args, timeout=120):
-    done = python(source, *args, device=device_name, check=False, timeout=timeout, TMPDIR='.')
-    assert done.returncode == 0, f'{done.stderr}\n{done.stdout}'[-4000:]
-    said = [x for x in done.stdout.splitlines() if x and not x.startswith('*** compiler output')]
-    assert not said, '\n'.join(said)
+@pytest.fixture
+def run(python, device_name, tmp_path):
+    def run(source, *args):
+        done = python(source, *args, device=device_name, check=False, timeout=120, TMPDIR='.')
+        last = (tmp_path / 'journal').read_text().strip()
+        assert done.returncode == 0, f'after {last}: {done.stderr}\n{done.stdout}'[-4000:]
+        said = done.stdout.splitlines()
+        said = [x for x in said if x and not x.startswith('*** compiler output')]
+        assert not said, '\n'.join(said)
+
+    return run
 
 
 def test_every_class_is_misused_here():
@@ -252,21 +262,21 @@ def test_every_class_is_misused_here():
 
 
 @pytest.mark.parametrize('name', CLASSES)
-def test_methods(python, device_name, stub, name):
+def test_methods(run, stub, name):
     made = f'it = {MAKERS.get(name)}\n'
-    run(python, device_name, PROGRAM + made + CALLS, stub, name)
+    run(PROGRAM + made + CALLS, stub, name)
 
 
-def test_functions(python, device_name, stub):
-    run(python, device_name, PROGRAM + CALLS, stub, '')
+def test_functions(run, stub):
+    run(PROGRAM + CALLS, stub, '')
 
 
 @pytest.mark.parametrize('name', ENDS)
-def test_ended_objects(python, device_name, name):
+def test_ended_objects(run, name):
     end = f'END = {ENDS[name]!r}\nit = {MAKERS[name]}\n{ENDS[name]}\n'
-    run(python, device_name, PROGRAM + end + ENDED)
+    run(PROGRAM + end + ENDED)
 
 
 @pytest.mark.parametrize('name', ['driver', 'tools', 'compiler', 'characterize'])
-def test_functions_written_in_python(python, device_name, name):
-    run(python, device_name, PROGRAM + PYTHON, f'runcu.{name}')
+def test_functions_written_in_python(run, name):
+    run(PROGRAM + PYTHON, f'runcu.{name}')
