@@ -151,9 +151,11 @@ static void tell(void *user, int level, const char *category, const char *text)
 
 static void fault_and_leave(void)
 {
+    runcu_mem *mem;
     start();
     runcu_set_log(tell, NULL);
-    REQUIRE_OK(runcu_launch(store, RUNCU_THREADS(1), runcu_address(16), 0));
+    REQUIRE_OK(runcu_mem_alloc(&mem, 64));
+    REQUIRE_OK(runcu_launch(store, RUNCU_THREADS(1), mem, 1 << 28));
 }
 
 static void a_fault_nobody_waited_for_is_logged_at_exit(void)
