@@ -10,6 +10,7 @@
 #include "error.h"
 #include "interop.h"
 #include "launch.h"
+#include "link.h"
 #include "memory.h"
 #include "module.h"
 #include "pool.h"

@@ -946,6 +946,33 @@ class Program:
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """The compiler's messages."""
 
+class Jit:
+    """The driver's compiler with options, for loading and for linking.
+
+    Its logs stay readable after a failure.
+    """
+
+    def __new__(
+        cls,
+        options: Iterable[tuple[SupportsIndex, SupportsIndex]] | None = (),
+        verbose: bool = False,
+    ) -> Self:
+        """`options`: pairs of a jit_option and a number; those of the logs' buffers are ignored."""
+    @property
+    def info_log(self) -> str:
+        """What the compiler told."""
+    @property
+    def error_log(self) -> str:
+        """What it complained about."""
+    def load(self, image: Buffer, /) -> Module:
+        """The module of cubin, PTX or a fatbin, loaded into the current context."""
+    def add(self, input_type: int, image: Buffer, name: str, /) -> None:
+        """Adds code to link: `input_type` of jit_input_type, and a name for messages."""
+    def add_file(self, input_type: int, path: str, /) -> None:
+        """Adds what a file holds."""
+    def complete(self) -> bytes:
+        """Links what was added; the image that it came to."""
+
 @final
 class Diagnostic(tuple[str, str, int, int, str, str, str]):
     """One message of the compiler."""

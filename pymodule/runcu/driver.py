@@ -131,6 +131,7 @@ __all__ = [
     'LEGACY_DEFAULT_STREAM',
     'LaunchError',
     'Launcher',
+    'Linker',
     'LogicError',
     'ManagedAllocation',
     'MemoryError',
@@ -560,25 +561,45 @@ def register_host_memory(ary: Any, flags: int = 0) -> np.ndarray:
 
 # --- modules --------------------------------------------------------------------------------------
 
-_LOG_OPTIONS = {
-    jit_option.INFO_LOG_BUFFER,
-    jit_option.INFO_LOG_BUFFER_SIZE_BYTES,
-    jit_option.ERROR_LOG_BUFFER,
-    jit_option.ERROR_LOG_BUFFER_SIZE_BYTES,
-    jit_option.TARGET_FROM_CUCONTEXT,
-}
+def module_from_file(filename: Any) -> Module:
+    """The module in a file of cubin, PTX or a fatbin.
+
+    Raises
+    ------
+    RuntimeError
+        Of this module: there is no such file.
+    """
+    try:
+        with open(filename, 'rb') as file:
+            image = file.read()
+    except OSError as e:
+        error = RuntimeError(f'cuModuleLoad failed: file not found - {e}')
+        error.code, error.name, error.routine = 301, 'CUDA_ERROR_FILE_NOT_FOUND', 'cuModuleLoad'
+        raise error from None
+    return _core.module_load(image)
 
 
-def module_from_file(filename: str) -> Module:
-    """The module in a file of cubin, PTX or a fatbin."""
-    with open(filename, 'rb') as file:
-        return _core.module_load(file.read())
+#: What a message handler is called with: whether it worked, an information log and an error log.
+_MessageHandler = Callable[[bool, str, str], object]
+
+
+def _handled(jit: _core.Jit, handler: _MessageHandler | None, call: Callable[[], Any]) -> Any:
+    """What the call gives; the handler is told of success and failure."""
+    try:
+        result = call()
+    except Error as e:
+        if handler is not None:
+            handler(False, jit.info_log, jit.error_log or str(e))
+        raise
+    if handler is not None:
+        handler(True, jit.info_log, jit.error_log)
+    return result
 
 
 def module_from_buffer(
     buffer: Any,
     options: Iterable[tuple[int, int]] = (),
-    message_handler: Callable[[bool, str, str], object] | None = None,
+    message_handler: _MessageHandler | None = None,
 ) -> Module:
     """A module from cubin, PTX or a fatbin in memory.
 
@@ -586,22 +607,67 @@ def module_from_buffer(
     ----------
     buffer : bytes-like
     options : iterable of (jit_option, int)
-        The buffers of the log are provided here; options that steer the assembler are not passed
-        on, with a warning.
+        How the driver compiles PTX. The buffers of the logs are provided here.
     message_handler : callable, optional
         Called with whether the module was loaded, an information log and an error log.
     """
-    for option, _ in options:
-        if option not in _LOG_OPTIONS:
-            warnings.warn(
-                f'the option {jit_option(option)} is not passed on to the driver', stacklevel=2
-            )
-    try:
-        module = _core.module_load(buffer)
-    except Error as e:
-        if message_handler is not None:
-            message_handler(False, '', str(e))
-        raise
-    if message_handler is not None:
-        message_handler(True, '', '')
-    return module
+    options = list(options)
+    if not options and message_handler is None:
+        return _core.module_load(buffer)
+    jit = _core.Jit(options, verbose=message_handler is not None)
+    return _handled(jit, message_handler, lambda: jit.load(buffer))
+
+
+class Linker:
+    """Links code that was compiled apart, with the option ``-rdc=true``.
+
+    Parameters
+    ----------
+    message_handler : callable, optional
+        Called at the end, or when something fails: with whether it worked, an information log and
+        an error log.
+    options : iterable of (jit_option, int), optional
+        How PTX is compiled.
+    log_verbose : bool
+        More in the information log.
+    """
+
+    def __init__(
+        self,
+        message_handler: _MessageHandler | None = None,
+        options: Iterable[tuple[int, int]] | None = None,
+        log_verbose: bool = False,
+    ) -> None:
+        self._handler = message_handler
+        self._jit = _core.Jit(options, log_verbose)
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        """A step that is not the last one: the handler is told of its failure."""
+        try:
+            return call()
+        except Error as e:
+            if self._handler is not None:
+                self._handler(False, self._jit.info_log, self._jit.error_log or str(e))
+            raise
+
+    def add_data(self, data: Any, input_type: int, name: str = 'input') -> None:
+        """Adds code: bytes (or PTX as str), its `jit_input_type`, and a name for messages."""
+        data = data.encode() if isinstance(data, str) else data
+        self._call(lambda: self._jit.add(input_type, data, name))
+
+    def add_file(self, filename: Any, input_type: int) -> None:
+        """Adds what a file holds."""
+        self._call(lambda: self._jit.add_file(input_type, filename))
+
+    def link_module(self) -> Module:
+        """Links what was added, and loads it.
+
+        Raises
+        ------
+        LogicError
+            A symbol is defined twice, or nowhere.
+        """
+        module = _handled(
+            self._jit, self._handler, lambda: _core.module_load(self._jit.complete())
+        )
+        return module

@@ -51,7 +51,8 @@
     X(function, NULL)               \
     X(launcher, NULL)               \
     X(bound, NULL)                  \
-    X(program, NULL)
+    X(program, NULL)                \
+    X(jit, NULL)
 
 /* Classes of runcu/_errors.py that C code hands out: field and Python's name. */
 #define BIND_CLASSES(X)                \

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "image.h"
+#include "jit.h"
 #include "program.h"
 
 void core_explain_load(const runcu_module *m, CUresult code)
@@ -41,25 +42,23 @@ void core_explain_load(const runcu_module *m, CUresult code)
     }
 }
 
-static int load_code(runcu_module *m, const void *code, bool is_cubin)
+/* Without options a cubin needs no compiler. */
+static int load_code(runcu_module *m, const void *code, bool is_cubin,
+                     const runcu_jit_params *params)
 {
     struct core_driver *driver = m->context->driver;
-    char log[8192] = "";
-    int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
-    void *values[] = {log, (void *) (uintptr_t) (sizeof log - 1)};
-    CUresult result = is_cubin ? driver->cu.cuModuleLoadData(&m->handle, code)
-                               : driver->cu.cuModuleLoadDataEx(&m->handle, code, ARRAY_LEN(options),
-                                                               options, values);
-    int status = core_check(driver, is_cubin ? "cuModuleLoadData" : "cuModuleLoadDataEx", result);
+    struct core_jit jit;
+    int status = core_jit_init(&jit, params);
+    if (status)
+        return status;
+    bool is_plain = is_cubin && !params;
+    CUresult result = is_plain ? driver->cu.cuModuleLoadData(&m->handle, code)
+                               : driver->cu.cuModuleLoadDataEx(&m->handle, code, jit.count,
+                                                               jit.options, jit.values);
+    status = core_check(driver, is_plain ? "cuModuleLoadData" : "cuModuleLoadDataEx", result);
     if (!status)
         return 0;
-    log[sizeof log - 1] = 0;
-    size_t len = strlen(log);
-    while (len && log[len - 1] == '\n')
-        log[--len] = 0;
-    core_fail_better();
-    if (len)
-        runcu_fail_detail("%s", log);
+    core_jit_explain(&jit);
     core_explain_load(m, result);
     return status;
 }
@@ -93,6 +92,7 @@ static bool is_whole(const void *image, size_t bytes)
 struct source {
     const void *code, *names;
     size_t code_bytes, names_bytes;
+    const runcu_jit_params *jit; /* or NULL */
 };
 
 static int load_source(runcu_module *m, const struct source *s)
@@ -104,7 +104,7 @@ static int load_source(runcu_module *m, const struct source *s)
         return status;
     if (is_cubin || is_fatbin(s->code, s->code_bytes)) {
         if (is_whole(s->code, s->code_bytes))
-            return load_code(m, s->code, is_cubin);
+            return load_code(m, s->code, is_cubin, s->jit);
         status = core_check(driver, "cuModuleLoadData", CUDA_ERROR_INVALID_IMAGE);
         runcu_fail_detail(
             "Its %zu bytes end before what its header announces: it has been cut off.",
@@ -117,7 +117,7 @@ static int load_source(runcu_module *m, const struct source *s)
         return runcu_fail_memory();
     memcpy(text, s->code, s->code_bytes);
     text[s->code_bytes] = 0;
-    status = load_code(m, text, false);
+    status = load_code(m, text, false, s->jit);
     alloc_free(text);
     return status;
 }
@@ -152,7 +152,13 @@ static int load(runcu_module **out, const struct source *s)
 
 int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 {
-    return load(out, &(struct source){image, image, bytes, bytes});
+    return runcu_module_load_with(out, image, bytes, NULL);
+}
+
+int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
+                           const runcu_jit_params *params)
+{
+    return load(out, &(struct source){image, image, bytes, bytes, params});
 }
 
 static int take_program(runcu_module **module, const runcu_program *program)

@@ -120,6 +120,8 @@ static void destroy(struct cpu_context *c)
     cpu_handle_destroy(c->handle);
     while (c->modules)
         cpu_module_destroy(c->modules);
+    while (c->links)
+        cpu_link_destroy(c->links);
     while (c->events)
         cpu_event_destroy(c->events);
     while (c->textures)

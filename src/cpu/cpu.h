@@ -9,7 +9,7 @@
  * - memory.c, host.c, ipc.c, copy.c: allocations; memory shared with the host, with other
  *   processes; copies and sets
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
- * - module.c, function.c, launch.c: kernels
+ * - module.c, link.c, function.c, launch.c: kernels
  * - stream.c, event.c, beacon.c: what programs see of order; events of several processes
  * - graph.c, node.c, exec.c: graphs; capture.c: streams that make one
  * - queue.c: the order of work, its completion, faults
@@ -73,6 +73,7 @@ enum cpu_kind {
     CPU_GRAPH,
     CPU_NODE,
     CPU_EXEC,
+    CPU_LINK,
 };
 
 struct cpu_handle {
@@ -295,6 +296,7 @@ struct cpu_context {
     struct cpu_stream *streams; /* `legacy` first */
     struct cpu_stream legacy;
     struct cpu_module *modules;
+    struct cpu_link *links;
     struct cpu_event *events;
     struct cpu_array *arrays;
     struct cpu_mipmap *mipmaps;
@@ -511,9 +513,22 @@ void cpu_array_free(struct cpu_array *a);
 void cpu_mipmap_free(struct cpu_mipmap *m);
 void cpu_texture_free(struct cpu_texture *t);
 
-/* ---- module.c, function.c ---- */
+/* ---- module.c, link.c, function.c ---- */
 
+/* Options of the just-in-time compiler that mean something here. */
+struct cpu_jit {
+    char *error_log;
+    size_t error_size;
+    void **error_filled; /* where the size came from: takes how much was written */
+    void **info_filled;
+};
+void cpu_jit_read(struct cpu_jit *out, unsigned count, const int *options, void **values);
+void cpu_jit_log(const struct cpu_jit *jit, const char *text);
+/* The module of an image that is PTX text for this device, else ptxas' answer. Not under the lock.
+ */
+CUresult cpu_ptx_parse(struct ptx_module **out, const char *image, const struct cpu_jit *jit);
 void cpu_module_destroy(struct cpu_module *m);
+void cpu_link_destroy(struct cpu_link *link);
 /* Threads a block of it may have. */
 int cpu_max_threads(const struct cpu_function *f);
 /* Blocks of so many threads that a multiprocessor holds. */

@@ -9,14 +9,7 @@ static const char no_memory[] = "memory is short"; /* as simt says it */
 
 /* ---- options of the just-in-time compiler ---- */
 
-struct jit {
-    char *error_log;
-    size_t error_size;
-    void **error_filled; /* where the size came from: takes how much was written */
-    void **info_filled;
-};
-
-static void read_options(struct jit *out, unsigned count, const int *options, void **values)
+void cpu_jit_read(struct cpu_jit *out, unsigned count, const int *options, void **values)
 {
     memset(out, 0, sizeof *out);
     for (unsigned i = 0; i < count; i++) {
@@ -37,7 +30,7 @@ static void read_options(struct jit *out, unsigned count, const int *options, vo
     }
 }
 
-static void write_log(const struct jit *jit, const char *text)
+void cpu_jit_log(const struct cpu_jit *jit, const char *text)
 {
     size_t len = 0;
     if (jit->error_log && jit->error_size) {
@@ -86,7 +79,7 @@ static CUresult check_image(const char *image)
 }
 
 /* "ptxas application ptx input, line 3; error   : …" */
-static CUresult refuse_text(const struct jit *jit, const struct ptx_diag *diag)
+static CUresult refuse_text(const struct cpu_jit *jit, const struct ptx_diag *diag)
 {
     char text[512];
     if (strcmp(diag->message, no_memory) == 0)
@@ -98,7 +91,7 @@ static CUresult refuse_text(const struct jit *jit, const struct ptx_diag *diag)
                  diag->line, diag->message);
     else
         snprintf(text, sizeof text, "ptxas fatal   : %s", diag->message);
-    write_log(jit, text);
+    cpu_jit_log(jit, text);
     return cpu_refuse(CUDA_ERROR_INVALID_PTX, "%s", text);
 }
 
@@ -117,8 +110,7 @@ static bool fits_device(const struct ptx_module *ptx, struct ptx_diag *diag)
     return !diag->message[0];
 }
 
-/* Not under the lock. */
-static CUresult parse(struct ptx_module **out, const char *image, const struct jit *jit)
+CUresult cpu_ptx_parse(struct ptx_module **out, const char *image, const struct cpu_jit *jit)
 {
     struct ptx_diag diag = {0};
     CUresult code = check_image(image);
@@ -153,7 +145,7 @@ void cpu_module_destroy(struct cpu_module *m)
 
 /* Takes *ptx on success. */
 static CUresult create(CUmodule *out, struct cpu_context *c, struct ptx_module *ptx,
-                       const struct jit *jit)
+                       const struct cpu_jit *jit)
 {
     struct str message = {0};
     struct cpu_module *m = alloc_zero(1, sizeof *m);
@@ -185,7 +177,7 @@ CUresult cpu_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned co
                                 void **values)
 {
     struct cpu_context *c = NULL;
-    struct jit jit;
+    struct cpu_jit jit;
     struct ptx_module *ptx = NULL;
     CUresult code = cpu_enter_context(&c);
     if (code)
@@ -195,8 +187,8 @@ CUresult cpu_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned co
     cpu_refuse(CUDA_SUCCESS, NULL);
     if (!module || !image || (count && (!options || !values)))
         return CUDA_ERROR_INVALID_VALUE;
-    read_options(&jit, count, options, values);
-    if ((code = parse(&ptx, image, &jit)))
+    cpu_jit_read(&jit, count, options, values);
+    if ((code = cpu_ptx_parse(&ptx, image, &jit)))
         return code;
     if (!(code = cpu_enter())) {
         c = cpu_handle_get(CPU_CONTEXT, handle);
@@ -208,7 +200,7 @@ CUresult cpu_cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned co
     if (code)
         ptx_destroy(&ptx);
     else
-        write_log(&jit, "");
+        cpu_jit_log(&jit, "");
     return code;
 }
 

@@ -296,19 +296,29 @@ static void move_list(struct lower *l, const struct call *c, unsigned list)
              (int64_t) (l->local_size + formal_offset(&c->sig, list, i)), list == 0);
 }
 
+/* What kernels may call though no text defines it. */
+static const struct {
+    const char *name;
+    enum simt_op op;
+    uint8_t results, params;
+} known[] = {
+    {"vprintf", SIMT_OP_VPRINTF, 1, 2},
+    {"__assertfail", SIMT_OP_ASSERTFAIL, 0, 5},
+    {"malloc", SIMT_OP_MALLOC, 1, 1},
+    {"free", SIMT_OP_MFREE, 0, 1},
+};
+
+bool simt_provides(const char *name)
+{
+    for (size_t k = 0; k < ARRAY_LEN(known); k++)
+        if (strcmp(name, known[k].name) == 0)
+            return true;
+    return false;
+}
+
 /* vprintf and its like: their operands are the offsets of the formals. */
 static bool emit_builtin(struct lower *l, const struct call *c)
 {
-    static const struct {
-        const char *name;
-        enum simt_op op;
-        uint8_t results, params;
-    } known[] = {
-        {"vprintf", SIMT_OP_VPRINTF, 1, 2},
-        {"__assertfail", SIMT_OP_ASSERTFAIL, 0, 5},
-        {"malloc", SIMT_OP_MALLOC, 1, 1},
-        {"free", SIMT_OP_MFREE, 0, 1},
-    };
     for (size_t k = 0; k < ARRAY_LEN(known); k++) {
         if (strcmp(c->func->name, known[k].name) != 0 || c->sig.counts[0] != known[k].results ||
             c->sig.counts[1] != known[k].params)

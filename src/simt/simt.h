@@ -97,6 +97,10 @@ const struct ptx_module *simt_module_ptx(const struct simt_module *m);
  * none (or memory is short). Thread-safety: safe. */
 bool simt_module_global(struct simt_module *m, const char *name, uint64_t *address, size_t *size);
 
+/* Can kernels call a function of that name though no text defines it (vprintf)? Thread-safety:
+ * safe. */
+bool simt_provides(const char *name);
+
 /* Lowers the kernel (once; later calls return the same) and whatever it calls. -1: `message` says
  * why: no such name, or "kernel 'k' needs 'tex.2d.v4.f32.f32' (line 42 of its PTX), which the CPU
  * device cannot execute". Thread-safety: safe. */

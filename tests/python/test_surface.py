@@ -353,9 +353,7 @@ MODULES = {
 }  # fmt: skip
 # What is still to come.
 LATER = re.compile(
-    r'driver\.(Context\.\w+_peer'
-    r'|memcpy_peer|(py_)?memcpy_(dtoa|atod|atoa|htoa|atoh)|Memcpy[23]D'
-    r'|Function\.(set_shared|param_set)|Linker|Array'
+    r'driver\.(memcpy_peer|(py_)?memcpy_(dtoa|atod|atoa|htoa|atoh)|Memcpy[23]D|Array'
     r'|Texture|Surface|\w+_array|\w+_to_array|bind_array|matrix_to|dtype_to_array|TRS|TR_)'
 )
 ROWS = [(module, row) for module, rows in MODULES.items() for row in rows.split('\n') if row]

@@ -1,0 +1,45 @@
+/** Linking: code that was compiled apart (with -rdc=true) made one image. And options of the
+ * driver's just-in-time compiler. */
+#ifndef RUNCU_LINK_H
+#define RUNCU_LINK_H
+
+#include "module.h"
+
+RUNCU_BEGIN
+
+typedef struct runcu_jit_params {
+    size_t size;
+    const int *options;     /**< CUjit_option each; those of the logs' buffers are ours to set */
+    const uint64_t *values; /**< numbers, one an option */
+    size_t option_count;    /**< at most 64 */
+    char *info_log, *error_log; /**< buffers for what the compiler says, or NULL; always text */
+    size_t info_log_size, error_log_size; /**< bytes */
+    int is_verbose;                       /**< more in the information log */
+} runcu_jit_params;
+
+/** As runcu_module_load, with options; `params` may be NULL. PTX alone is compiled: other images
+ * leave the logs empty. Thread-safety: safe. */
+RUNCU_API int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
+                                     const runcu_jit_params *params);
+
+typedef struct runcu_link runcu_link;
+
+/** A link in the current context, to which nothing was added yet. The logs' buffers of `params`,
+ * which may be NULL, must outlive it. Owned: destroy it. Thread-safety: one thread at a time per
+ * link. */
+RUNCU_API int runcu_link_create(runcu_link **out, const runcu_jit_params *params);
+/** Adds an image of `bytes`, which is copied; PTX need not end with a NUL. `type`: a
+ * CUjitInputType; `name`, for messages, may be NULL. The log, if any, is the error's detail. */
+RUNCU_API int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes,
+                             const char *name);
+/** Adds what a file holds. */
+RUNCU_API int runcu_link_add_file(runcu_link *link, int type, const char *path);
+/** Links. The image is the link's, and valid as long as it; nothing can be added after. Symbols
+ * that are defined twice or nowhere are an error whose detail names them. */
+RUNCU_API int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link);
+/** Accepts NULL. After the context died: quiet. */
+RUNCU_API void runcu_link_destroy(runcu_link **link);
+
+RUNCU_END
+
+#endif

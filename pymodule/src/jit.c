@@ -1,0 +1,221 @@
+/* Jit: the driver's compiler with options, for loading and for linking. The logs stay readable
+ * after a failure, for the message handlers of driver.py. */
+#include "core.h"
+
+enum { MOST_OPTIONS = 64, LOG_BYTES = 32 << 10 };
+
+typedef struct bind_jit {
+    BIND_HEAD
+    runcu_link *link; /* made when the first image is added */
+    int options[MOST_OPTIONS];
+    uint64_t values[MOST_OPTIONS];
+    size_t count;
+    int is_verbose;
+    char *info, *error; /* LOG_BYTES each */
+} bind_jit;
+
+static runcu_jit_params params_of(const bind_jit *self)
+{
+    return (runcu_jit_params){
+        .size = sizeof(runcu_jit_params),
+        .options = self->options,
+        .values = self->values,
+        .option_count = self->count,
+        .info_log = self->info,
+        .info_log_size = LOG_BYTES,
+        .error_log = self->error,
+        .error_log_size = LOG_BYTES,
+        .is_verbose = self->is_verbose,
+    };
+}
+
+/* A pair of option and number. */
+static int read_option(bind_jit *self, PyObject *pair)
+{
+    PyObject *two = PySequence_Fast(pair, "an option is a pair of a jit_option and a number");
+    int status = -1;
+    if (!two)
+        return -1;
+    if (self->count == MOST_OPTIONS)
+        PyErr_Format(PyExc_ValueError, "more than %d options", MOST_OPTIONS);
+    else if (PySequence_Fast_GET_SIZE(two) != 2)
+        PyErr_SetString(PyExc_ValueError, "an option is a pair of a jit_option and a number");
+    else if (bind_int(&self->options[self->count], PySequence_Fast_GET_ITEM(two, 0),
+                      "the option") == 0) {
+        PyObject *number = PyNumber_Index(PySequence_Fast_GET_ITEM(two, 1));
+        self->values[self->count] = number ? PyLong_AsUnsignedLongLongMask(number) : 0;
+        Py_XDECREF(number);
+        if (!PyErr_Occurred())
+            status = 0;
+    }
+    self->count += status == 0;
+    Py_DECREF(two);
+    return status;
+}
+
+static int read_options(bind_jit *self, PyObject *options)
+{
+    PyObject *iter = PyObject_GetIter(options), *pair = NULL;
+    int status = iter ? 0 : -1;
+    while (status == 0 && (pair = PyIter_Next(iter))) {
+        status = read_option(self, pair);
+        Py_DECREF(pair);
+    }
+    Py_XDECREF(iter);
+    return PyErr_Occurred() ? -1 : status;
+}
+
+static PyObject *jit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {(char *) "options", (char *) "verbose", NULL};
+    PyObject *options = NULL;
+    int is_verbose = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Op:Jit", names, &options, &is_verbose))
+        return NULL;
+    bind_jit *self = bind_new(type);
+    if (!self)
+        return NULL;
+    self->is_verbose = is_verbose;
+    self->info = PyMem_Calloc(1, LOG_BYTES);
+    self->error = PyMem_Calloc(1, LOG_BYTES);
+    if (!self->info || !self->error)
+        PyErr_NoMemory();
+    else if (!options || options == Py_None || read_options(self, options) == 0)
+        return (PyObject *) self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static void jit_dealloc(PyObject *o)
+{
+    bind_jit *self = (bind_jit *) o;
+    struct bind_quiet quiet;
+    bind_begin_dealloc(o);
+    bind_quiet_begin(&quiet);
+    runcu_link_destroy(&self->link);
+    bind_quiet_end(&quiet);
+    PyMem_Free(self->info);
+    PyMem_Free(self->error);
+    bind_end_dealloc(o);
+}
+
+static PyObject *jit_load(PyObject *o, PyObject *image)
+{
+    bind_jit *self = (bind_jit *) o;
+    struct bind_buffer buffer;
+    runcu_jit_params params = params_of(self);
+    runcu_module *loaded;
+    int status;
+    if (bind_buffer_get(&buffer, image, false) != 0)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_load_with(&loaded, buffer.data, buffer.bytes, &params));
+    bind_buffer_release(&buffer);
+    if (bind_check(self->state, status) != 0)
+        return NULL;
+    return bind_module_wrap(self->state, loaded);
+}
+
+static int need_link(bind_jit *self)
+{
+    runcu_jit_params params = params_of(self);
+    return self->link ? 0 : bind_check(self->state, runcu_link_create(&self->link, &params));
+}
+
+/* The GIL stays: a link is one thread's at a time. */
+static PyObject *jit_add(PyObject *o, PyObject *args)
+{
+    bind_jit *self = (bind_jit *) o;
+    struct bind_buffer buffer;
+    PyObject *image;
+    const char *name;
+    int type;
+    if (!PyArg_ParseTuple(args, "iOs:add", &type, &image, &name) || need_link(self) != 0 ||
+        bind_buffer_get(&buffer, image, false) != 0)
+        return NULL;
+    int status = runcu_link_add(self->link, type, buffer.data, buffer.bytes, name);
+    bind_buffer_release(&buffer);
+    if (bind_check(self->state, status) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *jit_add_file(PyObject *o, PyObject *args)
+{
+    bind_jit *self = (bind_jit *) o;
+    PyObject *path;
+    int type;
+    if (!PyArg_ParseTuple(args, "iO&:add_file", &type, PyUnicode_FSConverter, &path))
+        return NULL;
+    int status = need_link(self);
+    if (status == 0)
+        status =
+            bind_check(self->state, runcu_link_add_file(self->link, type, PyBytes_AS_STRING(path)));
+    Py_DECREF(path);
+    return status == 0 ? Py_NewRef(Py_None) : NULL;
+}
+
+static PyObject *jit_complete(PyObject *o, PyObject *unused)
+{
+    (void) unused;
+    bind_jit *self = (bind_jit *) o;
+    const void *image;
+    size_t bytes;
+    if (need_link(self) != 0 ||
+        bind_check(self->state, runcu_link_complete(&image, &bytes, self->link)) != 0)
+        return NULL;
+    return PyBytes_FromStringAndSize(image, (Py_ssize_t) bytes);
+}
+
+static PyObject *text_of(const char *log)
+{
+    return PyUnicode_DecodeUTF8(log, (Py_ssize_t) strnlen(log, LOG_BYTES), "replace");
+}
+
+static PyObject *jit_info(PyObject *o, void *closure)
+{
+    (void) closure;
+    return text_of(((bind_jit *) o)->info);
+}
+
+static PyObject *jit_error(PyObject *o, void *closure)
+{
+    (void) closure;
+    return text_of(((bind_jit *) o)->error);
+}
+
+static PyMethodDef jit_methods[] = {
+    {"load", jit_load, METH_O,
+     "load($self, image, /)\n--\n\nThe module of cubin, PTX or a fatbin, loaded into the current "
+     "context."},
+    {"add", jit_add, METH_VARARGS,
+     "add($self, input_type, image, name, /)\n--\n\nAdds code to link: `input_type` of "
+     "jit_input_type, and a name for messages."},
+    {"add_file", jit_add_file, METH_VARARGS,
+     "add_file($self, input_type, path, /)\n--\n\nAdds what a file holds."},
+    {"complete", jit_complete, METH_NOARGS,
+     "complete($self, /)\n--\n\nLinks what was added; the image that it came to."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef jit_getset[] = {
+    {"info_log", jit_info, NULL, "What the compiler told.", NULL},
+    {"error_log", jit_error, NULL, "What it complained about.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef jit_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyType_Slot jit_slots[] = {
+    {Py_tp_doc, (char *) "Jit(options=(), verbose=False)\n--\n\nThe driver's compiler: `options` "
+                         "are pairs of a jit_option and a number."},
+    {Py_tp_new, jit_new},
+    {Py_tp_dealloc, jit_dealloc},
+    {Py_tp_traverse, bind_traverse},
+    {Py_tp_clear, bind_clear},
+    {Py_tp_methods, jit_methods},
+    {Py_tp_getset, jit_getset},
+    {Py_tp_members, jit_members},
+    {0, NULL},
+};
+
+PyType_Spec bind_jit_spec = {"runcu._core.Jit", sizeof(bind_jit), 0, BIND_FLAGS, jit_slots};

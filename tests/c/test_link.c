@@ -1,0 +1,222 @@
+/* Linking and the compiler's options, on the CPU device, and on a GPU where there is one (given as
+ * an argument). */
+#include <stdio.h>
+#include <string.h>
+
+#include "runcu/runcu.h"
+#include "test.h"
+
+#include "core/core.h"
+
+enum { CUBIN = 0, PTX = 1, LIBRARY = 4, MAX_REGISTERS = 0, INFO_LOG = 3 };
+
+#define HEAD ".version 6.3\n.target sm_70\n.address_size 64\n"
+
+/* Each has a function `mine` and a string of its own. */
+static const char caller[] = HEAD
+    ".file 1 \"caller.cu\"\n"
+    ".extern .func (.param .b32 r) twice (.param .b32 x);\n"
+    ".extern .global .align 4 .u32 counter;\n"
+    ".global .align 1 .b8 text[4] = {65, 0, 0, 0};\n"
+    ".func (.param .b32 r) mine (.param .b32 x) {\n"
+    "  .reg .u32 %a; ld.param.u32 %a, [x]; add.u32 %a, %a, 1; st.param.b32 [r], %a; ret; }\n"
+    ".weak .func (.param .b32 r) shared_by_both (.param .b32 x) {\n"
+    "  .reg .u32 %a; ld.param.u32 %a, [x]; add.u32 %a, %a, 1000; st.param.b32 [r], %a; ret; }\n"
+    ".visible .entry run (.param .u64 out) {\n"
+    "  .reg .u64 %p; .reg .u32 %a, %b; .reg .u16 %c;\n"
+    "  .loc 1 7 3\n"
+    "  ld.param.u64 %p, [out]; cvta.to.global.u64 %p, %p; ld.global.u32 %a, [counter];\n"
+    "  { .param .b32 x; .param .b32 r; st.param.b32 [x], %a; call.uni (r), twice, (x);\n"
+    "    ld.param.b32 %a, [r]; }\n"
+    "  { .param .b32 x; .param .b32 r; st.param.b32 [x], %a; call.uni (r), mine, (x);\n"
+    "    ld.param.b32 %a, [r]; }\n"
+    "  { .param .b32 x; .param .b32 r; st.param.b32 [x], %a; call.uni (r), shared_by_both, (x);\n"
+    "    ld.param.b32 %a, [r]; }\n"
+    "  ld.global.u8 %c, [text]; cvt.u32.u16 %b, %c;\n"
+    "  st.global.u32 [%p], %a; st.global.u32 [%p+4], %b; ret; }\n";
+
+static const char callee[] = HEAD
+    "// .version in a comment, mine in another /* text */\n"
+    ".file 1 \"callee.cu\"\n"
+    ".visible .global .align 4 .u32 counter = 5;\n"
+    ".global .align 1 .b8 text[4] = {66, 0, 0, 0};\n"
+    ".func (.param .b32 r) mine (.param .b32 x) {\n"
+    "  .reg .u32 %a; .reg .u16 %c; ld.param.u32 %a, [x]; mul.lo.u32 %a, %a, 2;\n"
+    "  st.param.b32 [r], %a; ret; }\n"
+    ".weak .func (.param .b32 r) shared_by_both (.param .b32 x) {\n"
+    "  .reg .u32 %a; ld.param.u32 %a, [x]; add.u32 %a, %a, 1000; st.param.b32 [r], %a; ret; }\n"
+    ".visible .func (.param .b32 r) twice (.param .b32 x) {\n"
+    "  .reg .u32 %a; .reg .u32 %b; .reg .u16 %c; ld.param.u32 %a, [x];\n"
+    "  .loc 1 3 1\n"
+    "  { .param .b32 x; .param .b32 r; st.param.b32 [x], %a; call.uni (r), mine, (x);\n"
+    "    ld.param.b32 %a, [r]; }\n"
+    "  { .param .b32 x; .param .b32 r; st.param.b32 [x], %a; call.uni (r), shared_by_both, (x);\n"
+    "    ld.param.b32 %a, [r]; }\n"
+    "  ld.global.u8 %c, [text]; cvt.u32.u16 %b, %c; add.u32 %a, %a, %b;\n"
+    "  st.param.b32 [r], %a; ret; }\n";
+
+static char info[4096], errors[4096];
+
+static runcu_jit_params params(void)
+{
+    return (runcu_jit_params){
+        .size = sizeof(runcu_jit_params),
+        .info_log = info,
+        .error_log = errors,
+        .info_log_size = sizeof info,
+        .error_log_size = sizeof errors,
+        .is_verbose = 1,
+    };
+}
+
+static void require_results(runcu_module *module)
+{
+    runcu_function *run;
+    runcu_mem *out;
+    uint32_t words[2] = {0};
+    REQUIRE_OK(runcu_module_get_function(&run, module, "run"));
+    REQUIRE_OK(runcu_mem_alloc(&out, sizeof words));
+    runcu_launch_params shape = {.size = sizeof shape, .grid = {1, 1, 1}, .block = {1, 1, 1}};
+    runcu_arg args[] = {{.kind = RUNCU_ARG_MEM, .value.mem = out}};
+    REQUIRE_OK(runcu_launch_args(run, &shape, args, 1));
+    REQUIRE_OK(runcu_copy_dtoh(words, runcu_mem_address(out), sizeof words));
+    REQUIRE_INT(words[0], ==, 5 * 2 + 1000 + 66 + 1 + 1000);
+    REQUIRE_INT(words[1], ==, 65);
+    REQUIRE_OK(runcu_mem_free(&out));
+    runcu_function_release(&run);
+}
+
+static void texts_are_linked(const char *first, const char *second)
+{
+    runcu_link *link;
+    runcu_module *module;
+    const void *image, *again;
+    size_t bytes, same;
+    runcu_jit_params p = params();
+    REQUIRE_OK(runcu_link_create(&link, &p));
+    REQUIRE_OK(runcu_link_add(link, PTX, first, strlen(first), "first"));
+    REQUIRE_OK(runcu_link_add(link, PTX, second, strlen(second) + 1, NULL));
+    REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
+    REQUIRE_OK(runcu_module_load(&module, image, bytes));
+    REQUIRE_OK(runcu_link_complete(&again, &same, link));
+    REQUIRE(again == image && same == bytes);
+    runcu_link_destroy(&link);
+    REQUIRE(!link);
+    require_results(module);
+    runcu_module_release(&module);
+}
+
+static void require_failure(const char *first, const char *second, const char *text)
+{
+    runcu_link *link;
+    const void *image = "";
+    size_t bytes = 1;
+    runcu_jit_params p = params();
+    runcu_error e;
+    REQUIRE_OK(runcu_link_create(&link, &p));
+    int status = runcu_link_add(link, PTX, first, strlen(first), "first");
+    if (!status && second)
+        status = runcu_link_add(link, PTX, second, strlen(second), "second");
+    if (!status)
+        status = runcu_link_complete(&image, &bytes, link);
+    REQUIRE_INT(status, ==, RUNCU_ERROR_DRIVER);
+    REQUIRE(!*(const char *) (image ? image : ""));
+    runcu_error_get(&e);
+    REQUIRE(strstr(e.detail, text));
+    REQUIRE(strstr(errors, text));
+    runcu_link_destroy(&link);
+}
+
+static void what_cannot_be_linked_is_told(void)
+{
+    require_failure(caller, NULL, "twice");
+    require_failure(callee, callee, "twice");
+    require_failure(HEAD ".nonsense\n", NULL, "nonsense");
+}
+
+static void wrong_calls(void)
+{
+    runcu_link *link;
+    const void *image;
+    size_t bytes;
+    int many[65] = {0};
+    uint64_t values[65] = {0};
+    runcu_jit_params p = params();
+    p.options = many;
+    p.values = values;
+    p.option_count = 65;
+    REQUIRE_FAILS(runcu_link_create(&link, &p), RUNCU_ERROR_ARGUMENT, "at most 64");
+    REQUIRE(!link);
+    REQUIRE_OK(runcu_link_create(&link, NULL));
+    REQUIRE_FAILS(runcu_link_add(link, PTX, "", 0, NULL), RUNCU_ERROR_ARGUMENT, "empty");
+    REQUIRE_FAILS(runcu_link_add(link, PTX, NULL, 4, NULL), RUNCU_ERROR_ARGUMENT, "empty");
+    REQUIRE(runcu_link_add(link, 77, caller, sizeof caller, NULL) != 0);
+    REQUIRE(runcu_link_add(link, LIBRARY, "!<arch>\n", 8, "lib.a") != 0);
+    REQUIRE_FAILS(runcu_link_add_file(link, PTX, "/nonexistent/file.ptx"), RUNCU_ERROR_DRIVER,
+                  "file not found");
+    REQUIRE(runcu_link_complete(&image, &bytes, link) != 0);
+    REQUIRE(!image && !bytes);
+    runcu_link_destroy(&link);
+    runcu_link_destroy(&link);
+}
+
+static void files_are_linked(void)
+{
+    char path[] = "/tmp/runcu-link-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "w");
+    runcu_link *link;
+    const void *image;
+    size_t bytes;
+    REQUIRE(file && fputs(callee, file) >= 0 && fclose(file) == 0);
+    REQUIRE_OK(runcu_link_create(&link, NULL));
+    REQUIRE_OK(runcu_link_add_file(link, PTX, path));
+    REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
+    REQUIRE(bytes > 0);
+    runcu_link_destroy(&link);
+    remove(path);
+}
+
+static void modules_are_loaded_with_options(void)
+{
+    runcu_module *module;
+    int options[] = {MAX_REGISTERS, INFO_LOG};
+    uint64_t values[] = {32, 1}; /* the second one is ignored: the buffer is in `params` */
+    runcu_jit_params p = params();
+    p.options = options;
+    p.values = values;
+    p.option_count = 2;
+    REQUIRE_OK(runcu_module_load_with(&module, callee, sizeof callee, &p));
+    runcu_module_release(&module);
+    REQUIRE(runcu_module_load_with(&module, HEAD ".nonsense", sizeof HEAD ".nonsense", &p) != 0);
+    REQUIRE(!module && strstr(errors, "nonsense"));
+}
+
+static void the_context_may_die_first(runcu_device *device)
+{
+    runcu_context *context;
+    runcu_link *link;
+    REQUIRE_OK(runcu_context_create(&context, device, 0));
+    REQUIRE_OK(runcu_link_create(&link, NULL));
+    REQUIRE_OK(runcu_link_add(link, PTX, callee, sizeof callee, "callee"));
+    REQUIRE_OK(runcu_context_pop());
+    REQUIRE_OK(runcu_context_detach(context));
+    runcu_link_destroy(&link);
+    runcu_context_release(&context);
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "cpu";
+    runcu_device *device;
+    if (runcu_init(name) != 0 || runcu_device_open(&device, name, 0) != 0)
+        return argc > 1 ? 77 : 1; /* skipped */
+    texts_are_linked(caller, callee);
+    texts_are_linked(callee, caller);
+    what_cannot_be_linked_is_told();
+    wrong_calls();
+    files_are_linked();
+    modules_are_loaded_with_options();
+    the_context_may_die_first(device);
+    REQUIRE_INT(core_live_objects, ==, 0);
+    return 0;
+}
