@@ -4,6 +4,7 @@
 #define RUNCU_PROGRAM_H
 
 #include "device.h"
+#include "error.h"
 
 RUNCU_BEGIN
 
@@ -44,6 +45,12 @@ typedef struct runcu_program_params {
     const runcu_header *headers; /**< with quotes they include each other relative to themselves,
                                       as files do */
     size_t header_count;
+    /** Asked now and then by the thread that compiles: a true answer ends it with
+     * ERROR_INTERRUPTED. NVRTC does not ask while it reads headers, which may take a second. */
+    runcu_interrupt_fn *cancel;
+    void *cancel_user;
+    unsigned time_limit; /**< milliseconds; 0: none. Beyond it: ERROR_TIMEOUT, as late as
+                              `cancel` */
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };
@@ -87,6 +94,38 @@ RUNCU_API int runcu_program_was_cached(const runcu_program *program);
 RUNCU_API const char *runcu_program_options(const runcu_program *program);
 /** "sm_90", "compute_75". */
 RUNCU_API const char *runcu_program_arch(const runcu_program *program);
+
+/** One of many sources. */
+typedef struct runcu_program_job {
+    const char *source;
+    const runcu_program_params *params; /**< NULL: defaults */
+    runcu_program *program;             /**< out: as runcu_program_compile would give it */
+    int status;                         /**< out: as runcu_program_compile would return it */
+    char *message;                      /**< out: its error's text and detail; NULL on success */
+} runcu_program_job;
+
+/** Zero in a field is the default. */
+typedef struct runcu_program_jobs_params {
+    size_t size;
+    unsigned parallel; /**< sources at once; 0: as many as there are processors */
+    /** Called on the calling thread when a job has ended, and every 50 ms; a true answer ends
+     * the rest with ERROR_INTERRUPTED. */
+    int (*progress)(void *user, size_t done, size_t count);
+    void *progress_user;
+} runcu_program_jobs_params;
+
+/** Compiles `count` sources at once, by threads and, because NVRTC's front end does one source at a
+ * time in a process, by worker processes (the program runcu-worker; without it by threads alone).
+ * What the cache has is not compiled. Returns 0, or the status of the first job that failed: all
+ * others have been done all the same. Give the jobs back with runcu_program_jobs_fini.
+ * Thread-safety: safe. */
+RUNCU_API int runcu_program_compile_jobs(runcu_program_job *jobs, size_t count,
+                                         const runcu_program_jobs_params *params);
+/** Destroys what compiling left in the jobs, which may be of a failed call. */
+RUNCU_API void runcu_program_jobs_fini(runcu_program_job *jobs, size_t count);
+/** The path of runcu-worker, for the whole process; otherwise it is sought where RUNCU_WORKER says
+ * and where it was installed. Copied; NULL: forgets it. Thread-safety: safe. */
+RUNCU_API int runcu_worker_path(const char *path);
 
 /** Where NVRTC is sought before all other places but RUNCU_NVRTC (its path, or its folder) and what
  * the process has loaded already: folders (of site-packages, say), for the whole

@@ -915,6 +915,7 @@ class Program:
         extern_c: bool = False,
         name_expressions: Iterable[str] | None = None,
         headers: dict[str, str] | None = None,
+        time_limit: float = 0,
     ) -> Self:
         """Compiles. A source that does not compile makes an object too: see `succeeded`."""
     def lowered_name(self, expression: str, /) -> str:
@@ -1162,6 +1163,26 @@ def module_load(image: Buffer, /) -> Module:
 
 def module_from_program(program: Program, /) -> Module:
     """Loads a compiled program into the current context."""
+
+def compile_jobs(
+    sources: Iterable[str],
+    *,
+    options: Iterable[str] | None = None,
+    include_dirs: Iterable[str] | None = None,
+    arch: str | None = None,
+    cache_dir: str | None = None,
+    device: Device | None = None,
+    no_cache: bool = False,
+    name_expressions: Iterable[str] | None = None,
+    headers: dict[str, str] | None = None,
+    time_limit: float = 0,
+    parallel: int = 0,
+    progress: Callable[[int, int], Any] | None = None,
+) -> list[Program]:
+    """Compiles many sources at once; see `runcu.compiler.compile_many`."""
+
+def worker_path(path: str | None, /) -> None:
+    """Where the program runcu-worker lies."""
 
 def nvrtc_search(folders: Sequence[str], /) -> None:
     """Folders in which NVRTC is sought first."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._core import Diagnostic, Program
 from ._errors import CompileError, LogicError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = [
     'DEFAULT_NVCC_FLAGS',
@@ -23,6 +26,8 @@ __all__ = [
     'Program',
     'SourceModule',
     'compile',
+    'compile_async',
+    'compile_many',
     'compile_plain',
 ]
 
@@ -46,6 +51,7 @@ def _search() -> None:
     if not _searched:
         _searched = True
         _core.nvrtc_search([p for p in sys.path if p and os.path.isdir(os.path.join(p, 'nvidia'))])
+        _core.worker_path(os.path.join(os.path.dirname(__file__), 'runcu-worker'))
 
 
 _TEMPLATE = """\
@@ -112,6 +118,18 @@ def _is_debugging() -> bool:
     return driver.CUDA_DEBUGGING
 
 
+def _options(options: Iterable[str] | None) -> list[str]:
+    if isinstance(options, str):
+        raise TypeError('options must be a list of str, not a str')
+    return list(DEFAULT_NVCC_FLAGS if options is None else options)
+
+
+def _folders(include_dirs: Iterable[Any] | None) -> list[str]:
+    if isinstance(include_dirs, str):
+        raise TypeError('include_dirs must be a list of folders, not a str')
+    return [os.fspath(d) for d in include_dirs or ()]
+
+
 def _compile(
     source: Any,
     options: Iterable[str] | None,
@@ -123,9 +141,7 @@ def _compile(
     **more: Any,
 ) -> Program:
     text = _text_of(source)
-    if isinstance(options, str):
-        raise TypeError('options must be a list of str, not a str')
-    options = list(DEFAULT_NVCC_FLAGS if options is None else options)
+    options = _options(options)
     if code is not None:
         options += ['-code', code]
     if _is_debugging():
@@ -136,19 +152,21 @@ def _compile(
 
         more['keep_dir'] = tempfile.mkdtemp(prefix='runcu-')
         print(f'*** compiler output in {more["keep_dir"]}')
-    if isinstance(include_dirs, str):
-        raise TypeError('include_dirs must be a list of folders, not a str')
     _search()
     program = Program(
         text,
         options=options,
         arch=arch,
-        include_dirs=[os.fspath(d) for d in include_dirs or ()],
+        include_dirs=_folders(include_dirs),
         **_cache_options(cache_dir),
         **more,
     )
+    return _checked(program, more.get('name') or 'kernel.cu')
+
+
+def _checked(program: Program, name: str) -> Program:
     if not program.succeeded:
-        raise _fail(program, more.get('name') or 'kernel.cu')
+        raise _fail(program, name)
     if program.log.strip() and not program.was_cached:
         warnings.warn(
             f'The CUDA compiler succeeded, but said the following:\n{program.log}',
@@ -307,6 +325,8 @@ class SourceModule(CudaModule):
     headers : dict of str to str, optional
         Headers in memory by the name they are included by, found before all others. With quotes
         they include each other relative to themselves, as files do.
+    time_limit : float, optional
+        Seconds that compiling may take; 0 is no limit.
 
     Raises
     ------
@@ -328,6 +348,7 @@ class SourceModule(CudaModule):
         *,
         name_expressions: Iterable[str] | None = None,
         headers: dict[str, str] | None = None,
+        time_limit: float = 0,
     ):
         _check_arch(arch)
         program = _compile(
@@ -340,5 +361,129 @@ class SourceModule(CudaModule):
             include_dirs,
             name_expressions=name_expressions,
             headers=headers,
+            time_limit=time_limit,
         )
+        self._load(program)
+
+    def _load(self, program: Program) -> SourceModule:
         self.module = _core.module_from_program(program)
+        return self
+
+
+def _bar(count: int) -> tuple[Any, Any]:
+    """A progress bar on standard error: what to call with how many are done, and how it ends."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+
+        def line(done: int, count: int) -> None:
+            sys.stderr.write(f'\rcompiling {done}/{count}')
+            sys.stderr.flush()
+
+        return line, lambda: sys.stderr.write('\n')
+    progress = Progress(console=Console(stderr=True), transient=True)
+    task = progress.add_task('compiling', total=count)
+    progress.start()
+    return lambda done, count: progress.update(task, completed=done), progress.stop
+
+
+def compile_many(
+    sources: Iterable[Any],
+    *,
+    options: Iterable[str] | None = None,
+    arch: str | None = None,
+    cache_dir: Any = None,
+    include_dirs: Iterable[Any] | None = None,
+    name_expressions: Iterable[str] | None = None,
+    headers: dict[str, str] | None = None,
+    time_limit: float = 0,
+    parallel: int = 0,
+    progress: bool | Callable[[int, int], Any] = False,
+) -> list[SourceModule]:
+    """Compiles many sources at once and loads them into the current context.
+
+    It takes threads, and beyond four at a time also worker processes (`runcu-worker`), because the
+    front end of NVRTC does one source at a time in a process. What the cache has is not compiled.
+
+    Parameters
+    ----------
+    sources : iterable of str
+    options, arch, cache_dir, include_dirs, name_expressions, headers
+        As for `SourceModule`, the same for all.
+    time_limit : float
+        Seconds for one source; 0 is no limit.
+    parallel : int
+        How many at a time; 0 is as many as there are processors.
+    progress : bool or callable
+        True shows a bar on standard error (that of rich, if it is installed). A callable is called
+        with how many are done and how many there are.
+
+    Returns
+    -------
+    list of SourceModule
+        In the order of the sources.
+
+    Raises
+    ------
+    CompileError
+        A source does not compile: the first one that does not. The others are in the cache.
+    """
+    texts = [_text_of(source) for source in sources]
+    _check_arch(arch)
+    _search()
+    tell, end = progress if callable(progress) else None, None
+    if progress is True:
+        tell, end = _bar(len(texts))
+    try:
+        programs = _core.compile_jobs(
+            texts,
+            options=_options(options),
+            arch=arch,
+            include_dirs=_folders(include_dirs),
+            name_expressions=name_expressions,
+            headers=headers,
+            time_limit=time_limit,
+            parallel=parallel,
+            progress=tell,
+            **_cache_options(cache_dir),
+        )
+    finally:
+        if end is not None:
+            end()
+    return [SourceModule.__new__(SourceModule)._load(_checked(p, 'kernel.cu')) for p in programs]
+
+
+_threads: Any = None
+
+
+def compile_async(source: Any, **kwargs: Any) -> Future[SourceModule]:
+    """Compiles in another thread and loads into the context that is current now.
+
+    Parameters
+    ----------
+    source : str
+    **kwargs
+        As for `SourceModule`.
+
+    Returns
+    -------
+    concurrent.futures.Future
+        Its result is a `SourceModule`; it raises what `SourceModule` would. At most four compile at
+        a time; for more at once see `compile_many`.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    global _threads
+    if _threads is None:
+        _threads = ThreadPoolExecutor(4, thread_name_prefix='runcu-compile')
+    _core.Context.get_device()  # makes a context current where there is none
+    return _threads.submit(_compile_in, _core.Context.get_current(), _text_of(source), kwargs)
+
+
+def _compile_in(context: Any, source: str, kwargs: dict[str, Any]) -> SourceModule:
+    context.push()
+    try:
+        return SourceModule(source, **kwargs)
+    finally:
+        _core.Context.pop()

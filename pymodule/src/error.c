@@ -33,6 +33,8 @@ static PyObject *class_of(bind_state *state, const runcu_error *e)
         return PyExc_MemoryError;
     case RUNCU_ERROR_INTERRUPTED:
         return PyExc_KeyboardInterrupt;
+    case RUNCU_ERROR_TIMEOUT:
+        return PyExc_TimeoutError;
     case RUNCU_ERROR_COMPILE:
     case RUNCU_ERROR_OPTION:
         return state->compile_error;

@@ -94,8 +94,7 @@ static void on_print(void *user, const char *text, size_t len)
         atomic_store(&bind_has_news, true);
 }
 
-/* Runs on a thread that waits in the library, with or without the GIL. */
-static int on_wait(void *user)
+int bind_on_wait(void *user)
 {
     PyGILState_STATE gil = PyGILState_Ensure();
     int stop = PyErr_Occurred() != NULL;
@@ -278,7 +277,7 @@ int bind_hooks_install(bind_state *state)
     runcu_set_log(on_log, NULL);
     int status = runcu_set_print(on_print, NULL);
     if (status == 0)
-        status = runcu_set_interrupt(on_wait, state);
+        status = runcu_set_interrupt(bind_on_wait, state);
     return bind_check(state, status);
 }
 

@@ -1,7 +1,9 @@
 /* Program: what compiling a source came to. compiler.py makes exceptions and warnings of it. */
 #include "core.h"
 
+#include <limits.h>
 #include <structseq.h>
+#include <time.h>
 
 /* A list of texts as the C library takes them; the strings belong to `items`. */
 struct texts {
@@ -108,6 +110,7 @@ struct request {
     PyObject *source, *options, *include_dirs, *name, *arch, *cache_dir, *keep_dir, *device;
     PyObject *name_expressions, *headers;
     int no_cache, extern_c;
+    unsigned time_limit; /* milliseconds */
 };
 
 struct lists {
@@ -133,20 +136,18 @@ static void lists_release(struct lists *lists)
     headers_release(&lists->headers);
 }
 
-static int compile_into(bind_program *self, const struct request *r, const struct lists *lists)
+/* Borrows from the request and the lists. */
+static int params_get(runcu_program_params *out, const bind_state *state, const struct request *r,
+                      const struct lists *lists)
 {
-    bind_state *state = self->state;
-    const char *source;
-    runcu_program_params params = {
-        .size = sizeof params, .no_cache = r->no_cache, .extern_c = r->extern_c};
-    int status;
-    if (text_get(&source, r->source, "source") || text_get(&params.name, r->name, "name") ||
-        text_get(&params.arch_text, r->arch, "arch") ||
+    runcu_program_params params = {.size = sizeof params,
+                                   .no_cache = r->no_cache,
+                                   .extern_c = r->extern_c,
+                                   .time_limit = r->time_limit};
+    if (text_get(&params.name, r->name, "name") || text_get(&params.arch_text, r->arch, "arch") ||
         text_get(&params.cache_dir, r->cache_dir, "cache_dir") ||
         text_get(&params.keep_dir, r->keep_dir, "keep_dir"))
         return -1;
-    if (!source)
-        return bind_raise(PyExc_TypeError, "source must be a str, not None");
     if (r->device && r->device != Py_None) {
         if (!PyObject_TypeCheck(r->device, state->device_type))
             return bind_raise(PyExc_TypeError, "device must be a Device, not %.200s",
@@ -161,9 +162,63 @@ static int compile_into(bind_program *self, const struct request *r, const struc
     params.name_expression_count = lists->name_expressions.count;
     params.headers = lists->headers.at;
     params.header_count = lists->headers.count;
+    *out = params;
+    return 0;
+}
+
+static int source_get(const char **out, PyObject *source)
+{
+    if (text_get(out, source, "source"))
+        return -1;
+    return *out ? 0 : bind_raise(PyExc_TypeError, "source must be a str, not None");
+}
+
+/* NVRTC asks hundreds of times, and the GIL may be busy. */
+struct asker {
+    bind_state *state;
+    double asked; /* seconds */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
+}
+
+static int ask_sometimes(void *user)
+{
+    struct asker *asker = user;
+    double time = now();
+    if (time - asker->asked < 0.05)
+        return 0;
+    asker->asked = time;
+    return bind_on_wait(asker->state);
+}
+
+static int compile_into(bind_program *self, const struct request *r, const struct lists *lists)
+{
+    bind_state *state = self->state;
+    const char *source;
+    runcu_program_params params;
+    int status;
+    if (source_get(&source, r->source) || params_get(&params, state, r, lists))
+        return -1;
+    struct asker asker = {state, now()};
+    params.cancel = ask_sometimes;
+    params.cancel_user = &asker;
     BIND_UNLOCKED(status, runcu_program_compile(&self->program, source, &params));
     self->has_succeeded = status == 0;
     return bind_check(state, status == RUNCU_ERROR_COMPILE && self->program ? 0 : status);
+}
+
+/* Seconds to milliseconds; 0: none. */
+static int limit_get(unsigned *out, double seconds)
+{
+    if (!(seconds >= 0))
+        return bind_raise(PyExc_ValueError, "time_limit is a number of seconds, 0 for none");
+    *out = seconds > 4e6 ? UINT_MAX : (unsigned) (seconds * 1000 + 0.999);
+    return 0;
 }
 
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -180,13 +235,16 @@ static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
                             (char *) "extern_c",
                             (char *) "name_expressions",
                             (char *) "headers",
+                            (char *) "time_limit",
                             NULL};
     struct request r = {0};
     struct lists lists = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOO:Program", names, &r.source,
+    double seconds = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOOd:Program", names, &r.source,
                                      &r.options, &r.include_dirs, &r.name, &r.arch, &r.cache_dir,
                                      &r.keep_dir, &r.device, &r.no_cache, &r.extern_c,
-                                     &r.name_expressions, &r.headers))
+                                     &r.name_expressions, &r.headers, &seconds) ||
+        limit_get(&r.time_limit, seconds))
         return NULL;
     bind_program *self = bind_new(type);
     int status = self && lists_get(&lists, &r) == 0 ? compile_into(self, &r, &lists) : -1;
@@ -366,7 +424,7 @@ static PyType_Slot program_slots[] = {
     {Py_tp_doc, (char *) "Program(source, *, options=None, include_dirs=None, name=None, "
                          "arch=None, cache_dir=None, keep_dir=None, device=None, "
                          "no_cache=False, extern_c=False, name_expressions=None, "
-                         "headers=None)\n--\n\n"
+                         "headers=None, time_limit=0)\n--\n\n"
                          "Compiles CUDA C++. A source that does not compile makes an object too: "
                          "see `succeeded`."},
     {Py_tp_new, program_new},
@@ -381,6 +439,130 @@ static PyType_Slot program_slots[] = {
 
 PyType_Spec bind_program_spec = {"runcu.compiler.Program", sizeof(bind_program), 0, BIND_FLAGS,
                                  program_slots};
+
+/* --- many at once --- */
+
+struct batch {
+    bind_state *state;
+    PyObject *progress, *items; /* items: a tuple, which owns the sources */
+    runcu_program_job *jobs;
+    size_t count;
+};
+
+static int on_progress(void *user, size_t done, size_t count)
+{
+    struct batch *b = user;
+    int stop = bind_on_wait(b->state);
+    if (stop || b->progress == Py_None)
+        return stop;
+    PyGILState_STATE gil = PyGILState_Ensure();
+    PyObject *answer =
+        PyObject_CallFunction(b->progress, "nn", (Py_ssize_t) done, (Py_ssize_t) count);
+    stop = !answer;
+    if (stop)
+        atomic_store(&bind_has_news, true);
+    Py_XDECREF(answer);
+    PyGILState_Release(gil);
+    return stop;
+}
+
+static int batch_init(struct batch *b, PyObject *sources, const runcu_program_params *params)
+{
+    b->items = PySequence_Tuple(sources);
+    b->count = b->items ? (size_t) PyTuple_GET_SIZE(b->items) : 0;
+    b->jobs = b->items ? PyMem_Calloc(b->count + 1, sizeof *b->jobs) : NULL;
+    if (!b->jobs)
+        return b->items ? (PyErr_NoMemory(), -1) : -1;
+    for (size_t i = 0; i < b->count; i++) {
+        b->jobs[i].params = params;
+        if (source_get(&b->jobs[i].source, PyTuple_GET_ITEM(b->items, (Py_ssize_t) i)))
+            return -1;
+    }
+    return 0;
+}
+
+static void batch_fini(struct batch *b)
+{
+    if (b->jobs)
+        runcu_program_jobs_fini(b->jobs, b->count);
+    PyMem_Free(b->jobs);
+    Py_XDECREF(b->items);
+}
+
+/* A source that does not compile has a Program; any other failure is raised. */
+static PyObject *batch_take(struct batch *b)
+{
+    PyObject *list = PyList_New((Py_ssize_t) b->count);
+    for (size_t i = 0; list && i < b->count; i++) {
+        bind_program *p = bind_new(b->state->program_type);
+        if (!p) {
+            Py_CLEAR(list);
+            break;
+        }
+        p->program = b->jobs[i].program;
+        p->has_succeeded = b->jobs[i].status == 0;
+        b->jobs[i].program = NULL;
+        PyList_SET_ITEM(list, (Py_ssize_t) i, (PyObject *) p);
+    }
+    return list;
+}
+
+static int batch_run(struct batch *b, unsigned parallel)
+{
+    runcu_program_jobs_params params = {
+        .size = sizeof params, .parallel = parallel, .progress = on_progress, .progress_user = b};
+    int status;
+    BIND_UNLOCKED(status, runcu_program_compile_jobs(b->jobs, b->count, &params));
+    for (size_t i = 0; i < b->count; i++)
+        if (b->jobs[i].status && !b->jobs[i].program)
+            return bind_check(b->state, status);
+    return bind_check(b->state, 0);
+}
+
+static PyObject *compile_jobs(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {(char *) "sources",
+                            (char *) "options",
+                            (char *) "include_dirs",
+                            (char *) "arch",
+                            (char *) "cache_dir",
+                            (char *) "device",
+                            (char *) "no_cache",
+                            (char *) "name_expressions",
+                            (char *) "headers",
+                            (char *) "time_limit",
+                            (char *) "parallel",
+                            (char *) "progress",
+                            NULL};
+    struct request r = {0};
+    struct lists lists = {0};
+    struct batch batch = {.state = bind_module_state(module), .progress = Py_None};
+    runcu_program_params params;
+    double seconds = 0;
+    unsigned parallel = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOpOOdIO:compile_jobs", names, &r.source,
+                                     &r.options, &r.include_dirs, &r.arch, &r.cache_dir, &r.device,
+                                     &r.no_cache, &r.name_expressions, &r.headers, &seconds,
+                                     &parallel, &batch.progress) ||
+        limit_get(&r.time_limit, seconds))
+        return NULL;
+    PyObject *list = NULL;
+    if (!lists_get(&lists, &r) && !params_get(&params, batch.state, &r, &lists) &&
+        !batch_init(&batch, r.source, &params) && !batch_run(&batch, parallel))
+        list = batch_take(&batch);
+    batch_fini(&batch);
+    lists_release(&lists);
+    return list;
+}
+
+static PyObject *worker_path(PyObject *module, PyObject *value)
+{
+    const char *path;
+    if (text_get(&path, value, "path") ||
+        bind_check(bind_module_state(module), runcu_worker_path(path)))
+        return NULL;
+    Py_RETURN_NONE;
+}
 
 /* --- functions of the module --- */
 
@@ -417,6 +599,13 @@ static PyObject *nvrtc_is_loaded(PyObject *module, PyObject *unused)
 PyMethodDef bind_program_functions[] = {
     {"nvrtc_search", nvrtc_search, METH_O,
      "nvrtc_search($module, folders, /)\n--\n\nFolders in which NVRTC is sought first."},
+    {"compile_jobs", (PyCFunction) (void (*)(void)) compile_jobs, METH_VARARGS | METH_KEYWORDS,
+     "compile_jobs($module, sources, *, options=None, include_dirs=None, arch=None, "
+     "cache_dir=None, device=None, no_cache=False, name_expressions=None, headers=None, "
+     "time_limit=0, parallel=0, progress=None)\n--\n\n"
+     "Compiles many sources at once, to a list of Program in their order."},
+    {"worker_path", worker_path, METH_O,
+     "worker_path($module, path, /)\n--\n\nWhere the program runcu-worker lies."},
     {"nvrtc_version", nvrtc_version, METH_NOARGS,
      "nvrtc_version($module, /)\n--\n\nMajor and minor version and path of NVRTC, which is loaded "
      "for it."},

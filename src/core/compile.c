@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "core/program.h"
@@ -113,6 +114,32 @@ static void attempt_fini(struct attempt *a)
     arena_fini(&a->arena);
 }
 
+uint64_t compile_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+/* NVRTC asks whether to go on. */
+static int is_cancelled(void *payload, void *unused)
+{
+    const struct request *r = payload;
+    (void) unused;
+    if (r->deadline && compile_now() > r->deadline)
+        return 1;
+    return r->params.cancel && r->params.cancel(r->params.cancel_user);
+}
+
+static nvrtcResult let_cancel(struct attempt *a)
+{
+    const struct nvrtc_table *fn = &a->r->nvrtc->fn;
+    bool wanted = a->r->deadline || a->r->params.cancel;
+    return wanted && fn->nvrtcSetFlowCallback
+               ? fn->nvrtcSetFlowCallback(a->program, is_cancelled, a->r)
+               : NVRTC_SUCCESS;
+}
+
 /* PyCUDA's wrap; the user's lines keep their numbers. */
 static bool wrap(struct str *out, const char *source)
 {
@@ -136,6 +163,8 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
     a->code = fn->nvrtcCreateProgram(&a->program, r->params.extern_c ? wrapped.at : r->source,
                                      str_text(&r->path), (int) r->headers.names.len,
                                      r->headers.texts.at, r->headers.names.at);
+    if (!a->code)
+        a->code = let_cancel(a);
     for (size_t i = 0; !a->code && i < r->params.name_expression_count; i++)
         a->code = fn->nvrtcAddNameExpression(a->program, r->params.name_expressions[i]);
     if (a->code == NVRTC_SUCCESS)
@@ -296,6 +325,14 @@ static void advise(const char *text, const struct request *r)
         }
 }
 
+static int fail_cancelled(const struct request *r)
+{
+    if (r->deadline && compile_now() > r->deadline)
+        return runcu_fail(RUNCU_ERROR_TIMEOUT, "compiling %s took longer than %u ms", r->name,
+                          r->params.time_limit);
+    return runcu_fail(RUNCU_ERROR_INTERRUPTED, "compiling %s was interrupted", r->name);
+}
+
 static int fail_compile(const runcu_program *program, const struct attempt *a)
 {
     const struct request *r = a->r;
@@ -304,6 +341,8 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
     const char *reason = r->nvrtc->fn.nvrtcGetErrorString(a->code);
     if (a->code == NVRTC_ERROR_OUT_OF_MEMORY)
         return runcu_fail_memory();
+    if (a->code == NVRTC_ERROR_CANCELLED)
+        return fail_cancelled(r);
     int status = RUNCU_ERROR_COMPILE;
     if (!first) {
         runcu_fail(status, "%s does not compile: %s", r->name, reason);

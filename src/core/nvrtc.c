@@ -432,6 +432,7 @@ int nvrtc_get(const struct nvrtc **out)
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     if (!is_loaded && load_anywhere(&found, &report)) {
+        nvrtc_keep_signals(found.path);
         loaded = found;
         is_loaded = true;
     }

@@ -213,7 +213,7 @@ static int set_target(struct request *r)
 
 /* --- a request ----------------------------------------------------------- */
 
-static void request_fini(struct request *r)
+void request_fini(struct request *r)
 {
     scan_fini(&r->scan);
     prelude_fini(&r->headers);
@@ -267,7 +267,18 @@ static int check_lists(const runcu_program_params *p)
     return 0;
 }
 
-static int request_init(struct request *r, const char *source, const runcu_program_params *params)
+static int set_target_as(struct request *r, const struct target *target)
+{
+    r->for_cpu = target->for_cpu;
+    int status = options_parse(&r->options, &r->params, r->for_cpu);
+    if (!status)
+        status = set_arch_text(r, target->arch);
+    r->arch_is_explicit = target->is_explicit;
+    return status;
+}
+
+int request_init(struct request *r, const char *source, const runcu_program_params *params,
+                 const struct target *target)
 {
     *r = (struct request){.source = source};
     copy_params(&r->params, params);
@@ -289,7 +300,7 @@ static int request_init(struct request *r, const char *source, const runcu_progr
     if (!status)
         status = replace_ends(r);
     if (!status)
-        status = set_target(r);
+        status = target ? set_target_as(r, target) : set_target(r);
     return status ? status : list_dirs(r);
 }
 
@@ -325,8 +336,10 @@ static int find_headers(struct request *r)
     return ok ? 0 : runcu_fail_memory();
 }
 
-static int compile(runcu_program *program, struct request *r)
+int program_make(runcu_program *program, struct request *r)
 {
+    if (r->params.time_limit)
+        r->deadline = compile_now() + (uint64_t) r->params.time_limit * 1000000u;
     int status = r->nvrtc ? 0 : nvrtc_get(&r->nvrtc);
     if (!status)
         status = scan_request(r);
@@ -377,19 +390,36 @@ static int keep_results(const runcu_program *p, const struct request *r)
 
 /* --- the public side ----------------------------------------------------- */
 
-static int fill(runcu_program *program, struct request *r)
+static bool is_kept(const struct request *r)
 {
-    bool keep = r->params.keep_dir && *r->params.keep_dir;
+    return r->params.keep_dir && *r->params.keep_dir;
+}
+
+int program_look_up(runcu_program *program, struct request *r, bool *found)
+{
+    *found = false;
     int status = cache_prepare(r);
-    if (!status && keep)
+    if (!status && is_kept(r))
         status = keep_source(r);
     if (status)
         return status;
-    if (cache_load(program, r))
-        status = diagnostics_parse(program, r) ? 0 : runcu_fail_memory();
-    else
-        status = compile(program, r);
-    return !status && keep ? keep_results(program, r) : status;
+    *found = cache_load(program, r);
+    return *found && !diagnostics_parse(program, r) ? runcu_fail_memory() : 0;
+}
+
+int program_finish(runcu_program *program, struct request *r)
+{
+    int status = is_kept(r) ? keep_results(program, r) : 0;
+    return status ? status : core_recipe_create(&program->recipe, r);
+}
+
+static int fill(runcu_program *program, struct request *r)
+{
+    bool found;
+    int status = program_look_up(program, r, &found);
+    if (!status && !found)
+        status = program_make(program, r);
+    return status ? status : program_finish(program, r);
 }
 
 int runcu_program_compile(runcu_program **out, const char *source,
@@ -399,14 +429,12 @@ int runcu_program_compile(runcu_program **out, const char *source,
     if (!out)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = NULL;
-    int status = request_init(&r, source, params);
+    int status = request_init(&r, source, params, NULL);
     runcu_program *program = status ? NULL : alloc_zero(1, sizeof *program);
     if (!status && !program)
         status = runcu_fail_memory();
     if (!status)
         status = fill(program, &r);
-    if (!status)
-        status = core_recipe_create(&program->recipe, &r);
     if (status && status != RUNCU_ERROR_COMPILE)
         runcu_program_destroy(&program);
     *out = program;

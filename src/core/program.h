@@ -48,6 +48,8 @@ struct nvrtc {
     int arch_count;
 };
 
+/* signals.c: no handlers of the library's at `path`, which is loaded. */
+void nvrtc_keep_signals(const char *path);
 /* Finds and loads it; lives as long as the process. */
 int nvrtc_get(const struct nvrtc **out);
 /* Around calls of NVRTC: while there are any, a fork waits, for a while. Thread-safety: safe. */
@@ -157,7 +159,26 @@ struct request {
     struct str cache_folder; /* for entries and headers; "" if there is none */
     bool no_cache;           /* entries are neither read nor written */
     uint8_t key[SHA256_SIZE];
+    uint64_t deadline; /* of CLOCK_MONOTONIC, in ns; 0: none */
 };
+
+/* What a request is compiled for, where that has been decided already. */
+struct target {
+    const char *arch;
+    bool is_explicit, for_cpu;
+};
+
+/* program.c. The strings must outlive the request. `target` may be NULL. request_fini is to be
+ * called either way. */
+int request_init(struct request *r, const char *source, const runcu_program_params *params,
+                 const struct target *target);
+void request_fini(struct request *r);
+/* Does the cache have it? Then *found, and the program is complete. */
+int program_look_up(runcu_program *program, struct request *r, bool *found);
+/* Otherwise it is made. ERROR_COMPILE leaves a program with log and diagnostics. */
+int program_make(runcu_program *program, struct request *r);
+/* The last step of both. */
+int program_finish(runcu_program *program, struct request *r);
 
 /* --- headers.c: CUDA's own headers --------------------------------------- */
 
@@ -204,6 +225,7 @@ struct runcu_program {
     bool was_cached;
 };
 
+uint64_t compile_now(void); /* CLOCK_MONOTONIC, in ns */
 /* Runs NVRTC; fills in code, log, options and arch. */
 int compile_run(runcu_program *program, struct request *r);
 
@@ -226,6 +248,11 @@ void cache_store(const runcu_program *program, struct request *r);
 
 /* One file: bytes whose checksum holds. */
 bool entry_write(struct str *out, const runcu_program *program, const struct request *r);
+/* What a program came to, without what it depends on. The second is false if the bytes are damaged;
+ * texts lie in them, the list of names in the arena. */
+struct wire;
+void program_put(struct str *out, const runcu_program *program);
+bool program_get(runcu_program *found, struct wire *w, struct arena *arena);
 /* False if the bytes are damaged, of another key, or what they depend on has changed. Takes over
  * `bytes` if true. */
 bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA256_SIZE]);

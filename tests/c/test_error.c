@@ -20,7 +20,7 @@ static void keep_log(void *user, int level, const char *category, const char *te
 
 static void every_status_has_a_text(void)
 {
-    for (int status = 0; status >= -16; status--)
+    for (int status = 0; status >= -17; status--)
         REQUIRE(runcu_status_text(status) && *runcu_status_text(status));
     REQUIRE(!runcu_status_text(-17));
     REQUIRE(!runcu_status_text(1));

@@ -1,0 +1,423 @@
+/* Both ends of a worker: requests go one way, what they came to the other. Who needs how many is
+ * not known here (jobs.c). Both ends are of one version: the worker says which it is. */
+#include "core/remote.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "core/wire.h"
+
+extern char **environ;
+
+enum { PATIENCE = 2 };                            /* seconds, for a worker's first word */
+static const uint64_t limit = (uint64_t) 1 << 32; /* of a message */
+
+/* --- messages: a length of eight bytes, then as many ---------------------- */
+
+static bool send_all(int socket, const void *data, size_t len)
+{
+    for (const char *at = data; len;) {
+        ssize_t n = send(socket, at, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t) n;
+    }
+    return true;
+}
+
+static bool receive_all(int socket, void *data, size_t len)
+{
+    for (char *at = data; len;) {
+        ssize_t n = recv(socket, at, len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t) n;
+    }
+    return true;
+}
+
+static bool send_message(int socket, const struct str *body)
+{
+    uint64_t len = body->len;
+    return !body->failed && send_all(socket, &len, sizeof len) &&
+           send_all(socket, str_text(body), body->len);
+}
+
+/* The body, to be freed; NULL at the end, or when memory is short. */
+static char *receive_message(int socket, size_t *len)
+{
+    uint64_t size;
+    if (!receive_all(socket, &size, sizeof size) || size > limit)
+        return NULL;
+    char *body = alloc_new((size_t) size + 1);
+    if (body && !receive_all(socket, body, (size_t) size)) {
+        alloc_free(body);
+        return NULL;
+    }
+    *len = (size_t) size;
+    return body;
+}
+
+/* --- where the worker is -------------------------------------------------- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char *given; /* by runcu_worker_path; guarded by lock */
+
+int runcu_worker_path(const char *path)
+{
+    char *copy = path ? alloc_string(path) : NULL;
+    if (path && !copy)
+        return runcu_fail_memory();
+    pthread_mutex_lock(&lock);
+    char *old = given;
+    given = copy;
+    pthread_mutex_unlock(&lock);
+    alloc_free(old);
+    return 0;
+}
+
+AT_UNLOAD static void forget_path(void)
+{
+    alloc_free(given);
+    given = NULL;
+}
+
+static bool find_worker(struct str *out)
+{
+    const char *wish = getenv("RUNCU_WORKER");
+    if (wish && *wish) {
+        str_add(out, wish);
+        return !out->failed;
+    }
+    pthread_mutex_lock(&lock);
+    if (given)
+        str_add(out, given);
+    pthread_mutex_unlock(&lock);
+    if (out->len && fs_is_file(out->at))
+        return true;
+    str_clear(out);
+    str_add(out, RUNCU_LIBEXEC "/runcu-worker");
+    return !out->failed && fs_is_file(out->at);
+}
+
+/* --- starting and stopping ------------------------------------------------ */
+
+/* Its end of the socket becomes its standard input. Signals are as a new program expects them, and
+ * those of the terminal do not reach it. */
+static int spawn(pid_t *pid, const char *path, int socket)
+{
+    char *argv[] = {(char *) path, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error)
+        return error;
+    if ((error = posix_spawnattr_init(&attributes)) == 0) {
+        posix_spawn_file_actions_adddup2(&actions, socket, 0);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                  POSIX_SPAWN_SETPGROUP);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigdefault(&attributes, &all);
+        error = posix_spawn(pid, path, &actions, &attributes, argv, environ);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+/* Which NVRTC, and where headers are sought. */
+static bool greet(const struct remote *remote)
+{
+    const struct nvrtc *nvrtc;
+    struct arena arena = {0};
+    struct text_list folders = {0};
+    struct str body = {0};
+    bool ok = nvrtc_get(&nvrtc) == 0 && nvrtc_search_folders(&folders, &arena);
+    if (ok) {
+        wire_put_text(&body, runcu_version());
+        wire_put_text(&body, nvrtc->path);
+        wire_put_texts(&body, folders.at, folders.len);
+        ok = send_message(remote->socket, &body);
+    }
+    str_fini(&body);
+    vec_fini(&folders);
+    arena_fini(&arena);
+    return ok;
+}
+
+bool remote_start(struct remote *out)
+{
+    struct str path = {0};
+    int ends[2], error = ENOENT;
+    *out = (struct remote){0};
+    if (find_worker(&path) && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0) {
+        error = spawn(&out->pid, path.at, ends[1]);
+        close(ends[1]);
+        out->socket = ends[0];
+        if (error) {
+            close(ends[0]);
+            out->pid = 0;
+        }
+    }
+    if (error)
+        core_log(RUNCU_LOG_INFO, "compile", "no worker is started (%s): %s",
+                 path.len ? path.at : "runcu-worker", strerror(error));
+    str_fini(&path);
+    if (!error && !greet(out))
+        remote_stop(out, true);
+    return out->pid != 0;
+}
+
+void remote_stop(struct remote *remote, bool kill_it)
+{
+    if (!remote->pid)
+        return;
+    close(remote->socket);
+    if (kill_it)
+        kill(remote->pid, SIGKILL);
+    while (waitpid(remote->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    *remote = (struct remote){0};
+}
+
+void remote_interrupt(const struct remote *remote)
+{
+    if (remote->pid)
+        kill(remote->pid, SIGKILL);
+}
+
+/* --- a request ------------------------------------------------------------ */
+
+static void put_request(struct str *out, const struct request *r)
+{
+    const runcu_program_params *p = &r->params;
+    wire_put_text(out, r->source);
+    wire_put_text(out, r->arch);
+    wire_put_number(out, r->arch_is_explicit);
+    wire_put_number(out, r->for_cpu);
+    wire_put_number(out, p->extern_c != 0);
+    wire_put_number(out, p->no_cache != 0);
+    wire_put_text(out, p->name);
+    wire_put_text(out, p->cache_dir);
+    wire_put_number(out, p->time_limit);
+    wire_put_texts(out, p->options, p->option_count);
+    wire_put_texts(out, p->include_dirs, p->include_dir_count);
+    wire_put_texts(out, p->name_expressions, p->name_expression_count);
+    wire_put_number(out, p->header_count);
+    for (size_t i = 0; i < p->header_count; i++) {
+        wire_put_text(out, p->headers[i].name);
+        wire_put_text(out, p->headers[i].text);
+    }
+}
+
+static const char *const *get_texts(size_t *count, struct wire *w, struct arena *arena)
+{
+    *count = wire_count(w);
+    const char **texts = arena_alloc(arena, *count * sizeof *texts + 1);
+    w->bad |= !texts;
+    for (size_t i = 0; !w->bad && i < *count; i++)
+        texts[i] = wire_text(w, NULL);
+    return texts;
+}
+
+static const runcu_header *get_headers(size_t *count, struct wire *w, struct arena *arena)
+{
+    *count = wire_count(w);
+    runcu_header *headers = arena_alloc(arena, *count * sizeof *headers + 1);
+    w->bad |= !headers;
+    for (size_t i = 0; !w->bad && i < *count; i++) {
+        headers[i].name = wire_text(w, NULL);
+        headers[i].text = wire_text(w, NULL);
+    }
+    return headers;
+}
+
+struct asked {
+    const char *source;
+    runcu_program_params params;
+    struct target target;
+};
+
+static bool get_request(struct asked *out, struct wire *w, struct arena *arena)
+{
+    runcu_program_params *p = &out->params;
+    *out = (struct asked){.params.size = sizeof out->params};
+    out->source = wire_text(w, NULL);
+    out->target.arch = wire_text(w, NULL);
+    out->target.is_explicit = wire_number(w) != 0;
+    out->target.for_cpu = wire_number(w) != 0;
+    p->extern_c = wire_number(w) != 0;
+    p->no_cache = wire_number(w) != 0;
+    p->name = wire_text(w, NULL);
+    p->cache_dir = wire_text(w, NULL);
+    p->time_limit = (unsigned) wire_number(w);
+    p->options = get_texts(&p->option_count, w, arena);
+    p->include_dirs = get_texts(&p->include_dir_count, w, arena);
+    p->name_expressions = get_texts(&p->name_expression_count, w, arena);
+    p->headers = get_headers(&p->header_count, w, arena);
+    return !w->bad && out->source && out->target.arch;
+}
+
+/* --- an answer ------------------------------------------------------------ */
+
+static void put_answer(struct str *out, int status, const runcu_program *program)
+{
+    runcu_error e;
+    runcu_error_get(&e);
+    wire_put_number(out, (uint64_t) (int64_t) status);
+    wire_put_text(out, status ? e.message : "");
+    wire_put_text(out, status ? e.detail : "");
+    if (!status || status == RUNCU_ERROR_COMPILE)
+        program_put(out, program);
+}
+
+/* Takes over `body` with what lies in it; false if it makes no sense. */
+static bool take_program(runcu_program *program, char *body, struct wire *w)
+{
+    runcu_program found = {0};
+    if (!program_get(&found, w, &program->arena))
+        return false;
+    found.arena = program->arena;
+    found.image = body;
+    *program = found;
+    return true;
+}
+
+/* Whatever else RUNCU_WORKER may name is not waited for. */
+static bool hear_greeting(struct remote *remote)
+{
+    const struct timeval patience = {PATIENCE, 0}, forever = {0, 0};
+    size_t len;
+    if (remote->has_answered)
+        return true;
+    setsockopt(remote->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    char *body = receive_message(remote->socket, &len);
+    struct wire w = {body, body ? body + len : NULL, body == NULL};
+    const char *version = wire_text(&w, NULL);
+    remote->has_answered = version && strcmp(version, runcu_version()) == 0;
+    alloc_free(body);
+    setsockopt(remote->socket, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof forever);
+    if (!remote->has_answered)
+        core_log(RUNCU_LOG_INFO, "compile", "what was started as runcu-worker is none");
+    return remote->has_answered;
+}
+
+bool remote_compile(int *status, struct remote *remote, runcu_program *program, struct request *r)
+{
+    struct str message = {0};
+    size_t len = 0;
+    put_request(&message, r);
+    bool is_sent = hear_greeting(remote) && send_message(remote->socket, &message);
+    char *body = is_sent ? receive_message(remote->socket, &len) : NULL;
+    str_fini(&message);
+    if (!body)
+        return false;
+    struct wire w = {body, body + len, false};
+    *status = (int) (int64_t) wire_number(&w);
+    const char *text = wire_text(&w, NULL), *detail = wire_text(&w, NULL);
+    bool ok = !w.bad && text && detail;
+    if (ok && *status) {
+        runcu_fail(*status, "%s", text);
+        runcu_fail_detail("%s", detail);
+    }
+    bool has_program = ok && (!*status || *status == RUNCU_ERROR_COMPILE);
+    if (has_program && take_program(program, body, &w)) {
+        if (!diagnostics_parse(program, r))
+            *status = runcu_fail_memory();
+        return true;
+    }
+    alloc_free(body);
+    return ok && !has_program;
+}
+
+/* --- the worker's side ----------------------------------------------------- */
+
+static int compile(runcu_program **out, const struct asked *asked)
+{
+    struct request r;
+    bool found;
+    int status = request_init(&r, asked->source, &asked->params, &asked->target);
+    *out = alloc_zero(1, sizeof **out);
+    if (!status && !*out)
+        status = runcu_fail_memory();
+    if (!status)
+        status = program_look_up(*out, &r, &found);
+    if (!status && !found)
+        status = program_make(*out, &r);
+    request_fini(&r);
+    return status;
+}
+
+static bool answer(int socket, const char *body, size_t len)
+{
+    struct wire w = {body, body + len, false};
+    struct arena arena = {0};
+    struct asked asked;
+    struct str message = {0};
+    runcu_program *program = NULL;
+    bool ok = get_request(&asked, &w, &arena);
+    if (ok) {
+        int status = compile(&program, &asked);
+        put_answer(&message, status, program);
+        ok = send_message(socket, &message);
+    }
+    runcu_program_destroy(&program);
+    str_fini(&message);
+    arena_fini(&arena);
+    return ok;
+}
+
+static bool greet_back(int socket)
+{
+    struct str body = {0};
+    wire_put_text(&body, runcu_version());
+    bool ok = send_message(socket, &body);
+    str_fini(&body);
+    return ok;
+}
+
+static bool read_greeting(int socket)
+{
+    struct arena arena = {0};
+    size_t len, count = 0;
+    char *body = receive_message(socket, &len);
+    struct wire w = {body, body ? body + len : NULL, body == NULL};
+    const char *version = wire_text(&w, NULL), *nvrtc = wire_text(&w, NULL);
+    const char *const *folders = get_texts(&count, &w, &arena);
+    bool ok = !w.bad && version && nvrtc && strcmp(version, runcu_version()) == 0 &&
+              setenv("RUNCU_NVRTC", nvrtc, 1) == 0 && runcu_nvrtc_search(folders, count) == 0;
+    arena_fini(&arena);
+    alloc_free(body);
+    return ok;
+}
+
+int remote_serve(int socket)
+{
+    bool ok = read_greeting(socket) && greet_back(socket);
+    size_t len;
+    char *body;
+    while (ok && (body = receive_message(socket, &len))) {
+        ok = answer(socket, body, len);
+        alloc_free(body);
+    }
+    return !ok;
+}
