@@ -13,6 +13,7 @@ ALLOWED = {
     'src/simt': {'simt', 'ptx', 'base'},
     'src/cpu': {'cpu', 'simt', 'ptx', 'driver', 'base'},
     'src/core': {'core', 'driver', 'base', 'runcu'},
+    'src/worker': {'core'},
     'pymodule/src': {'runcu'},
     'include/runcu': {'runcu'},
 }
