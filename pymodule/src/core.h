@@ -226,8 +226,8 @@ void bind_put_back(struct bind_quiet *quiet);
 void bind_quiet_begin(struct bind_quiet *quiet);
 void bind_quiet_end(struct bind_quiet *quiet);
 
-/* A runcu_interrupt_fn, for the state: passes on news and asks for signals. Runs on a thread that is
- * in the library, with or without the GIL; the end of the call raises what has been raised. */
+/* A runcu_interrupt_fn, for the state: passes on news and asks for signals. Runs on a thread that
+ * is in the library, with or without the GIL; the end of the call raises what has been raised. */
 int bind_on_wait(void *user);
 /* Installs the library's callbacks for this process. 0, or -1 with an exception. */
 int bind_hooks_install(bind_state *state);

@@ -17,8 +17,6 @@
 #include "base/fs.h"
 #include "core/wire.h"
 
-extern char **environ;
-
 enum { PATIENCE = 2 };                            /* seconds, for a worker's first word */
 static const uint64_t limit = (uint64_t) 1 << 32; /* of a message */
 

@@ -1,5 +1,5 @@
-/* Numbers and texts as bytes, for files and between processes of one machine: an item is a length of
- * 8 bytes and its bytes, filled up to 8. Numbers are written as the machine has them. */
+/* Numbers and texts as bytes, for files and between processes of one machine: an item is a length
+ * of 8 bytes and its bytes, filled up to 8. Numbers are written as the machine has them. */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
 
