@@ -69,6 +69,7 @@
     X(functions_have_attributes)                 \
     X(parameters_are_described)                  \
     X(occupancy_follows_block_and_shared)        \
+    X(texts_are_linked)                          \
     X(parameters_by_pointer_and_by_buffer)       \
     X(parameters_are_copied_at_launch)           \
     X(launch_shapes_are_checked)                 \

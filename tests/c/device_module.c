@@ -184,6 +184,43 @@ void occupancy_follows_block_and_shared(void)
     REQUIRE(cu.cuOccupancyMaxActiveBlocksPerMultiprocessor(NULL, f, 64, 0) != CUDA_SUCCESS);
 }
 
+/* ---- linking ---- */
+
+void texts_are_linked(void)
+{
+    enum { PTX = 1 };
+    static const char part[] = ".version 6.3\n.target sm_70\n.address_size 64\n"
+                               ".visible .global .align 4 .u32 part_of_it = 9;\n";
+    CUlinkState link = NULL;
+    CUmodule m;
+    CUdeviceptr at;
+    void *image = NULL;
+    size_t size = 0;
+    begin();
+    if (!cu.cuLinkCreate || !cu.cuLinkAddData || !cu.cuLinkComplete || !cu.cuLinkDestroy)
+        return;
+    FAILS(cu.cuLinkCreate(0, NULL, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
+    OK(cu.cuLinkCreate(0, NULL, NULL, &link));
+    REQUIRE(cu.cuLinkAddData(link, PTX, NULL, 10, "none", 0, NULL, NULL) != CUDA_SUCCESS);
+    REQUIRE(cu.cuLinkAddData(link, 99, (void *) part, sizeof part, "odd", 0, NULL, NULL) !=
+            CUDA_SUCCESS);
+    OK(cu.cuLinkAddData(link, PTX, (void *) part, sizeof part, "part", 0, NULL, NULL));
+    OK(cu.cuLinkAddData(link, PTX, (void *) ptx_text, strlen(ptx_text) + 1, "rest", 0, NULL, NULL));
+    OK(cu.cuLinkComplete(link, &image, &size));
+    REQUIRE(image && size > 0);
+    OK(cu.cuModuleLoadData(&m, image));
+    OK(cu.cuLinkDestroy(link));
+    OK(cu.cuModuleGetGlobal(&at, &size, m, "part_of_it"));
+    REQUIRE_INT(word(at), ==, 9);
+    OK(cu.cuModuleGetGlobal(&at, &size, m, "counter"));
+    REQUIRE_INT(word(at), ==, 5);
+    CUfunction count;
+    OK(cu.cuModuleGetFunction(&count, m, "count_up"));
+    OK(launch(count, 1, 1, NULL, ARGS(0)));
+    REQUIRE_INT(word(at), ==, 6);
+    OK(cu.cuModuleUnload(m));
+}
+
 /* ---- launches ---- */
 
 void parameters_by_pointer_and_by_buffer(void)

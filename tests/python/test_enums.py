@@ -110,12 +110,13 @@ def cuda_h():
 
 
 def test_numbers_are_cudas(cuda_h):
-    wrong = [
-        f'{name}.{member}'
-        for name, member in members()
-        if f'{name}.{member}' not in ONLY_HERE
-        and cuda_h.get(ENUMS[name] + member) != int(getattr(driver, name).names[member])
-    ]
+    is_old = cuda_h['CUDA_VERSION'] < 13050  # then it does not know them all
+    wrong = []
+    for name, member in members():
+        number, c_name = int(getattr(driver, name).names[member]), ENUMS[name] + member
+        is_known = f'{name}.{member}' not in ONLY_HERE and not (is_old and c_name not in cuda_h)
+        if is_known and cuda_h.get(c_name) != number:
+            wrong.append(f'{name}.{member}')
     # The last one is the number of attributes, which every version raises.
     assert [w for w in wrong if w != 'function_attribute.MAX'] == []
 

@@ -480,6 +480,7 @@ def test_pools_after_fork(python, device_name):
         assert len(pool.allocate(100)) == 100
         """,
         device=device_name,
+        options=('-W', 'ignore::DeprecationWarning'),  # threads and fork
     )
     assert done.stderr == ''
     assert done.stdout == 'works\n' if device_name == 'cpu' else 'fork' in done.stdout

@@ -62,7 +62,7 @@ def check(get_function):
 with tempfile.TemporaryDirectory() as folder:
     with open(os.path.join(folder, 'tiles.h'), 'w') as file:
         file.write(HEADER)
-    options = [f'-DTILE={tile}', '-O3', '--use_fast_math', '-w', '--ptxas-options=-v']
+    options = [f'-DTILE={tile}', '-O3', '--use_fast_math', '-w']
     if sys.platform == 'linux':
         options += ['-Xcompiler', '-fPIC']
     module = SourceModule(SOURCE, options=options, no_extern_c=True, include_dirs=[folder],
