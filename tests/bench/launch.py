@@ -70,10 +70,14 @@ CASES = [
     ('launch.0_args', 'empty0', 'f(block=(32, 1, 1), grid=(1, 1))'),
     ('launch.4_args', 'empty4', 'f(a, a, a, n, block=(32, 1, 1), grid=(1, 1))'),
     ('launch.4_args_python_int', 'empty4', 'f(a, a, a, 5, block=(32, 1, 1), grid=(1, 1))'),
-    ('launch.4_args_bracket', 'empty4', 'bound(a, a, a, n)'),
+    ('launch.4_args_bracket', 'empty4', 'launcher(a, a, a, n)'),
     ('launch.4_args_prepared', 'empty4', 'f.prepared_call((1, 1), (32, 1, 1), a, a, a, 5)'),
     ('launch.16_args', 'empty16',
      'f(a, a, a, a, a, a, a, a, n, n, n, n, x, x, d, d, block=(32, 1, 1), grid=(1, 1))'),
+    ('launch.0_args_bound', 'empty0', 'bound()'),
+    ('launch.4_args_bound', 'empty4', 'bound()'),
+    ('launch.16_args_bound', 'empty16', 'bound()'),
+    ('launch.4_args_bound_set', 'empty4', 'bound[3] = 5; bound()'),
 ]
 
 
@@ -90,17 +94,17 @@ def timed(statement, names, synchronize):
 def cases(module, memory, synchronize):
     """(name, index of the floor's kernel, measurement) of every way to launch that there is."""
     names = {'a': memory, 'n': np.int32(5), 'x': np.float32(1), 'd': np.float64(2)}
+    values = {'p': memory, '4': np.int32(5), 'd': np.float64(2)}
     for name, kernel, statement in CASES:
         f = module.get_function(kernel)
-        if 'bound' in statement and not hasattr(f, '__getitem__'):
-            continue
         if 'prepared' in statement:
-            if not hasattr(f, 'prepare'):
-                continue
             f.prepare('PPPi')
-        bound = f[(1, 1), (32, 1, 1)] if 'bound' in statement else None
+        arguments = [values[kind] for kind in PARAMETERS[kernel]]
+        arguments[12:14] = [np.float32(1) for _ in arguments[12:14]]
+        made = {'f': f, 'launcher': f[(1, 1), (32, 1, 1)],
+                'bound': f.bind(*arguments, block=(32, 1, 1), grid=(1, 1))}
         index = list(PARAMETERS).index(kernel)
-        yield name, index, timed(statement, names | {'f': f, 'bound': bound}, synchronize)
+        yield name, index, timed(statement, names | made, synchronize)
 
 
 def cpu_library():
