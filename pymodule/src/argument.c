@@ -336,17 +336,7 @@ static int read_other(struct bind_arguments *call, Py_ssize_t i, PyObject *value
 
 static int read_allocation(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
-    bind_allocation *allocation = (bind_allocation *) value;
-    runcu_arg *arg = &call->args[i];
-    runcu_mem *mem = atomic_load_explicit(&allocation->mem, memory_order_relaxed);
-#ifdef Py_GIL_DISABLED /* another thread may free it before the launch has looked at it */
-    bind_set_address(arg, allocation->address);
-#else
-    arg->kind = RUNCU_ARG_MEM;
-    arg->value.mem = mem;
-    memcpy(call->scratch[i].bytes, &allocation->address, sizeof allocation->address);
-#endif
-    if (mem)
+    if (bind_take_allocation(call, i, (bind_allocation *) value))
         return 0;
     return bind_raise(call->function->state->logic_error,
                       "%s: parameter #%zd (0-based) is a device allocation that has been freed",

@@ -38,7 +38,8 @@ static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t nargsf
     if (PyVectorcall_NARGS(nargsf) || (kwnames && PyTuple_GET_SIZE(kwnames)))
         return PyErr_Format(PyExc_TypeError, "a bound launch takes no arguments: set them with "
                                              "bound[index] = value, the rest with configure()");
-    if (b->bound)
+    /* A full queue that Python functions are in needs the GIL to get empty. */
+    if (b->bound && !atomic_load_explicit(&bind_callback_count, memory_order_relaxed))
         status = check_watched(b) != 0 ? -1 : bind_check(b->state, runcu_bound_launch(b->bound));
     else
         status = launch_values(b);
@@ -111,7 +112,8 @@ static int convert_one(bind_bound *self, struct bind_arguments *call, Py_ssize_t
 static struct bind_arguments begin(bind_bound *self, PyObject *values)
 {
     size_t count = (size_t) PyTuple_GET_SIZE(values), room = count ? count : 1;
-    struct bind_arguments call = {.function = self->function, .count = (Py_ssize_t) count};
+    struct bind_arguments call = {
+        .function = self->function, .count = (Py_ssize_t) count, .stream = self->params.stream};
     call.args = PyMem_Calloc(room, sizeof *call.args);
     call.scratch = PyMem_Calloc(room, sizeof *call.scratch);
     if (!call.args || !call.scratch)

@@ -230,10 +230,23 @@ static int extents(runcu_dim3 *out, bind_state *state, PyObject *items, const ch
     return 0;
 }
 
+/* The usual case: a tuple of small ints. */
+static bool small_extents(runcu_dim3 *out, PyObject *items)
+{
+    Py_ssize_t n[3] = {1, 1, 1}, count = PyTuple_GET_SIZE(items);
+    if (count > 3)
+        return false;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if ((n[i] = bind_small(PyTuple_GET_ITEM(items, i))) < 1)
+            return false;
+    *out = (runcu_dim3){(uint32_t) n[0], (uint32_t) n[1], (uint32_t) n[2]};
+    return count > 0;
+}
+
 int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what)
 {
     if (PyTuple_CheckExact(value))
-        return extents(out, state, value, what);
+        return small_extents(out, value) ? 0 : extents(out, state, value, what);
     PyObject *items = NULL;
     if (PyIndex_Check(value) && !PyArray_Check(value))
         items = PyTuple_Pack(1, value);

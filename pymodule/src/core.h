@@ -246,6 +246,20 @@ struct bind_signature {
 int bind_parse(PyObject **out, const struct bind_signature *signature, PyObject *const *args,
                Py_ssize_t nargs, PyObject *kwnames);
 
+/* The value of an exact int from 0 to about 2**30, without a call; -1 for all others. */
+static inline Py_ssize_t bind_small(PyObject *value)
+{
+    if (!PyLong_CheckExact(value))
+        return -1;
+#if PY_VERSION_HEX >= 0x030c0000
+    const PyLongObject *n = (const PyLongObject *) value;
+    return PyUnstable_Long_IsCompact(n) ? PyUnstable_Long_CompactValue(n) : -1;
+#else
+    Py_ssize_t size = Py_SIZE(value);
+    return size == 1 ? (Py_ssize_t) ((PyLongObject *) value)->ob_digit[0] : size ? -1 : 0;
+#endif
+}
+
 /* A number of bytes or elements: an int or anything with __index__, not negative. `what` names it
  * in the error. */
 int bind_size(size_t *out, PyObject *value, const char *what);
@@ -388,9 +402,11 @@ typedef struct bind_moduleobject {
     runcu_module *module;
 } bind_moduleobject;
 
-/* One code of Function.prepare: a letter of the struct module, and the number before an s. */
+/* One code of Function.prepare: a letter of the struct module, the number before an s, and of
+ * integers of 4 and 8 bytes and of pointers the enum runcu_arg_kind; else 0. */
 struct bind_code {
     char letter;
+    uint8_t kind;
     size_t bytes;
 };
 
@@ -556,6 +572,22 @@ struct bind_arguments {
     bool has_handlers;
     bool runs_python; /* code that may have freed an allocation among the arguments */
 };
+/* Argument `i` is device memory; false: it has been freed. */
+static inline bool bind_take_allocation(struct bind_arguments *call, Py_ssize_t i,
+                                        const bind_allocation *allocation)
+{
+    runcu_arg *arg = &call->args[i];
+    runcu_mem *mem = atomic_load_explicit(&allocation->mem, memory_order_relaxed);
+#ifdef Py_GIL_DISABLED /* another thread may free it before the launch has looked at it */
+    *arg = runcu_address(allocation->address);
+#else
+    arg->kind = RUNCU_ARG_MEM;
+    arg->value.mem = mem;
+    memcpy(call->scratch[i].bytes, &allocation->address, sizeof allocation->address);
+#endif
+    return mem != NULL;
+}
+
 /* Converts argument `i`. 0, or -1 with an exception. */
 int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
 /* Likewise, to the type that a code of prepare() names (prepare.c). */

@@ -39,18 +39,44 @@ static int run(struct bind_arguments *call, const runcu_launch_params *params, P
     return call->has_handlers ? call_handlers(call, state->name_post_call, stream) : 0;
 }
 
-static int convert(struct bind_arguments *call, PyObject *const *values, bool is_prepared)
+/* Device memory where a pointer was prepared, and small ints where an integer was, which is most of
+ * what prepared calls are given; false: bind_prepared_argument decides. */
+static inline bool convert_straight(struct bind_arguments *call, Py_ssize_t i, PyObject *value,
+                                    uint8_t kind)
+{
+    bind_state *state = call->function->state;
+    runcu_arg *arg = &call->args[i];
+    if (kind == RUNCU_ARG_MEM)
+        return (Py_IS_TYPE(value, state->allocation_type) ||
+                Py_IS_TYPE(value, state->pooled_type)) &&
+               bind_take_allocation(call, i, (bind_allocation *) value);
+    Py_ssize_t n = bind_small(value);
+    arg->kind = kind;
+    arg->value.i = n;
+    return n >= 0;
+}
+
+static int convert_prepared(struct bind_arguments *call, PyObject *const *values)
 {
     const bind_function *f = call->function;
-    if (is_prepared && call->count != f->code_count)
+    const struct bind_code *codes = f->codes;
+    if (call->count != f->code_count)
         return bind_raise(PyExc_TypeError, "%s() was prepared for %zd arguments, %zd were given",
                           runcu_function_name(f->function), f->code_count, call->count);
     for (Py_ssize_t i = 0; i < call->count; i++) {
-        int status = is_prepared ? bind_prepared_argument(call, i, values[i], f->codes[i])
-                                 : bind_argument(call, i, values[i]);
-        if (status != 0)
+        if (codes[i].kind && convert_straight(call, i, values[i], codes[i].kind))
+            continue;
+        if (bind_prepared_argument(call, i, values[i], codes[i]) != 0)
             return -1;
     }
+    return 0;
+}
+
+static int convert(struct bind_arguments *call, PyObject *const *values)
+{
+    for (Py_ssize_t i = 0; i < call->count; i++)
+        if (bind_argument(call, i, values[i]) != 0)
+            return -1;
     return 0;
 }
 
@@ -71,7 +97,7 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
     }
     if (!call.args || !call.scratch)
         PyErr_NoMemory();
-    else if (convert(&call, values, is_prepared) == 0)
+    else if ((is_prepared ? convert_prepared(&call, values) : convert(&call, values)) == 0)
         status = run(&call, params, stream);
     if (call.holds)
         bind_arguments_release(&call);

@@ -4,6 +4,28 @@
 
 #include <string.h>
 
+static uint8_t kind_of(char letter)
+{
+    switch (letter) {
+    case 'i':
+        return RUNCU_ARG_I32;
+    case 'I':
+        return RUNCU_ARG_U32;
+    case 'l':
+    case 'q':
+    case 'n':
+        return RUNCU_ARG_I64;
+    case 'L':
+    case 'Q':
+    case 'N':
+        return RUNCU_ARG_U64;
+    case 'P':
+        return RUNCU_ARG_MEM;
+    default:
+        return 0;
+    }
+}
+
 int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *format)
 {
     enum { MOST = 4096 /* arguments of a kernel */ };
@@ -33,7 +55,7 @@ int bind_codes_parse(struct bind_code **out, Py_ssize_t *count, const char *form
         }
         codes = more;
         while (n < room)
-            codes[n++] = (struct bind_code){*c, is_bytes ? repeat : 1};
+            codes[n++] = (struct bind_code){*c, kind_of(*c), is_bytes ? repeat : 1};
     }
     *out = codes;
     *count = (Py_ssize_t) n;

@@ -101,25 +101,38 @@ static int check_attributes(const runcu_function *f, const runcu_launch_params *
     return 0;
 }
 
-int core_launch_shape(struct core_launch *out, const runcu_launch_params *p)
+static ALWAYS_INLINE void copy_shape(struct core_launch *out, const runcu_launch_params *p)
 {
-    runcu_function *f = out->function;
-    int status = 0;
     out->grid = (runcu_dim3){one_or(p->grid.x), one_or(p->grid.y), one_or(p->grid.z)};
     out->block = (runcu_dim3){one_or(p->block.x), one_or(p->block.y), one_or(p->block.z)};
     out->shared = (unsigned) p->shared;
     out->stream = core_stream(p->stream);
     out->params = p->attributes ? p : NULL;
-    if (UNLIKELY(p->shared > INT32_MAX))
+}
+
+int core_launch_shape(struct core_launch *out, const runcu_launch_params *p)
+{
+    runcu_function *f = out->function;
+    int status = 0;
+    copy_shape(out, p);
+    if (p->shared > INT32_MAX)
         return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
                           "%s: %zu bytes of shared memory are more than any device has",
                           f->signature, p->shared);
-    if (UNLIKELY(p->attributes))
+    if (p->attributes)
         status = check_attributes(f, p);
-    if (UNLIKELY(p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed)) &&
-        !status)
+    if (p->shared > atomic_load_explicit(&f->shared_limit, memory_order_relaxed) && !status)
         status = raise_shared(f, p->shared);
     return p->threads && !status ? fit_threads(out, p) : status;
+}
+
+/* Likewise, fast where there is nothing to look at. */
+static ALWAYS_INLINE int shape(struct core_launch *out, const runcu_launch_params *p)
+{
+    if (UNLIKELY(p->shared | p->attributes | p->threads))
+        return core_launch_shape(out, p);
+    copy_shape(out, p);
+    return 0;
 }
 
 /* --- the call --- */
@@ -395,7 +408,7 @@ int runcu_launch_args(runcu_function *function, const runcu_launch_params *param
     }
     int status = core_pack(&l.packed, l.buffer, sizeof stack, function, &args);
     if (!status)
-        status = core_launch_shape(&l, params);
+        status = shape(&l, params);
     if (LIKELY(!status)) {
         core_launch_point(&l, pointers);
         status = core_launch_run(&l, &args);
