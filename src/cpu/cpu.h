@@ -290,6 +290,7 @@ struct cpu_context {
     bool destroyed;
     unsigned retained; /* of the primary one */
     unsigned waiting;  /* threads inside cpu_wait for it */
+    unsigned lowering; /* threads that make a kernel of one of its modules, without the lock */
     int cache_config;
     size_t limits[CPU_LIMITS];
     struct simt_space *space;

@@ -264,6 +264,26 @@ static CUresult create_function(struct cpu_function **out, struct cpu_module *m,
     return CUDA_SUCCESS;
 }
 
+/* Making a kernel of a large function takes a while, in which others launch and copy. The module
+ * stays: who ends it, or its context, waits. */
+static int get_kernel(struct simt_kernel **out, struct cpu_module *m, const char *name,
+                      struct str *message)
+{
+    struct cpu_context *c = m->context;
+    c->lowering++;
+    cpu.inside++;
+    cpu_own_inside++;
+    pthread_mutex_unlock(&cpu.lock);
+    int status = simt_kernel_get(out, m->simt, name, message);
+    pthread_mutex_lock(&cpu.lock);
+    cpu_own_inside--;
+    cpu.inside--;
+    c->lowering--;
+    if (cpu.waiters)
+        pthread_cond_broadcast(&cpu.done);
+    return status;
+}
+
 CUresult cpu_cuModuleGetFunction(CUfunction *function, CUmodule module, const char *name)
 {
     struct cpu_module *m = NULL;
@@ -275,7 +295,7 @@ CUresult cpu_cuModuleGetFunction(CUfunction *function, CUmodule module, const ch
     cpu_refuse(CUDA_SUCCESS, NULL);
     if (!function || !name)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    if (simt_kernel_get(&kernel, m->simt, name, &message) != 0) {
+    if (get_kernel(&kernel, m, name, &message) != 0) {
         code = refuse_kernel(m, name, &message);
         str_fini(&message);
         return cpu_leave(code);

@@ -140,6 +140,7 @@ static void after_fork_in_child(void)
     for (struct cpu_context *c = cpu.contexts; c; c = c->next) {
         bool is_whole = simt_space_after_fork_in_child(c->space);
         drop_lost(c, own_thread ? own_thread->serial : 0);
+        c->lowering = 0; /* forks do not happen inside of it */
         if (!is_whole)
             cpu_fault(c, CUDA_ERROR_OUT_OF_MEMORY,
                       "the memory that other processes may open could not be copied when the "

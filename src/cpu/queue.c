@@ -113,7 +113,7 @@ bool cpu_quiet(const struct cpu_context *c)
                 if (touches(op, c))
                     return false;
     }
-    return !c->pending;
+    return !c->pending && !c->lowering;
 }
 
 static bool overlaps(uint64_t a, size_t a_size, uint64_t b, size_t b_size)
