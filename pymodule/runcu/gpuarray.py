@@ -780,6 +780,10 @@ class GPUArray:
         return _operate('power', self, other, flip=True)
 
 
+#: Kernels and copies take such arrays by `gpudata` and `dtype`.
+_core._set_array_type(GPUArray)
+
+
 def _operators(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """The methods of an operator: a op b, b op a, a op= b."""
 

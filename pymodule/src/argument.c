@@ -390,6 +390,8 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
         return read_int(call, value, i);
     if (type == &PyFloat_Type)
         return read_float(call, i, PyFloat_AS_DOUBLE(value));
+    if ((PyObject *) type == state->array_type)
+        return read_other(call, i, value);
     if (value == Py_None) {
         bind_set_address(arg, 0);
         return 0;

@@ -101,6 +101,7 @@ static int read_interface(struct bind_cuda_array *out, bind_state *state, PyObje
         return bind_raise(PyExc_ValueError, "a masked array: kernels know nothing of masks");
     read_typestr(out, PyDict_GetItemWithError(interface, state->name_typestr));
     PyObject *stream = PyDict_GetItemWithError(interface, state->name_stream);
+    out->has_order = stream != NULL;
     if (stream && stream != Py_None && read_int(&out->stream, stream) != 0)
         return -1;
     return read_data(out, PyDict_GetItemWithError(interface, state->name_data));
@@ -266,27 +267,42 @@ static int read_gpuarray(struct bind_arguments *call, Py_ssize_t i, PyObject *va
     return 0;
 }
 
-int bind_device_array(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
+static bool has_dlpack(bind_state *state, PyObject *value)
+{
+    PyObject *method = bind_optional((PyObject *) Py_TYPE(value), state->name___dlpack__);
+    Py_XDECREF(method);
+    return method;
+}
+
+/* By whichever protocol orders our work after the library's: the array interface before version 3
+ * did not, DLPack does. */
+static int read_tensor_of_others(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
     bind_state *state = call->function->state;
     struct bind_cuda_array array;
+    const dl_exchange *table = table_of(state, Py_TYPE(value));
+    if (table)
+        return read_exchanged(call, i, table, value) ? -1 : 1;
+    int found = bind_cuda_array(&array, state, value);
+    if (found < 0)
+        return -1;
+    if ((!found || !array.has_order) && has_dlpack(state, value))
+        return read_capsule(call, i, value) ? -1 : 1;
+    if (PyErr_Occurred())
+        return -1;
+    return !found ? 0 : read_cuda_array(call, i, &array) ? -1 : 1;
+}
+
+int bind_device_array(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
+{
+    bind_state *state = call->function->state;
     if (state->array_type && PyObject_TypeCheck(value, (PyTypeObject *) state->array_type))
         return read_gpuarray(call, i, value) ? -1 : 1;
     if (Py_IS_TYPE(value, state->foreign_type)) {
         bind_foreign_argument(&call->args[i], value);
         return 1;
     }
-    const dl_exchange *table = table_of(state, Py_TYPE(value));
-    if (table)
-        return read_exchanged(call, i, table, value) ? -1 : 1;
-    int found = bind_cuda_array(&array, state, value);
-    if (found)
-        return found < 0 || read_cuda_array(call, i, &array) ? -1 : 1;
-    PyObject *method = bind_optional((PyObject *) Py_TYPE(value), state->name___dlpack__);
-    if (!method)
-        return PyErr_Occurred() ? -1 : 0;
-    Py_DECREF(method);
-    return read_capsule(call, i, value) ? -1 : 1;
+    return read_tensor_of_others(call, i, value);
 }
 
 int bind_array_as_pointer(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array)

@@ -184,6 +184,8 @@ int bind_address(uint64_t *out, bind_state *state, PyObject *value)
         return bind_raise(PyExc_TypeError,
                           "a device address is expected, not a host array: allocate with mem_alloc "
                           "or to_device, copy with memcpy_htod");
+    if (state->array_type && PyObject_TypeCheck(value, (PyTypeObject *) state->array_type))
+        return address_of_gpudata(out, state, value);
     struct bind_cuda_array array;
     int found = bind_cuda_array(&array, state, value);
     if (found) {

@@ -286,7 +286,7 @@ struct bind_cuda_array {
     size_t element_size;
     uint64_t stream;      /* whose work is to be done before; 0: none */
     uint8_t element_kind; /* enum runcu_param_kind */
-    bool is_read_only;
+    bool is_read_only, has_order; /* version 3, which says whose work is to be done before */
 };
 /* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. */
 int bind_cuda_array(struct bind_cuda_array *out, bind_state *state, PyObject *value);

@@ -307,7 +307,8 @@ static bool is_int(PyObject *value, long number)
     return PyLong_Check(value) && PyLong_AsLong(value) == number && !PyErr_Occurred();
 }
 
-/* The consumer's stream: 1 and None are the legacy default stream. */
+/* The consumer's stream: 1 and None are the legacy default stream, and so is 0, which the protocol
+ * does not allow and some give all the same. */
 static int consumer_stream(uint64_t *out, PyObject *value)
 {
     *out = 1;
@@ -318,9 +319,7 @@ static int consumer_stream(uint64_t *out, PyObject *value)
     Py_XDECREF(index);
     if (PyErr_Occurred())
         return -1;
-    if (!*out)
-        return bind_raise(PyExc_ValueError, "stream=0 means two things: 1 is the legacy default "
-                                            "stream, 2 that of each thread");
+    *out = *out ? *out : 1;
     return 0;
 }
 

@@ -270,13 +270,11 @@ def test_copies_of_strided_arrays(device):
         assert (np.from_dlpack(Once()) == want).all()
 
 
-@pytest.mark.parametrize('stream', [None, 1, 2, -1])
+@pytest.mark.parametrize('stream', [None, 0, 1, 2, -1])
 def test_consumers_streams(device, is_cpu, stream):
     exported = Exported(np.arange(4))
     assert _core.dlpack_import(exported.__dlpack__(stream=stream)).ptr
     if not is_cpu:
-        with pytest.raises(ValueError, match='stream=0'):
-            exported.__dlpack__(stream=0)
         mine = driver.Stream(1)
         assert exported.__dlpack__(stream=mine.handle)
         with pytest.raises((TypeError, ValueError)):
@@ -450,3 +448,426 @@ def test_chains_of_the_cuda_array_interface(device, is_cpu):
     assert interface['data'] == (taken.ptr, False)
     assert (interface['shape'], interface['typestr']) == ((2, 3), '<f4')
     assert interface['strides'] == (12, 4)
+
+
+# --- GPUArray ---
+
+
+def test_gpuarrays_are_arguments_and_tensors(device, is_cpu):
+    from runcu import gpuarray
+
+    mod = runcu.SourceModule("""
+    __global__ void twice(float *to, const float *from) { to[threadIdx.x] = 2 * from[threadIdx.x]; }
+    """)
+    a = gpuarray.to_gpu(np.arange(6, dtype=np.float32))
+    b = gpuarray.zeros(6, np.float32)
+    mod.twice(b, a, block=6, strict=True)
+    assert b.get().tolist() == [0, 2, 4, 6, 8, 10]
+    mod.twice(b[1:], a[3:], block=2)
+    assert b.get().tolist() == [0, 6, 8, 6, 8, 10]
+    taken = driver.from_dlpack(a[2:4])
+    assert taken.ptr == int(a.ptr) + 8
+    mod.twice(b, taken, block=2, strict=True)
+    assert b.get()[:2].tolist() == [4, 6]
+    with pytest.raises(driver.ArgumentError, match='int32'):
+        mod.twice(gpuarray.zeros(6, np.int32), a, block=1, strict=True)
+    if is_cpu:
+        view = np.from_dlpack(a)
+        assert view.ctypes.data == int(a.ptr)
+        assert view.tolist() == a.get().tolist()
+
+
+def test_empty_gpuarrays_are_null(device):
+    from runcu import gpuarray
+
+    mod = runcu.SourceModule("""
+    __global__ void look(int *to, const float *p) { *to = p == 0; }
+    """)
+    to = np.zeros(1, np.int32)
+    mod.look(driver.Out(to), gpuarray.zeros(0, np.float32), block=1)
+    assert to[0] == 1
+
+
+# --- the exchange table of DLPack ---
+
+FROM_OBJECT = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(DLTensor))
+STREAM_OF = ctypes.PYFUNCTYPE(
+    ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p)
+)
+
+
+class Table(ctypes.Structure):
+    _fields_ = [
+        ('major', ctypes.c_uint32),
+        ('minor', ctypes.c_uint32),
+        ('earlier', ctypes.c_void_p),
+        ('allocate', ctypes.c_void_p),
+        ('managed_from_object', ctypes.c_void_p),
+        ('managed_to_object', ctypes.c_void_p),
+        ('tensor_from_object', FROM_OBJECT),
+        ('current_stream', STREAM_OF),
+    ]
+
+
+def exchanging(kind, stream=0, major=1, earlier=None, fails=False):
+    """A class of arrays whose library has an exchange table."""
+
+    class Exchanging:
+        calls = []
+
+        def __init__(self, address, shape=(4,), code=2, bits=32):
+            self.shape = (ctypes.c_int64 * len(shape))(*shape)
+            self.tensor = DLTensor(address, kind, 0, len(shape), code, bits, 1, self.shape)
+
+        @property
+        def __cuda_array_interface__(self):
+            raise AssertionError('the table is there to be used')
+
+    def from_object(obj, out):
+        Exchanging.calls.append('tensor')
+        ctypes.memmove(out, ctypes.addressof(obj.tensor), ctypes.sizeof(DLTensor))
+        return 0
+
+    def stream_of(device_type, device_id, out):
+        Exchanging.calls.append((device_type, device_id))
+        out[0] = stream
+        return 0
+
+    functions = FROM_OBJECT(from_object), STREAM_OF(stream_of)
+    table = Table(major, 0, earlier, None, None, None, *functions)
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype = ctypes.py_object
+    new.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    Exchanging.table = table
+    Exchanging.name = ctypes.create_string_buffer(b'dlpack_exchange_api')
+    Exchanging.__dlpack_c_exchange_api__ = new(ctypes.addressof(table), Exchanging.name, None)
+    return Exchanging
+
+
+@pytest.fixture
+def pointer(device):
+    """What a kernel is given where a pointer stands."""
+    mod = runcu.SourceModule("""
+    __global__ void look(unsigned long long *to, const float *p) { *to = (unsigned long long) p; }
+    """)
+
+    def look(value, **options):
+        to = np.zeros(1, np.uint64)
+        mod.look(driver.Out(to), value, block=1, **options)
+        return int(to[0])
+
+    return look
+
+
+def test_the_exchange_table_comes_first(pointer, is_cpu):
+    memory = driver.mem_alloc(64)
+    kind = CPU if is_cpu else CUDA
+    cls = exchanging(kind)
+    array = cls(int(memory))
+    for _ in range(3):
+        assert pointer(array) == int(memory)
+    assert cls.calls == (['tensor'] if is_cpu else ['tensor', (CUDA, 0)]) * 3
+    array.tensor.byte_offset = 16
+    assert pointer(array) == int(memory) + 16
+    with pytest.raises(driver.ArgumentError, match='int32'):
+        pointer(cls(int(memory), code=0), strict=True)
+    later = exchanging(kind, major=2, earlier=ctypes.addressof(cls.table))
+    assert pointer(later(int(memory))) == int(memory)
+    with pytest.raises(TypeError, match='none of CUDA'):
+        pointer(exchanging(10)(int(memory)))  # ROCm
+
+
+def test_host_tensors_of_the_exchange_table(pointer):
+    host = np.zeros(4, np.float32)
+    with pytest.raises(TypeError, match='Exchanging was given, which is a host array.*InOut'):
+        pointer(exchanging(CPU)(host.ctypes.data))
+    locked = driver.pagelocked_zeros(4, np.float32)
+    for kind in (CPU, HOST):
+        got = pointer(exchanging(kind)(locked.ctypes.data))
+        assert got == locked.base.get_device_pointer()
+
+
+def test_the_librarys_current_stream_comes_first(device, is_cpu):
+    if is_cpu:
+        pytest.skip('memory of the CPU device has no streams to other libraries')
+    slow = runcu.SourceModule("""
+    __global__ void slow(float *x)
+    {
+        long long end = clock64() + 3000000;
+        while (clock64() < end) ;
+        x[threadIdx.x] = threadIdx.x + 1;
+    }
+    __global__ void copy(float *to, const float *from) { to[threadIdx.x] = from[threadIdx.x]; }
+    """)
+    for ours in (None, driver.Stream(), driver.Stream(1)):
+        theirs = driver.Stream(1)
+        memory, to = driver.to_device(np.zeros(4, np.float32)), driver.mem_alloc(16)
+        slow.slow(memory, block=4, stream=theirs)
+        slow.copy(to, exchanging(CUDA, theirs.handle)(int(memory)), block=4, stream=ours)
+        (ours or driver.Context).synchronize()
+        assert driver.from_device(to, 4, np.float32).tolist() == [1, 2, 3, 4]
+
+
+# --- torch, CuPy, Numba: where they are ---
+
+TWICE = """
+__global__ void twice(float *to, const float *from, int n)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) to[i] = 2 * from[i];
+}
+__global__ void slow_fill(float *to, float value, int n)
+{
+    long long end = clock64() + 20000000;
+    while (clock64() < end) ;
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) to[i] = value;
+}
+"""
+
+
+@pytest.fixture
+def gpu():
+    if 'cuda' not in [d.driver for d in runcu.devices()]:
+        pytest.skip('there is no GPU')
+    with runcu.device('cuda') as device:
+        yield device
+        driver.Context.synchronize()
+
+
+@pytest.fixture
+def kernels(gpu):
+    return runcu.SourceModule(TWICE)
+
+
+@pytest.fixture
+def torch(gpu):
+    module = pytest.importorskip('torch')
+    if not module.cuda.is_available():
+        pytest.skip('this torch has no GPU')
+    return module
+
+
+@pytest.fixture
+def cupy(gpu):
+    return pytest.importorskip('cupy')
+
+
+@pytest.fixture
+def numba_cuda(gpu):
+    cuda = pytest.importorskip('numba.cuda')
+    try:
+        cuda.current_context()
+    except Exception as e:
+        pytest.skip(f'Numba does not work here: {e}')
+    return cuda
+
+
+N = 1 << 16
+
+
+def test_torch_tensors_are_arguments(torch, kernels):
+    x = torch.arange(N, dtype=torch.float32, device='cuda')
+    y = torch.zeros(N, device='cuda')
+    kernels.twice[N](y, x, np.int32(N))
+    torch.cuda.synchronize()
+    assert torch.equal(y, 2 * x)
+    kernels.twice[N - 5](y, x[5:], N - 5)  # a view's offset counts
+    torch.cuda.synchronize()
+    assert torch.equal(y[: N - 5], 2 * x[5:])
+    with pytest.raises(driver.ArgumentError, match='int64'):
+        kernels.twice[1](y, torch.zeros(4, dtype=torch.int64, device='cuda'), 0, strict=True)
+    with pytest.raises(TypeError, match='In.*to_gpu'):
+        kernels.twice[1](y, torch.zeros(4), 0)
+    pinned = torch.arange(8, dtype=torch.float32).pin_memory()
+    kernels.twice[8](y, pinned, 8)
+    torch.cuda.synchronize()
+    assert y[:8].tolist() == [2 * i for i in range(8)]
+
+
+def test_torch_small_floats(torch, gpu):
+    mod = runcu.SourceModule("""
+    #include <cuda_bf16.h>
+    #include <cuda_fp16.h>
+    __global__ void brain(__nv_bfloat16 *x) { x[0] = __float2bfloat16(1.5f); }
+    __global__ void half_(__half *x) { x[0] = __float2half(1.5f); }
+    """)
+    for name, dtype, other in (
+        ('brain', torch.bfloat16, torch.float16),
+        ('half_', torch.float16, torch.bfloat16),
+    ):
+        x = torch.zeros(4, dtype=dtype, device='cuda')
+        mod.get_function(name)(x, block=1, strict=True)
+        torch.cuda.synchronize()
+        assert x[0].item() == 1.5
+        with pytest.raises(driver.ArgumentError, match='float16'):
+            mod.get_function(name)(x.to(other), block=1, strict=True)
+
+
+def test_torch_streams_are_kept_in_order(torch, kernels):
+    for _ in range(5):
+        x, y = torch.zeros(N, device='cuda'), torch.zeros(N, device='cuda')
+        torch.cuda.synchronize()
+        stream = torch.cuda.Stream()
+        with torch.cuda.stream(stream):
+            kernels.slow_fill[(N // 256,), (256,), stream](x, np.float32(3), N)
+            kernels.twice[N](y, x, N)  # in our default stream, after theirs
+        driver.Context.synchronize()
+        assert (y == 6).all().item()
+
+
+def test_memory_to_torch_and_back(torch, gpu):
+    from runcu import gpuarray
+
+    a = gpuarray.to_gpu(np.arange(12, dtype=np.float32).reshape(3, 4))
+    t = torch.from_dlpack(a)
+    assert t.data_ptr() == int(a.ptr)
+    assert t.shape == (3, 4) and t.device.type == 'cuda'
+    t *= 2
+    torch.cuda.synchronize()
+    assert (a.get() == 2 * np.arange(12).reshape(3, 4)).all()
+    back = driver.from_dlpack(t)
+    assert back.ptr == int(a.ptr)
+    by_interface = torch.as_tensor(a, device='cuda')
+    assert by_interface.data_ptr() == int(a.ptr)
+    column = a[:, 1]
+    assert torch.from_dlpack(column).tolist() == column.get().tolist()
+    memory = driver.mem_alloc(64)
+    assert torch.from_dlpack(memory).data_ptr() == int(memory)
+
+
+def test_lives_of_shared_memory(torch, gpu):
+    from runcu import gpuarray
+
+    a = gpuarray.to_gpu(np.arange(1024, dtype=np.float32))
+    gone = weakref.ref(a)
+    t = torch.from_dlpack(a)
+    del a
+    gc.collect()
+    assert gone() is not None
+    assert t.sum().item() == 1023 * 512
+    del t
+    gc.collect()
+    assert gone() is None
+    t = torch.arange(1024, dtype=torch.float32, device='cuda')
+    taken = driver.from_dlpack(t)
+    address = t.data_ptr()
+    del t
+    gc.collect()
+    torch.zeros(1024, device='cuda')  # would take the place if it were free
+    assert taken.ptr == address
+    assert driver.from_device(taken, 1024, np.float32).sum() == 1023 * 512
+
+
+def test_torch_streams_are_streams(torch, kernels):
+    y = torch.zeros(N, device='cuda')
+    torch.cuda.synchronize()
+    stream = torch.cuda.Stream()
+    kernels.slow_fill(y, np.float32(7), N, block=256, grid=N // 256, stream=stream)
+    stream.synchronize()
+    assert (y == 7).all().item()
+
+
+def test_a_consumers_stream_waits(torch, kernels):
+    """What our default stream still does is done before torch looks, whatever stream it is in."""
+    from runcu import gpuarray
+
+    a = gpuarray.zeros(N, np.float32)
+    driver.Context.synchronize()
+    kernels.slow_fill(a, np.float32(5), N, block=256, grid=N // 256)
+    with torch.cuda.stream(torch.cuda.Stream()):
+        t = torch.from_dlpack(a)
+        assert (t == 5).all().item()
+
+
+def test_tensors_that_want_gradients(torch, kernels):
+    t = torch.zeros(4, device='cuda', requires_grad=True)
+    y = torch.zeros(4, device='cuda')
+    try:
+        kernels.twice[4](y, t, 4)
+    except (RuntimeError, BufferError, TypeError, driver.Error) as e:
+        assert 'grad' in str(e)  # torch says that detach() is needed
+    kernels.twice[4](y, t.detach(), 4)
+
+
+def test_torch_on_the_cpu_views_the_cpu_device():
+    module = pytest.importorskip('torch')
+    from runcu import gpuarray
+
+    with runcu.device('cpu'):
+        a = gpuarray.to_gpu(np.arange(8, dtype=np.float32))
+        t = module.from_dlpack(a)
+        assert t.data_ptr() == int(a.ptr) and t.device.type == 'cpu'
+        t += 1
+        mod = runcu.SourceModule(TWICE)
+        to = gpuarray.zeros(8, np.float32)
+        mod.twice[8](to, t, 8)  # memory of the CPU device, whoever names it
+        assert to.get().tolist() == [2 * (i + 1) for i in range(8)]
+        with pytest.raises(TypeError, match='In.*to_gpu'):
+            mod.twice[8](to, module.zeros(8), 8)
+        result = module.zeros(8)
+        mod.twice[8](driver.Out(result.numpy()), driver.In(t.numpy()), 8)
+        assert result.tolist() == to.get().tolist()
+
+
+def test_cupy_arrays_are_arguments(cupy, kernels):
+    x = cupy.arange(N, dtype=cupy.float32)
+    y = cupy.zeros(N, cupy.float32)
+    kernels.twice[N](y, x, N)
+    driver.Context.synchronize()
+    assert (y == 2 * x).all()
+    kernels.twice[N - 3](y, x[3:], N - 3)
+    driver.Context.synchronize()
+    assert (y[: N - 3] == 2 * x[3:]).all()
+    with pytest.raises(driver.ArgumentError, match='float64'):
+        kernels.twice[1](y, cupy.zeros(4), 0, strict=True)
+
+
+def test_cupy_streams_are_kept_in_order(cupy, kernels):
+    for _ in range(5):
+        x, y = cupy.zeros(N, cupy.float32), cupy.zeros(N, cupy.float32)
+        cupy.cuda.Device().synchronize()
+        stream = cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            kernels.slow_fill(x, np.float32(3), N, block=256, grid=N // 256, stream=stream)
+            kernels.twice[N](y, x, N)
+        driver.Context.synchronize()
+        assert (y == 6).all()
+
+
+def test_memory_to_cupy_and_back(cupy, gpu):
+    from runcu import gpuarray
+
+    a = gpuarray.to_gpu(np.arange(12, dtype=np.float32).reshape(3, 4))
+    for shared in (cupy.from_dlpack(a), cupy.asarray(a)):
+        assert shared.data.ptr == int(a.ptr)
+        assert shared.shape == (3, 4)
+        assert (cupy.asnumpy(shared) == a.get()).all()
+    back = driver.from_dlpack(cupy.from_dlpack(a))
+    assert back.ptr == int(a.ptr) and back.dtype == np.float32
+    gone = weakref.ref(a)
+    shared = cupy.from_dlpack(a)
+    del a, back
+    gc.collect()
+    assert gone() is not None
+    assert float(shared.sum()) == 66
+    del shared
+    gc.collect()
+    assert gone() is None
+
+
+def test_numba_arrays_are_arguments(numba_cuda, kernels):
+    x = numba_cuda.to_device(np.arange(N, dtype=np.float32))
+    y = numba_cuda.device_array(N, np.float32)
+    kernels.twice[N](y, x, N)
+    driver.Context.synchronize()
+    assert (y.copy_to_host() == 2 * np.arange(N)).all()
+
+
+def test_memory_to_numba(numba_cuda, gpu):
+    from runcu import gpuarray
+
+    a = gpuarray.to_gpu(np.arange(12, dtype=np.float32))
+    shared = numba_cuda.as_cuda_array(a)
+    assert shared.__cuda_array_interface__['data'][0] == int(a.ptr)
+    assert (shared.copy_to_host() == a.get()).all()
