@@ -43,12 +43,17 @@ from .compyte.array import ArrayFlags, c_contiguous_strides, f_contiguous_stride
 
 __all__ = [
     'GPUArray',
+    'all',
+    'any',
     'arange',
     'concatenate',
     'dot',
     'empty',
     'empty_like',
     'if_positive',
+    'logical_and',
+    'logical_not',
+    'logical_or',
     'max',
     'maximum',
     'min',
@@ -725,6 +730,14 @@ class GPUArray:
             raise ValueError('reverse() is for arrays of one dimension: use a[::-1, ...]')
         return self[::-1].copy(stream)
 
+    def any(self, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+        """Whether an element is not 0, as a truth value without dimensions."""
+        return any(self, stream, allocator)
+
+    def all(self, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+        """Whether no element is 0, as a truth value without dimensions."""
+        return all(self, stream, allocator)
+
     def mul_add(
         self,
         selffac: Any,
@@ -1278,6 +1291,41 @@ def minimum(a: Any, b: Any, out: GPUArray | None = None, stream: Any = None) -> 
     return _larger('minimum', a, b, out, stream)
 
 
+def _logical(name: str, sign: str, values: Sequence[Any], out: Any, allocator: Any) -> GPUArray:
+    """Truth values of operands, of which those that are not 0 are true."""
+    arrays = _operands(name, values)
+    common = _common(values)
+    shape = shape_of(arrays)
+    result = out
+    if out is None:
+        result = GPUArray(shape, np.bool_, allocator or arrays[0].allocator)
+    second = f' {sign} x1 != X1(0)' if len(values) == 2 else ' == false'
+    rule = Rule.of(f'z0 = Z0((x0 != X0(0)){second})', common)
+    into(name, rule, result, [_as_operand(value, common) for value in values])
+    return result
+
+
+def logical_and(
+    x1: Any, x2: Any, /, out: GPUArray | None = None, *, allocator: Allocator | None = None
+) -> GPUArray:
+    """Where both elements are not 0, as truth values or in `out`."""
+    return _logical('logical_and', '&&', [x1, x2], out, allocator)
+
+
+def logical_or(
+    x1: Any, x2: Any, /, out: GPUArray | None = None, *, allocator: Allocator | None = None
+) -> GPUArray:
+    """Where one element or both are not 0, as truth values or in `out`."""
+    return _logical('logical_or', '||', [x1, x2], out, allocator)
+
+
+def logical_not(
+    x: Any, /, out: GPUArray | None = None, *, allocator: Allocator | None = None
+) -> GPUArray:
+    """Where elements are 0, as truth values or in `out`."""
+    return _logical('logical_not', '', [x], out, allocator)
+
+
 # --- sums -----------------------------------------------------------------------------------------
 
 
@@ -1321,6 +1369,20 @@ def min(a: GPUArray, stream: Any = None, allocator: Allocator | None = None) -> 
     from . import reduction
 
     return reduction.extreme_of('min', a, None, stream, allocator)
+
+
+def any(a: GPUArray, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+    """Whether an element is not 0, as a truth value without dimensions."""
+    from . import reduction
+
+    return reduction.truth_of('any', a, stream, allocator)
+
+
+def all(a: GPUArray, stream: Any = None, allocator: Allocator | None = None) -> GPUArray:
+    """Whether no element is 0, as a truth value without dimensions."""
+    from . import reduction
+
+    return reduction.truth_of('all', a, stream, allocator)
 
 
 def subset_sum(

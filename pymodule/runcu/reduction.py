@@ -294,13 +294,21 @@ class Plan(NamedTuple):
 # --- sums and extremes of gpuarray ----------------------------------------------------------------
 
 
+#: Neutral value and expression, by kind.
+_SIMPLE = {
+    'sum': ('out_type(0)', 'a + b'),
+    'any': ('false', 'a || b'),
+    'all': ('true', 'a && b'),
+}
+
+
 class _Built(NamedTuple):
     """A reduction of `gpuarray`: what its kernels are made of.
 
     Attributes
     ----------
     kind : str
-        'sum', 'max' or 'min'.
+        'sum', 'any', 'all', 'max' or 'min'.
     out : dtype
     ins : tuple of dtype
         Of the arrays whose elements are multiplied.
@@ -319,8 +327,8 @@ class _Built(NamedTuple):
 
     def _reduce(self) -> tuple[str, str]:
         """The neutral value and the expression."""
-        if self.kind == 'sum':
-            return 'out_type(0)', 'a + b'
+        if self.kind in _SIMPLE:
+            return _SIMPLE[self.kind]
         sign = '<' if self.kind == 'min' else '>'
         if self.out.kind == 'f':
             function = f'f{self.kind}' + ('f' if is_float(self.out) else '')
@@ -343,7 +351,10 @@ class _Built(NamedTuple):
         if has_places:
             parameters.append(f'const {_engine.stored(self.subset)} *places')
         place = 'places[i]' if has_places else 'i'
-        values = [f'out_type(runcu::element<{t}>::get(x{k}[{place}]))' for k, t in enumerate(types)]
+        read = 'runcu::element<{t}>::get(x{k}[{place}])'
+        if self.kind in ('any', 'all'):
+            read += ' != runcu::element<{t}>::number(0)'
+        values = [f'out_type({read.format(t=t, k=k, place=place)})' for k, t in enumerate(types)]
         neutral, reduce_expr = self._reduce()
         result = _engine.stored(self.out) if is_last else _engine.number(partial)
         name = f'{"subset_" if has_places else ""}{self.kind}{"" if is_first else "_of_blocks"}'
@@ -419,6 +430,12 @@ def sum_of(
     if out.kind not in 'iufc' or (out.kind != 'c' and any(a.dtype.kind == 'c' for a in arrays)):
         raise TypeError(f'elements of {arrays[0].dtype} are not added as {out}')
     return _reduced('sum', out, arrays, subset, stream, allocator)
+
+
+def truth_of(kind: str, array: GPUArray, stream: Any, allocator: Any) -> GPUArray:
+    """Whether any element, or every one, is not 0."""
+    _check([array], None)
+    return _reduced(kind, np.dtype(np.bool_), [array], None, stream, allocator)
 
 
 def extreme_of(kind: str, array: GPUArray, subset: Any, stream: Any, allocator: Any) -> GPUArray:

@@ -822,6 +822,37 @@ def test_extremes(device, dtype):
         gpuarray.max(gpuarray.zeros(0, dtype))
 
 
+@pytest.mark.parametrize('dtype', ALL)
+def test_any_and_all(device, dtype):
+    for n in (0, 1, 5000, 100_000):
+        host = np.zeros(n, dtype)
+        a = gpuarray.to_gpu(host)
+        for _ in range(2):
+            for got, value in ((gpuarray.any(a), host.any()), (gpuarray.all(a), host.all())):
+                assert got.dtype == np.bool_ and got.shape == () and bool(got) == value
+            assert bool(a.any()) == host.any() and bool(a.all()) == host.all()
+            if n:
+                host[n // 2] = 1
+                a[n // 2] = 1
+        assert gpuarray.all(gpuarray.ones(n, dtype)).get()
+    odd = gpuarray.to_gpu(np.array([0, 2, 255], np.uint8)).view(np.bool_)
+    assert odd.any() and not odd.all() and odd[1:].all()
+    assert (odd.astype(np.int32).get() == [0, 1, 1]).all()
+
+
+def test_logical(device):
+    a = (numbers((3, 7), np.float32) * (np.arange(7) % 2)).astype(np.float32)
+    b = np.resize(np.array([0, 0, 3], np.int16), 7)
+    x, y = gpuarray.to_gpu(a), gpuarray.to_gpu(b)
+    same(gpuarray.logical_and(x, y), np.logical_and(a, b))
+    same(gpuarray.logical_or(x, y), np.logical_or(a, b))
+    same(gpuarray.logical_or(0, y), np.logical_or(0, b))
+    same(gpuarray.logical_not(x), np.logical_not(a))
+    out = gpuarray.empty((3, 7), np.int32)
+    assert gpuarray.logical_not(x, out=out) is out
+    same(out, np.logical_not(a).astype(np.int32))
+
+
 def test_subsets(device):
     a, b = numbers(1000, np.float32), numbers(1000, np.float32, 1)
     places = np.random.RandomState(3).permutation(1000)[:300].astype(np.uint32)

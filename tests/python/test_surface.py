@@ -291,6 +291,99 @@ has_double_support()
 sizeof(type_name, preamble='')
 """
 
+GPUARRAY = """
+GPUArray(shape, dtype, allocator=None, base=None, gpudata=None, strides=None, order='C')
+empty(shape, dtype, allocator=None, base=None, gpudata=None, strides=None, order='C')
+GPUArray.set(self, ary, async_=False, stream=None)
+GPUArray.set_async(self, ary, stream=None)
+GPUArray.get(self, ary=None, pagelocked=False, async_=False, stream=None)
+GPUArray.get_async(self, stream=None, ary=None)
+GPUArray.copy(self)
+GPUArray.fill(self, value, stream=None)
+GPUArray.astype(self, dtype, stream=None)
+GPUArray.reshape
+GPUArray.ravel(self)
+GPUArray.view(self, dtype=None)
+GPUArray.squeeze(self)
+GPUArray.transpose(self, axes=None)
+GPUArray.reverse(self, stream=None)
+GPUArray.conj(self, out=None)
+GPUArray.conjugate(self, out=None)
+GPUArray.any(self)
+GPUArray.all(self)
+GPUArray.mul_add(self, selffac, other, otherfac, add_timer=None, stream=None, out=None)
+GPUArray.T
+GPUArray.real
+GPUArray.imag
+GPUArray.__div__(self, other, /)
+GPUArray.__rdiv__(self, other, /)
+GPUArray.__idiv__(self, other, /)
+GPUArray.__array_priority__
+to_gpu(ary, allocator=None)
+to_gpu_async(ary, allocator=None, stream=None)
+zeros(shape, dtype=None, allocator=None, order='C')
+ones(shape, dtype=None, allocator=None, order='C')
+empty_like(other, dtype=None, order='K')
+zeros_like(other, dtype=None, order='K')
+ones_like(other, dtype=None, order='K')
+arange(start, stop=None, step=None, dtype=None, stream=None)
+concatenate(arrays, axis=0, allocator=None)
+stack(arrays, axis=0, allocator=None)
+transpose(a, axes=None)
+reshape
+if_positive(criterion, then_, else_, out=None, stream=None)
+where(criterion, then_, else_, out=None, stream=None)
+maximum(a, b, out=None, stream=None)
+minimum(a, b, out=None, stream=None)
+sum(a, dtype=None, stream=None, allocator=None)
+dot(a, b, dtype=None, stream=None, allocator=None)
+max(a, stream=None)
+min(a, stream=None)
+any(a, stream=None)
+all(a, stream=None)
+subset_sum(subset, a, dtype=None, stream=None, allocator=None)
+subset_dot(subset, a, b, dtype=None, stream=None, allocator=None)
+subset_max(subset, a, stream=None)
+subset_min(subset, a, stream=None)
+logical_and(x1, x2, /, out=None)
+logical_or(x1, x2, /, out=None)
+logical_not(x, /, out=None)
+splay(n, dev=None)
+vec.float4
+vec.make_float4(x, y, z, w, /)
+vec.make_ulonglong2(x, y, /)
+"""
+
+ELEMENTWISE = """
+ElementwiseKernel(arguments, operation, name='kernel', keep=False, options=None)
+ElementwiseKernel.generate_stride_kernel_and_types(self, use_range=False)
+ElementwiseKernel.get_texref(self, name, use_range=False)
+get_elwise_module(arguments, operation, name='kernel', keep=False, options=None, preamble='')
+get_elwise_range_module(arguments, operation, name='kernel', keep=False, options=None)
+get_elwise_kernel(arguments, operation, name='kernel', keep=False, options=None)
+get_elwise_kernel_and_types(arguments, operation, name='k', keep=False, options=None)
+VectorArg(dtype, name)
+ScalarArg(dtype, name)
+"""
+
+REDUCTION = """
+ReductionKernel(dtype_out, neutral, reduce_expr, map_expr=None, arguments=None, name='k')
+"""
+
+FUNCTIONS = 'fabs ceil floor exp log log10 sqrt sin cos tan asin acos atan sinh cosh tanh'
+CUMATH = '\n'.join(f'{name}(array, out=None, stream=None)' for name in FUNCTIONS.split()) + """
+fmod(arg, mod, stream=None)
+frexp(arg, stream=None)
+ldexp(significand, exponent, stream=None)
+modf(arg, stream=None)
+"""
+
+CURANDOM = """
+rand(shape, dtype=None, stream=None)
+seed_getter_uniform(n, /)
+seed_getter_unique(n, /)
+"""
+
 PACKAGE = """
 VERSION
 VERSION_STATUS
@@ -350,6 +443,11 @@ MODULES = {
               for name in VOLUME_FIELDS.split()),
     'tools': TOOLS,
     'characterize': CHARACTERIZE,
+    'gpuarray': GPUARRAY,
+    'elementwise': ELEMENTWISE,
+    'reduction': REDUCTION,
+    'cumath': CUMATH,
+    'curandom': CURANDOM,
 }  # fmt: skip
 # What is still to come.
 LATER = re.compile(
