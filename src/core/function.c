@@ -195,6 +195,9 @@ int runcu_function_set_attribute(runcu_function *function, int attribute, int va
 int runcu_function_set_cache_config(runcu_function *function, int config)
 {
     struct core_scope scope;
+    if (config < 0 || config > 3)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "there is no configuration of the cache %d",
+                          config);
     int status = core_enter(&scope, function->context);
     if (status)
         return status;

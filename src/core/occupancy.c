@@ -34,6 +34,9 @@ int runcu_function_suggest_block(int *block_size, int *blocks, runcu_function *f
     *block_size = 0;
     if (blocks)
         *blocks = 0;
+    if (p.limit < 0)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s: the limit of the block size is %d",
+                          function->signature, p.limit);
     int status = core_enter(&scope, function->context);
     if (status)
         return status;
@@ -53,6 +56,9 @@ int runcu_function_available_shared(size_t *out, runcu_function *function, int b
 {
     struct core_scope scope;
     *out = 0;
+    if (blocks < 1 || block_size < 1) /* which some drivers do not survive */
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s: %d blocks of %d threads are none",
+                          function->signature, blocks, block_size);
     int status = core_enter(&scope, function->context);
     if (status)
         return status;

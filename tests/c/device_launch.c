@@ -181,5 +181,6 @@ void shared_memory_that_is_left(void)
     REQUIRE_INT(fewer, <=, bytes);
     OK(cu.cuOccupancyMaxActiveBlocksPerMultiprocessor(&each, f, 128, fewer));
     REQUIRE_INT(each, >=, 4);
-    FAILS(cu.cuOccupancyAvailableDynamicSMemPerBlock(NULL, f, 1, 128), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuOccupancyAvailableDynamicSMemPerBlock(&bytes, f, 0, 128), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuOccupancyAvailableDynamicSMemPerBlock(&bytes, f, 1, 0), CUDA_ERROR_INVALID_VALUE);
 }

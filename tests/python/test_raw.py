@@ -206,18 +206,25 @@ def test_modules_from_files(device, tmp_path):
 
 
 def test_cooperative_groups(device):
-    to = np.zeros(1, np.int32)
-    RawKernel(GRID, 'valid', enable_cooperative_groups=True)((1,), (32,), (InOut(to),))
-    assert to[0] == 1
-    RawKernel(GRID, 'valid')((1,), (32,), (InOut(to),))
-    assert to[0] == 0
+    to = driver.mem_alloc(4)
+
+    def is_cooperative(kernel, **options):
+        """More blocks than the device holds at once are refused, as they are then alone."""
+        many = device.multiprocessor_count * kernel.kernel.max_active_blocks(32) + 1
+        kernel((1,), (32,), (to,), **options)
+        try:
+            kernel((many,), (32,), (to,), **options)
+        except driver.LogicError as e:
+            return e.code == 720
+        return False
+
+    assert is_cooperative(RawKernel(GRID, 'valid', enable_cooperative_groups=True))
+    assert driver.from_device(to, 1, np.int32)[0] == 1
+    assert not is_cooperative(RawKernel(GRID, 'valid'))
     module = RawModule(code=GRID, enable_cooperative_groups=True)
-    module.get_function('valid')((1,), (32,), (InOut(to),))
-    assert to[0] == 1
-    module.get_function('valid')((1,), (32,), (InOut(to),), cooperative=False)
-    assert to[0] == 0
-    RawKernel(GRID, 'valid')((1,), (32,), (InOut(to),), cooperative=True, priority=-1)
-    assert to[0] == 1
+    assert is_cooperative(module.get_function('valid'))
+    assert not is_cooperative(module.get_function('valid'), cooperative=False)
+    assert is_cooperative(RawKernel(GRID, 'valid'), cooperative=True, priority=-1)
 
 
 def test_one_kernel_in_two_contexts(device):
