@@ -45,6 +45,7 @@ typedef struct runcu_device runcu_device;
 typedef struct runcu_context runcu_context;
 typedef struct runcu_mem runcu_mem;
 typedef struct runcu_pool runcu_pool;
+typedef struct runcu_mempool runcu_mempool;
 typedef struct runcu_stream runcu_stream;
 typedef struct runcu_event runcu_event;
 typedef struct runcu_module runcu_module;

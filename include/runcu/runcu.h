@@ -12,6 +12,7 @@
 #include "launch.h"
 #include "link.h"
 #include "memory.h"
+#include "mempool.h"
 #include "module.h"
 #include "pool.h"
 #include "program.h"

@@ -299,6 +299,11 @@ class DeviceAllocation:
         """Bytes."""
     def free(self) -> None:
         """Frees the memory now. A second time is an error."""
+    def free_async(self, stream: _Stream = None) -> None:
+        """Frees memory of mem_alloc_async when the stream gets there.
+
+        The object is done with now.
+        """
     def as_buffer(self, size: SupportsIndex, offset: SupportsIndex = 0) -> memoryview:
         """A memoryview of the device memory.
 
@@ -360,6 +365,62 @@ class IPCMemoryHandle(DeviceAllocation):
         """
     def close(self) -> None:
         """Closes the memory now; it stays the other process's. A second time is an error."""
+
+class MemoryPool:
+    """A pool of the driver's that memory in the order of streams comes from."""
+
+    def __new__(cls, device: Device | None = None, max_size: SupportsIndex = 0) -> Self:
+        """A new pool.
+
+        Parameters
+        ----------
+        device : Device, optional
+            Without it the current one.
+        max_size : int
+            Bytes; 0 is the driver's limit.
+        """
+    @classmethod
+    def default(cls, device: Device | None = None, /) -> Self:
+        """The pool that a device (None: the current one) always has."""
+    @classmethod
+    def current(cls, device: Device | None = None, /) -> Self:
+        """The pool that a device (None: the current one) uses at present."""
+    @classmethod
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """A pool of somebody else by its CUmemoryPool, on the current device.
+
+        It is never destroyed through this object. `owner` is kept alive as long.
+        """
+    @property
+    def handle(self) -> int:
+        """The CUmemoryPool as an int."""
+    @property
+    def device(self) -> Device:
+        """The Device."""
+    release_threshold: int
+    """Bytes that the pool may keep when the program waits for the device; 0 at first."""
+    @property
+    def reserved(self) -> int:
+        """Bytes that the pool has from the device."""
+    reserved_high: int
+    """The most there ever were; 0 starts anew."""
+    @property
+    def used(self) -> int:
+        """Bytes that are allocated."""
+    used_high: int
+    """The most there ever were; 0 starts anew."""
+    def make_current(self) -> None:
+        """Makes it the pool that its device uses."""
+    def allocate(self, size: SupportsIndex, stream: _Stream = None) -> DeviceAllocation:
+        """Memory of this pool; as mem_alloc_async."""
+    def trim(self, keep: SupportsIndex = 0) -> None:
+        """Gives the device back what is kept beyond `keep` bytes and nobody uses."""
+    def close(self) -> None:
+        """Destroys the pool; its memory goes as it is freed."""
+    def __enter__(self) -> Self:
+        """The pool itself."""
+    def __exit__(self, *args: object) -> None:
+        """Closes the pool."""
 
 class RegisteredHostMemory:
     """Host memory of an array or buffer that is page-locked while this object lives."""
@@ -1051,6 +1112,22 @@ def mem_alloc_pitch(
     -------
     (DeviceAllocation, int)
         The memory, and how many bytes lie between two rows.
+    """
+
+def mem_alloc_async(
+    bytes: SupportsIndex, stream: _Stream = None, pool: MemoryPool | None = None
+) -> DeviceAllocation:
+    """Device memory that work of the stream may use from now on.
+
+    Other work may once that is ordered behind it. Free it with free_async(); free(), or the end of
+    the object, waits for the device.
+
+    Parameters
+    ----------
+    bytes : int
+    stream : Stream, optional
+    pool : MemoryPool, optional
+        Without it the device's current one.
     """
 
 def mem_get_ipc_handle(devptr: _Address, /) -> bytearray:

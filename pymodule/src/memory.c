@@ -86,6 +86,34 @@ PyObject *bind_allocation_free(PyObject *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *allocation_free_async(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                       PyObject *kwnames)
+{
+    static const struct bind_signature signature = {"free_async", 0, {"stream", NULL}};
+    bind_allocation *a = (bind_allocation *) self;
+    PyObject *values[1], *keep;
+    runcu_stream *stream;
+    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+        bind_stream(&stream, &keep, a->state, values[0]) != 0)
+        return NULL;
+    runcu_mem *mem = atomic_load(&a->exports) ? NULL : atomic_exchange(&a->mem, NULL);
+    int status = -1;
+    if (mem) {
+        BIND_UNLOCKED(status, runcu_mem_free_async(&mem, stream));
+        if (mem) /* refused: it is still there */
+            atomic_store(&a->mem, mem);
+        status = bind_check(a->state, status);
+    } else if (atomic_load(&a->exports)) {
+        PyErr_Format(PyExc_BufferError, "a memoryview of the allocation exists");
+    } else {
+        bind_raise(a->state->logic_error, "%s failed: invalid resource handle", name_of_free(a));
+    }
+    Py_XDECREF(keep);
+    if (status)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 /* The end of a with block: free() may have come before. */
 static PyObject *allocation_exit(PyObject *self, PyObject *args)
 {
@@ -272,6 +300,10 @@ static PyMethodDef allocation_methods[] = {
      "for devices whose memory the host "
      "can reach. On other devices reading it ends the process, as reading any device address "
      "does."},
+    {"free_async", (PyCFunction) (void (*)(void)) allocation_free_async,
+     METH_FASTCALL | METH_KEYWORDS,
+     "free_async($self, stream=None)\n--\n\n"
+     "Frees memory of mem_alloc_async when the stream gets there; the object is done with now."},
     {"from_handle", (PyCFunction) (void (*)(void)) allocation_from_handle,
      METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
      "from_handle($type, handle, owner=None)\n--\n\n"

@@ -288,6 +288,7 @@ enum core_mem_kind {
     CORE_MEM_HOST,       /* page-locked */
     CORE_MEM_REGISTERED, /* somebody else's, page-locked by us */
     CORE_MEM_MANAGED,
+    CORE_MEM_ORDERED,  /* in the order of a stream */
     CORE_MEM_IMPORTED, /* another process's */
     CORE_MEM_FOREIGN,  /* somebody else's, never freed through us */
 };

@@ -6,8 +6,8 @@
  * - handle.c: handles that cannot dangle
  * - device.c: the device and its attributes
  * - context.c: contexts, each thread's stack of them
- * - memory.c, host.c, ipc.c, copy.c: allocations; memory shared with the host, with other
- *   processes; copies and sets
+ * - memory.c, mempool.c, host.c, ipc.c, copy.c: allocations, in the order of streams too; memory
+ *   shared with the host, with other processes; copies and sets
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
  * - module.c, link.c, function.c, launch.c: kernels
  * - stream.c, event.c, beacon.c: what programs see of order; events of several processes
@@ -66,6 +66,7 @@ enum cpu_kind {
     CPU_FUNCTION,
     CPU_STREAM,
     CPU_EVENT,
+    CPU_POOL,
     CPU_ARRAY,
     CPU_MIPMAP,
     CPU_TEXTURE,
@@ -118,7 +119,7 @@ struct cpu_event {
     struct cpu_nodes tips;
 };
 
-enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT };
+enum cpu_op_kind { CPU_LAUNCH, CPU_COPY, CPU_FILL, CPU_CALL, CPU_RECORD, CPU_WAIT, CPU_RELEASE };
 enum cpu_op_state { CPU_QUEUED, CPU_READY, CPU_DONE };
 
 /* A box: `planes` times `rows` times `bytes`; 0 planes or rows are one. */
@@ -172,6 +173,10 @@ struct cpu_op {
             void *user;
         } call;
         struct cpu_mark *mark; /* counted */
+        struct {
+            uint64_t base, serial;
+            size_t size;
+        } free;
     } u;
     unsigned char params[]; /* of a launch */
 };
@@ -343,6 +348,7 @@ struct cpu_driver {
     VEC(uint32_t) free_handles;
     struct cpu_context *contexts, *primary;
     struct cpu_host *hosts;
+    struct cpu_pool *pools, *default_pool, *pool; /* `pool` NULL: the default one */
     struct cpu_beacon *beacons;
     struct cpu_mark *watched; /* marks that other processes will set */
     size_t used;              /* bytes of device memory */
@@ -396,8 +402,15 @@ struct cpu_context *cpu_owner(struct cpu_context *first, uint64_t address, size_
 CUresult cpu_memory_take(struct cpu_context *c, size_t bytes);
 void cpu_memory_give(struct cpu_context *c, size_t bytes);
 CUresult cpu_memory_alloc(struct cpu_context *c, CUdeviceptr *address, size_t bytes);
+/* Frees an allocation by its start and its serial number, if it is still there. */
+void cpu_memory_drop(uint64_t base, uint64_t serial);
 /* Takes the device memory of a context that ends off the count. */
 void cpu_memory_forget(struct cpu_context *c);
+
+/* ---- mempool.c ---- */
+
+/* Memory is about to be freed: if it is of a pool, that counts it no more. */
+void cpu_pooled_free(const struct simt_range *range);
 
 /* ---- host.c ---- */
 

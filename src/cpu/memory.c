@@ -113,6 +113,18 @@ static struct cpu_context *find_heap(struct cpu_context *first, CUdeviceptr addr
     return ok ? c : NULL;
 }
 
+void cpu_memory_drop(uint64_t base, uint64_t serial)
+{
+    struct simt_range range;
+    struct cpu_context *c = find_heap(NULL, base, &range);
+    if (!c || range.serial != serial)
+        return;
+    cpu_forget_range(range.base, range.size);
+    cpu_pooled_free(&range);
+    simt_space_free(c->space, base);
+    cpu_memory_give(c, range.size);
+}
+
 CUresult cpu_cuMemFree(CUdeviceptr address)
 {
     struct cpu_context *c = NULL;
@@ -132,9 +144,7 @@ CUresult cpu_cuMemFree(CUdeviceptr address)
     uint64_t serial = range.serial;
     if (!(c = find_heap(NULL, address, &range)) || range.serial != serial)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    cpu_forget_range(range.base, range.size);
-    simt_space_free(c->space, address);
-    cpu_memory_give(c, range.size);
+    cpu_memory_drop(address, serial);
     return cpu_leave(CUDA_SUCCESS);
 }
 

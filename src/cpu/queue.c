@@ -83,6 +83,8 @@ static bool may_start(const struct cpu_op *op)
     const struct cpu_context *c = s->context;
     if (op->kind == CPU_WAIT && !op->u.mark->done)
         return false;
+    if (op->kind == CPU_RELEASE && !cpu_range_idle(op->u.free.base, op->u.free.size, 0))
+        return false;
     if (s == &c->legacy)
         return blocking_idle(c, op->serial);
     return !is_blocking(s) || !c->legacy.head || c->legacy.head->serial > op->serial;
@@ -183,6 +185,8 @@ static void dispose(struct cpu_op *op)
         set_mark(op->u.mark);
     if (op->kind == CPU_RECORD || op->kind == CPU_WAIT)
         cpu_mark_release(op->u.mark);
+    if (op->kind == CPU_RELEASE)
+        cpu_memory_drop(op->u.free.base, op->u.free.serial);
     if (op->kind == CPU_LAUNCH)
         simt_grid_destroy(&op->u.k.grid);
     op->state = CPU_DONE;
@@ -210,7 +214,7 @@ static bool settle_stream(struct cpu_stream *s)
     while (op && op->state == CPU_QUEUED && may_start(op)) {
         struct cpu_op *next = op->next;
         changed = true;
-        if (op->kind == CPU_RECORD || op->kind == CPU_WAIT) {
+        if (op->kind == CPU_RECORD || op->kind == CPU_WAIT || op->kind == CPU_RELEASE) {
             pop(s);
             op = next;
             continue;

@@ -102,17 +102,6 @@ enum {
     CU_MEM_ADVISE_UNSET_ACCESSED_BY = 6,
 };
 
-/* What stands for memory and events of one process in another. */
-typedef struct {
-    char bytes[64];
-} CUipcMemHandle;
-typedef struct {
-    char bytes[64];
-} CUipcEventHandle;
-enum {
-    CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS = 1,
-};
-
 /* Where memory is, or is to be. */
 typedef struct {
     int type, id;
@@ -123,6 +112,41 @@ enum {
     CU_MEM_LOCATION_TYPE_HOST = 2,
     CU_MEM_LOCATION_TYPE_HOST_NUMA = 3,
     CU_MEM_LOCATION_TYPE_HOST_NUMA_CURRENT = 4,
+};
+
+/* Pools of memory in the order of streams. */
+typedef struct CUmemPoolHandle_st *CUmemoryPool;
+typedef struct {
+    int allocType, handleTypes;
+    CUmemLocation location;
+    void *win32SecurityAttributes;
+    size_t maxSize; /* bytes; 0: the driver's choice */
+    unsigned short usage;
+    unsigned char reserved[54];
+} CUmemPoolProps;
+enum {
+    CU_MEM_ALLOCATION_TYPE_PINNED = 1,
+    CU_MEM_HANDLE_TYPE_NONE = 0,
+    CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR = 1,
+    CU_MEMPOOL_ATTR_REUSE_FOLLOW_EVENT_DEPENDENCIES = 1,
+    CU_MEMPOOL_ATTR_REUSE_ALLOW_OPPORTUNISTIC = 2,
+    CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES = 3,
+    CU_MEMPOOL_ATTR_RELEASE_THRESHOLD = 4,
+    CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT = 5,
+    CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH = 6,
+    CU_MEMPOOL_ATTR_USED_MEM_CURRENT = 7,
+    CU_MEMPOOL_ATTR_USED_MEM_HIGH = 8,
+};
+
+/* What stands for memory and events of one process in another. */
+typedef struct {
+    char bytes[64];
+} CUipcMemHandle;
+typedef struct {
+    char bytes[64];
+} CUipcEventHandle;
+enum {
+    CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS = 1,
 };
 
 #define CU_STREAM_LEGACY ((CUstream) 1)

@@ -36,8 +36,8 @@ struct simt_range {
     uint8_t kind;     /* enum simt_range_kind */
     const char *name; /* of a module's variable; else NULL. Borrowed from the owner of the range */
     uint64_t serial;  /* counts allocations of the space from 1 */
-    /* Called once nothing looks at memory any more that simt_space_map was given; NULL: nobody
-     * wants to know. It must not call the space. */
+    /* Called once nothing looks at the memory any more; NULL: nobody wants to know. It must not
+     * call the space. */
     void (*gone)(void *owner);
     void *owner;
 };
@@ -50,6 +50,9 @@ void simt_space_destroy(struct simt_space **space);
 /* Zero-cost reservation of `size` > 0 bytes, 512-byte aligned, contents unspecified (zero pages in
  * practice). Returns 0, or -1 when memory is short. Limits by total size are the caller's. */
 int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out);
+/* Makes simt_range.gone and .owner known of an allocation: gone is called once it has been freed
+ * and nothing looks at it any more. */
+void simt_space_own(struct simt_space *space, uint64_t base, void (*gone)(void *), void *owner);
 /* Frees by base address: kernels find nothing there from now on; the memory itself is given back
  * once the grids have ended that run now. Returns -1 if `base` is no live heap range. */
 int simt_space_free(struct simt_space *space, uint64_t base);

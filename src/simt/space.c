@@ -176,7 +176,7 @@ static void unplace(struct simt_space *s, struct entry *e)
         munmap(e->map, e->mapped);
     else if (e->slab_bytes)
         slabs_fill(&s->slabs, e->range.base, e->slab_bytes);
-    else if (e->range.gone)
+    if (e->range.gone)
         e->range.gone(e->range.owner);
 }
 
@@ -376,6 +376,17 @@ int simt_space_alloc(struct simt_space *space, size_t size, uint64_t *out)
     tidy(space);
     pthread_mutex_unlock(&space->lock);
     return rc;
+}
+
+void simt_space_own(struct simt_space *space, uint64_t base, void (*gone)(void *), void *owner)
+{
+    pthread_mutex_lock(&space->lock);
+    struct entry *e = find(space, base);
+    if (e) {
+        e->range.gone = gone;
+        e->range.owner = owner;
+    }
+    pthread_mutex_unlock(&space->lock);
 }
 
 int simt_space_free(struct simt_space *space, uint64_t base)

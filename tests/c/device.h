@@ -47,6 +47,9 @@
     X(processes_share_memory)                    \
     X(handles_for_processes_are_checked)         \
     X(processes_share_events)                    \
+    X(memory_follows_streams)                    \
+    X(pools_count_their_memory)                  \
+    X(pools_are_checked)                         \
     X(rows_are_copied)                           \
     X(rows_are_checked)                          \
     X(boxes_are_copied)                          \
@@ -143,6 +146,8 @@
     X(fault_text_of_closed_memory)               \
     X(shared_memory_of_a_child_is_its_own)       \
     X(process_that_ends_holds_nobody_up)         \
+    X(memory_of_a_pool_is_found_out)             \
+    X(memory_that_streams_will_free_is_waited_for)\
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \

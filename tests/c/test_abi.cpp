@@ -168,6 +168,8 @@ static_assert(sizeof(ours::CUgraphExecUpdateResultInfo) == sizeof(CUgraphExecUpd
                   offsetof(ours::CUgraphExecUpdateResultInfo, errorFromNode) ==
                       offsetof(CUgraphExecUpdateResultInfo, errorFromNode),
               "CUgraphExecUpdateResultInfo");
+static_assert(sizeof(ours::CUmemPoolProps) == sizeof(CUmemPoolProps), "CUmemPoolProps");
+static_assert(offsetof(ours::CUmemPoolProps, maxSize) == offsetof(CUmemPoolProps, maxSize), "");
 static_assert(sizeof(ours::CUmemLocation) == sizeof(CUmemLocation), "CUmemLocation");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
