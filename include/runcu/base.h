@@ -54,6 +54,9 @@ typedef struct runcu_program runcu_program;
 typedef struct runcu_array runcu_array;
 typedef struct runcu_mipmap runcu_mipmap;
 typedef struct runcu_texture runcu_texture;
+typedef struct runcu_graph runcu_graph;
+typedef struct runcu_graph_exec runcu_graph_exec;
+typedef struct runcu_node runcu_node;
 typedef struct runcu_surface runcu_surface;
 
 /** Three extents; 0 counts as 1. */

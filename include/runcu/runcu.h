@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "device.h"
 #include "error.h"
+#include "graph.h"
 #include "interop.h"
 #include "launch.h"
 #include "link.h"

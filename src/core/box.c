@@ -1,6 +1,6 @@
 /* Copies of rows and boxes, of arrays, and between contexts. What is checked here is what the
  * driver cannot know, the end of host memory. Rows without gaps are plain copies (copy.c). */
-#include "handle.h"
+#include "graph.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -361,4 +361,21 @@ int runcu_copy_peer_async(const runcu_peer_copy *copy, runcu_stream *stream)
     struct core_stream_scope in;
     int status = core_stream_begin(&in, stream);
     return status ? status : core_stream_end(&in, copy_range(copy, true, stream));
+}
+
+int core_box_params(CUDA_MEMCPY3D *out, const runcu_box *params, struct core_driver *driver,
+                    CUcontext context)
+{
+    struct job j = {.driver = driver, .current = context};
+    core_params(&j.box, sizeof j.box, params);
+    j.box.height = j.box.height ? j.box.height : 1;
+    j.box.depth = j.box.depth ? j.box.depth : 1;
+    int status = check(&j.box);
+    if (!status && !j.box.width)
+        status = runcu_fail(RUNCU_ERROR_ARGUMENT, "a node that copies has bytes to copy");
+    if (!status)
+        status = fill_in(&j);
+    if (!status)
+        *out = own_box_of(&j.p);
+    return status;
 }

@@ -129,17 +129,17 @@ struct runcu_context {
     CUcontext handle;
     unsigned long long id; /* of a foreign one: handles are used again, ids are not */
     enum core_context_kind kind;
-    atomic_int refs;          /* primary and foreign ones: one is the list's */
-    atomic_bool is_detached;  /* its owner has given it up */
-    atomic_bool is_dead;      /* detached, and its objects are gone with it */
-    atomic_bool has_work;     /* something was launched since the last synchronisation */
-    atomic_bool is_left;      /* a wait for it was interrupted, and none has succeeded since */
+    atomic_int refs;         /* primary and foreign ones: one is the list's */
+    atomic_bool is_detached; /* its owner has given it up */
+    atomic_bool is_dead;     /* detached, and its objects are gone with it */
+    atomic_bool has_work;    /* something was launched since the last synchronisation */
+    atomic_bool is_left;     /* a wait for it was interrupted, and none has succeeded since */
     struct core_deferred *deferred; /* wait.c's; guarded by core_lock */
-    runcu_stream *streams;    /* alive; guarded by core_lock */
-    atomic_bool has_streams;  /* there is or was one */
+    runcu_stream *streams;          /* alive; guarded by core_lock */
+    atomic_bool has_streams;        /* there is or was one */
     atomic_bool has_thread_streams; /* a thread has used its own default stream */
-    atomic_bool has_pools;    /* there is or was one */
-    struct core_stage *stage; /* stage.c's; made when first needed, under core_lock */
+    atomic_bool has_pools;          /* there is or was one */
+    struct core_stage *stage;       /* stage.c's; made when first needed, under core_lock */
     struct core_history history;
     _Atomic(const char *) spoilt_by; /* the routine that first told of a kernel's fault */
     atomic_int spoilt_code;
@@ -181,13 +181,19 @@ void core_current_forget_default(void);
 /* Makes `context` current for a while; core_leave undoes it. On failure nothing has to be undone.
  * */
 struct core_scope {
-    struct core_driver *driver; /* NULL: it was current already */
+    struct core_driver *driver;  /* NULL: it was current already */
+    struct core_driver *relaxed; /* its captures are told to look away, after `mode`; or NULL */
+    int mode;
 };
 int core_enter(struct core_scope *out, runcu_context *context);
 void core_leave(struct core_scope *scope);
 
-/* Enters to destroy an object: false if there is nothing left to destroy, the context being dead or
- * out of reach. */
+/* Until core_leave, what captures forbid is allowed to this thread: what is asked or destroyed here
+ * is nothing that a capture made. */
+void core_relax(struct core_scope *scope, struct core_driver *driver);
+
+/* Enters to destroy an object, relaxed: false if there is nothing left to destroy, the context
+ * being dead or out of reach. */
 bool core_enter_cleanup(struct core_scope *out, runcu_context *context);
 /* What destroying an object answered: told to the log unless the context or the driver is going
  * away anyway. */
@@ -246,8 +252,7 @@ static inline int core_wait_context(runcu_context *context, const char *routine)
 /* Before a synchronous copy in the current context, `handle`. */
 static inline int core_wait_copy(struct core_driver *driver, CUcontext handle, const char *routine)
 {
-    return core_is_watched(driver) &&
-                   atomic_load_explicit(&driver->is_busy, memory_order_relaxed)
+    return core_is_watched(driver) && atomic_load_explicit(&driver->is_busy, memory_order_relaxed)
                ? core_wait_copy_asking(driver, handle, routine)
                : 0;
 }
@@ -375,7 +380,7 @@ struct runcu_function {
     atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
     _Atomic uint64_t block; /* threads a block where the caller does not say, and from bit 16 the
                                bytes of shared memory that they were chosen for; 0: not yet */
-    atomic_ullong warned;       /* parameters that have been warned about */
+    atomic_ullong warned;   /* parameters that have been warned about */
     runcu_module *module;
     const char *name, *symbol, *signature;
     atomic_int refs;

@@ -202,7 +202,7 @@ static CUresult enter(struct core_scope *out, const char **routine, runcu_contex
 {
     struct core_driver *driver = context->driver;
     CUcontext now = NULL;
-    out->driver = NULL;
+    out->driver = out->relaxed = NULL;
     *routine = "cuCtxGetCurrent";
     CUresult code = driver->cu.cuCtxGetCurrent(&now);
     if (code || now == context->handle)
@@ -223,9 +223,18 @@ int core_enter(struct core_scope *out, runcu_context *context)
     return core_check(context->driver, routine, code);
 }
 
+void core_relax(struct core_scope *scope, struct core_driver *driver)
+{
+    scope->mode = CU_STREAM_CAPTURE_MODE_RELAXED;
+    if (driver->cu.cuThreadExchangeStreamCaptureMode(&scope->mode) == CUDA_SUCCESS)
+        scope->relaxed = driver;
+}
+
 void core_leave(struct core_scope *scope)
 {
     CUcontext popped;
+    if (scope->relaxed)
+        scope->relaxed->cu.cuThreadExchangeStreamCaptureMode(&scope->mode);
     if (scope->driver)
         scope->driver->cu.cuCtxPopCurrent(&popped);
 }
@@ -237,6 +246,8 @@ bool core_enter_cleanup(struct core_scope *out, runcu_context *context)
         return false;
     CUresult code = enter(out, &routine, context);
     core_cleanup(context, routine, code);
+    if (code == CUDA_SUCCESS)
+        core_relax(out, context->driver);
     return code == CUDA_SUCCESS;
 }
 

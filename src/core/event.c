@@ -197,6 +197,7 @@ int runcu_event_is_done(int *out, runcu_event *event)
     int status = enter(&scope, event);
     if (status)
         return status;
+    core_relax(&scope, event->context->driver);
     CUresult code = event->context->driver->cu.cuEventQuery(event->handle);
     *out = code == CUDA_SUCCESS;
     status = core_check(event->context->driver, "cuEventQuery",

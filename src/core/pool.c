@@ -52,8 +52,8 @@ static unsigned log2_of(size_t n)
 uint32_t runcu_pool_bin(size_t bytes)
 {
     unsigned exponent = log2_of(bytes);
-    size_t top = exponent >= MANTISSA ? bytes >> (exponent - MANTISSA)
-                                      : bytes << (MANTISSA - exponent);
+    size_t top =
+        exponent >= MANTISSA ? bytes >> (exponent - MANTISSA) : bytes << (MANTISSA - exponent);
     return exponent << MANTISSA | (uint32_t) (top & ((1 << MANTISSA) - 1));
 }
 
@@ -123,12 +123,16 @@ static bool note_uses(runcu_mem *block)
 /* Is the block free for work in `stream`? Own default streams of all threads have one handle. */
 static bool is_ready(const runcu_mem *block, const runcu_stream *stream)
 {
-    const struct drv_table *cu = &block->context->driver->cu;
-    for (const struct core_use *use = block->uses; use; use = use->next)
-        if (!(stream && use->stream == stream->handle && use->stream != CU_STREAM_PER_THREAD) &&
-            cu->cuEventQuery(use->event) != CUDA_SUCCESS)
-            return false;
-    return true;
+    struct core_driver *driver = block->context->driver;
+    struct core_scope scope = {NULL, NULL, 0};
+    const struct core_use *use = block->uses;
+    core_relax(&scope, driver);
+    while (use &&
+           ((stream && use->stream == stream->handle && use->stream != CU_STREAM_PER_THREAD) ||
+            driver->cu.cuEventQuery(use->event) == CUDA_SUCCESS))
+        use = use->next;
+    core_leave(&scope);
+    return !use;
 }
 
 /* --- blocks --- */
@@ -443,8 +447,7 @@ int core_pool_take_back(runcu_mem *block)
     bool is_kept = atomic_load(&pool->is_holding) && !atomic_load(&block->context->is_dead) &&
                    note_uses(block);
     pthread_mutex_lock(&pool->lock);
-    bool is_held =
-        is_kept && atomic_load(&pool->is_holding) && block->context == pool->context;
+    bool is_held = is_kept && atomic_load(&pool->is_holding) && block->context == pool->context;
     pool->active_blocks--;
     pool->active_bytes -= block->bytes;
     if (is_held) {

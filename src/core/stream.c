@@ -138,7 +138,7 @@ int core_stream_enter(struct core_scope *scope, struct core_driver **driver,
                       const runcu_stream *stream)
 {
     CUcontext context;
-    scope->driver = NULL;
+    *scope = (struct core_scope){NULL, NULL, 0};
     if (!stream)
         return core_current(driver, &context);
     if (atomic_load(&stream->guard.is_closed))

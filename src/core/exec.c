@@ -1,0 +1,245 @@
+/* Graphs that can be launched: made, launched, changed. */
+#include "graph.h"
+
+static CUresult end_exec(const struct drv_table *cu, uint64_t handle)
+{
+    return cu->cuGraphExecDestroy((CUgraphExec) (uintptr_t) handle);
+}
+
+static const struct core_handle_kind exec_kind = {"launchable graph", "cuGraphExecDestroy",
+                                                  end_exec};
+
+static CUgraphExec exec_of(const struct core_handle *h)
+{
+    return (CUgraphExec) (uintptr_t) h->handle;
+}
+
+/* --- beginning and end --- */
+
+int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
+{
+    struct core_scope scope;
+    struct core_handle *from = graph ? &graph->base : NULL, *h = NULL;
+    CUgraphExec exec = NULL;
+    *out = NULL;
+    int status = core_handle_begin(&scope, from, "the graph");
+    if (status)
+        return status;
+    status = core_handle_new(&h, &exec_kind);
+    if (!status) {
+        status =
+            CU_CALL(h->context->driver, cuGraphInstantiateWithFlags, &exec, core_graph(from), 0);
+        h->handle = (uintptr_t) exec;
+        h->is_owned = true;
+        if (status)
+            core_handle_discard(&h, status);
+    }
+    *out = (runcu_graph_exec *) h;
+    return core_handle_end(&scope, from, status);
+}
+
+int runcu_graph_exec_wrap(runcu_graph_exec **out, uint64_t handle)
+{
+    return core_handle_wrap((struct core_handle **) out, &exec_kind, handle);
+}
+
+void runcu_graph_exec_destroy(runcu_graph_exec **exec)
+{
+    core_handle_destroy((struct core_handle **) exec);
+}
+
+void runcu_graph_exec_close(runcu_graph_exec *exec)
+{
+    core_handle_close(exec ? &exec->base : NULL);
+}
+
+uint64_t runcu_graph_exec_handle(const runcu_graph_exec *exec)
+{
+    return core_handle_get(exec ? &exec->base : NULL);
+}
+
+/* --- launches --- */
+
+/* In use, its context current. */
+struct use {
+    struct core_scope scope;
+    struct core_handle *h;
+    struct core_driver *driver;
+};
+
+static int begin(struct use *u, runcu_graph_exec *exec)
+{
+    u->h = exec ? &exec->base : NULL;
+    int status = core_handle_begin(&u->scope, u->h, "the graph");
+    if (!status)
+        u->driver = u->h->context->driver;
+    return status;
+}
+
+static int end(struct use *u, int status)
+{
+    return core_handle_end(&u->scope, u->h, status);
+}
+
+/* With the stream held, where there is one: nothing else of it is needed, the graph's context being
+ * current. */
+static int begin_in(struct use *u, struct core_stream_scope *in, runcu_graph_exec *exec,
+                    runcu_stream *stream)
+{
+    int status = begin(u, exec);
+    if (status || !stream)
+        return status;
+    status = core_stream_begin(in, stream);
+    if (status)
+        return end(u, status);
+    if (in->driver == u->driver)
+        return 0;
+    status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the graph and the stream are of two drivers");
+    return end(u, core_stream_end(in, status));
+}
+
+static int end_in(struct use *u, struct core_stream_scope *in, int status)
+{
+    if (in->stream)
+        core_stream_end(in, status);
+    return end(u, status);
+}
+
+int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
+{
+    struct use u;
+    struct core_stream_scope in = {.stream = NULL};
+    int status = begin_in(&u, &in, exec, stream);
+    if (status)
+        return status;
+    status = CU_CALL(u.driver, cuGraphLaunch, exec_of(u.h), core_stream(stream));
+    if (!status)
+        core_mark_work(stream ? stream->context : u.h->context);
+    return end_in(&u, &in, status);
+}
+
+int runcu_graph_upload(runcu_graph_exec *exec, runcu_stream *stream)
+{
+    struct use u;
+    struct core_stream_scope in = {.stream = NULL};
+    int status = begin_in(&u, &in, exec, stream);
+    if (status)
+        return status;
+    status = CU_CALL(u.driver, cuGraphUpload, exec_of(u.h), core_stream(stream));
+    return end_in(&u, &in, status);
+}
+
+/* --- changes --- */
+
+static const char *reason(int result)
+{
+    static const char *const words[] = {
+        [CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED] = "their nodes and edges differ",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED] = "a node is of another kind",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_FUNCTION_CHANGED] = "a kernel is another one",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED] =
+            "what a node does has changed in a way that needs another launchable graph",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_NOT_SUPPORTED] = "a node cannot be updated",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_UNSUPPORTED_FUNCTION_CHANGE] =
+            "a kernel is one that cannot take the other's place",
+        [CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED] = "a node has other attributes",
+    };
+    bool is_known = result > 0 && result < (int) ARRAY_LEN(words) && words[result];
+    return is_known ? words[result] : "the driver does not say why";
+}
+
+int runcu_graph_exec_update(runcu_graph_exec *exec, runcu_graph *graph)
+{
+    struct use u;
+    struct core_handle *from = graph ? &graph->base : NULL;
+    CUgraphExecUpdateResultInfo info = {0, NULL, NULL};
+    int status = begin(&u, exec);
+    if (status)
+        return status;
+    status = core_handle_hold(from, "the other graph");
+    if (status)
+        return end(&u, status);
+    if (from->context->driver != u.driver) {
+        status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the two graphs are of two drivers");
+    } else {
+        CUresult code = u.driver->cu.cuGraphExecUpdate(exec_of(u.h), core_graph(from), &info);
+        status = core_check(u.driver, "cuGraphExecUpdate", code);
+        if (code == CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE)
+            runcu_fail_detail("The graph cannot take the other's place: %s.", reason(info.result));
+    }
+    core_handle_let_go(from);
+    return end(&u, status);
+}
+
+/* A node of a graph in use. */
+struct target {
+    struct use use;
+    CUgraphNode node;
+};
+
+static int begin_node(struct target *t, runcu_graph_exec *exec, runcu_node *node)
+{
+    t->node = (CUgraphNode) node;
+    return node ? begin(&t->use, exec) : runcu_fail(RUNCU_ERROR_ARGUMENT, "the node is NULL");
+}
+
+static int set_kernel(void *user, const CUDA_KERNEL_NODE_PARAMS *params)
+{
+    const struct target *t = user;
+    return CU_CALL(t->use.driver, cuGraphExecKernelNodeSetParams, exec_of(t->use.h), t->node,
+                   params);
+}
+
+int runcu_graph_exec_set_kernel(runcu_graph_exec *exec, runcu_node *node,
+                                const runcu_kernel_call *call)
+{
+    struct target t;
+    int status = begin_node(&t, exec, node);
+    if (status)
+        return status;
+    return end(&t.use, core_kernel_params(call, t.use.driver, set_kernel, &t));
+}
+
+int runcu_graph_exec_set_copy(runcu_graph_exec *exec, runcu_node *node, const runcu_box *box)
+{
+    struct target t;
+    CUDA_MEMCPY3D params;
+    int status = begin_node(&t, exec, node);
+    if (status)
+        return status;
+    CUcontext context = t.use.h->context->handle;
+    status = core_box_params(&params, box, t.use.driver, context);
+    if (!status)
+        status = CU_CALL(t.use.driver, cuGraphExecMemcpyNodeSetParams, exec_of(t.use.h), t.node,
+                         &params, context);
+    return end(&t.use, status);
+}
+
+int runcu_graph_exec_set_fill(runcu_graph_exec *exec, runcu_node *node, const runcu_fill *fill)
+{
+    struct target t;
+    CUDA_MEMSET_NODE_PARAMS params;
+    int status = begin_node(&t, exec, node);
+    if (status)
+        return status;
+    status = core_fill_params(&params, fill);
+    if (!status)
+        status = CU_CALL(t.use.driver, cuGraphExecMemsetNodeSetParams, exec_of(t.use.h), t.node,
+                         &params, t.use.h->context->handle);
+    return end(&t.use, status);
+}
+
+int runcu_graph_exec_set_host_call(runcu_graph_exec *exec, runcu_node *node,
+                                   const runcu_host_call *call)
+{
+    struct target t;
+    CUDA_HOST_NODE_PARAMS params;
+    int status = begin_node(&t, exec, node);
+    if (status)
+        return status;
+    status = core_host_params(&params, call);
+    if (!status)
+        status =
+            CU_CALL(t.use.driver, cuGraphExecHostNodeSetParams, exec_of(t.use.h), t.node, &params);
+    return end(&t.use, status);
+}
