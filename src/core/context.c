@@ -300,7 +300,7 @@ static int destroy(runcu_context *context)
     bool is_current = cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now == context->handle;
     CUresult code = cu->cuCtxDestroy(context->handle);
     if (is_current && code == CUDA_SUCCESS)
-        core_popped(context->driver);
+        core_popped_all(context->driver);
     return core_is_gone(code) ? 0 : core_check(context->driver, "cuCtxDestroy", code);
 }
 

@@ -174,6 +174,8 @@ int core_current_device(runcu_device **out);
 /* This thread's book of pushed contexts: the driver did it, or will not be asked to undo it. */
 int core_pushed(struct core_driver *driver);
 void core_popped(struct core_driver *driver);
+/* Likewise; then what was destroyed while it lay beneath goes as well. */
+void core_popped_all(struct core_driver *driver);
 /* The default device of this thread is about to change: what was made current for the old one
  * alone, goes. */
 void core_current_forget_default(void);

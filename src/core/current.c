@@ -52,6 +52,11 @@ void core_popped(struct core_driver *driver)
     thread.run_count--;
 }
 
+static bool is_destroyed(CUresult code)
+{
+    return code == CUDA_ERROR_CONTEXT_IS_DESTROYED || code == CUDA_ERROR_INVALID_CONTEXT;
+}
+
 /* Before the first use of a device: where the CUDA driver is loaded, somebody may have made a
  * context current with it. */
 static NO_INLINE int open_loaded(struct core_driver **out)
@@ -61,6 +66,17 @@ static NO_INLINE int open_loaded(struct core_driver **out)
         return 0;
     dlclose(library);
     return core_driver_open(out, NULL);
+}
+
+void core_popped_all(struct core_driver *driver)
+{
+    const struct drv_table *cu = &driver->cu;
+    CUcontext now = NULL;
+    CUdevice device;
+    core_popped(driver);
+    while (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now &&
+           is_destroyed(cu->cuCtxGetDevice(&device)) && cu->cuCtxPopCurrent(&now) == CUDA_SUCCESS)
+        core_popped(driver);
 }
 
 int core_current_peek(struct core_driver **out, CUcontext *handle)
@@ -171,7 +187,7 @@ int runcu_context_pop(void)
     if (!status)
         status = CU_CALL(driver, cuCtxPopCurrent, &popped);
     if (!status)
-        core_popped(driver);
+        core_popped_all(driver);
     return status;
 }
 

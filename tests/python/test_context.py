@@ -175,6 +175,21 @@ def test_pop_leaves_what_nobody_pushed(device_name, python):
     )
 
 
+def test_what_was_detached_beneath_the_top_is_skipped(device):
+    below = Context.get_current()
+    first, second, third = (device.make_context() for _ in range(3))
+    second.detach()
+    first.detach()
+    assert Context.get_current() == third
+    Context.pop()
+    assert Context.get_current() == below
+    third.detach()
+    first, second = device.make_context(), device.make_context()
+    first.detach()
+    second.detach()
+    assert Context.get_current() == below
+
+
 def test_a_failed_make_context_leaves_the_stack_as_it_was(device):
     before = Context.get_current()
     with pytest.raises(driver.LogicError) as e:
