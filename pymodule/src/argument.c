@@ -88,36 +88,46 @@ static void read_scalar(runcu_arg *arg, const struct bind_scalar *scalar, PyObje
 
 /* --- Python numbers --- */
 
-static int read_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i)
+/* An int of more than 64 bits, signed or not: to a float it is a number like any other. */
+static int read_long_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i, int overflow)
 {
     const runcu_param *p = bind_param(call, i);
     runcu_arg *arg = &call->args[i];
-    int overflow;
-    long long n = PyLong_AsLongLongAndOverflow(value, &overflow);
-    if (n == -1 && PyErr_Occurred())
-        return -1;
-    arg->kind = RUNCU_ARG_INT;
-    arg->value.i = n;
-    if (!overflow)
-        return 0;
-    arg->kind = RUNCU_ARG_U64; /* which goes to a signed parameter of 8 bytes as well, but this int
-                                  has no bits that were meant so */
-    arg->value.u = overflow > 0 ? PyLong_AsUnsignedLongLong(value) : 0;
     bool is_signed = p && p->kind == RUNCU_PARAM_INT && !p->is_sign_unknown;
-    bool is_float = p && p->kind == RUNCU_PARAM_FLOAT;
-    if (!PyErr_Occurred() && overflow > 0 && !is_signed && !is_float)
-        return 0;
-    PyErr_Clear();
-    if (is_float) {
+    if (p && p->kind == RUNCU_PARAM_FLOAT) {
         arg->kind = RUNCU_ARG_REAL;
         arg->value.d = PyLong_AsDouble(value);
         if (!PyErr_Occurred())
             return 0;
-        PyErr_Clear();
+    } else if (overflow > 0 && !is_signed) {
+        arg->kind = RUNCU_ARG_U64; /* which goes to a signed parameter of 8 bytes as well, but this
+                                      int has no bits that were meant so */
+        arg->value.u = PyLong_AsUnsignedLongLong(value);
+        if (!PyErr_Occurred())
+            return 0;
     }
+    PyErr_Clear();
     return bind_raise(PyExc_OverflowError, "%s: parameter #%zd (0-based): %S does not fit %s",
                       runcu_function_signature(call->function->function), i, value,
                       p && p->type && *p->type ? p->type : "64 bits");
+}
+
+static int read_int(struct bind_arguments *call, PyObject *value, Py_ssize_t i)
+{
+    runcu_arg *arg = &call->args[i];
+    arg->kind = RUNCU_ARG_INT;
+#if PY_VERSION_HEX >= 0x030c0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *) value)) {
+        arg->value.i = PyUnstable_Long_CompactValue((PyLongObject *) value);
+        return 0;
+    }
+#endif
+    int overflow;
+    long long n = PyLong_AsLongLongAndOverflow(value, &overflow);
+    arg->value.i = n;
+    if (overflow)
+        return read_long_int(call, value, i, overflow);
+    return n == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 int bind_pack_half(unsigned char *out, double value)
@@ -381,15 +391,17 @@ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
     PyTypeObject *type = Py_TYPE(value);
     if (type == state->allocation_type || type == state->pooled_type)
         return read_allocation(call, i, value);
+    if (type == &PyLong_Type)
+        return read_int(call, value, i);
+    if (type == &PyFloat_Type)
+        return read_float(call, i, PyFloat_AS_DOUBLE(value));
     const struct bind_scalar *scalar = find_scalar(state, type);
     if (scalar) {
         read_scalar(arg, scalar, value);
         return 0;
     }
-    if (type == &PyLong_Type || type == &PyBool_Type)
+    if (type == &PyBool_Type)
         return read_int(call, value, i);
-    if (type == &PyFloat_Type)
-        return read_float(call, i, PyFloat_AS_DOUBLE(value));
     if ((PyObject *) type == state->array_type)
         return read_other(call, i, value);
     if (value == Py_None) {

@@ -609,11 +609,60 @@ int bind_fail_type(struct bind_arguments *call, Py_ssize_t i, PyObject *value, c
 /* A host array stands where a pointer to device memory is needed. */
 int bind_fail_host(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
 void bind_set_address(runcu_arg *arg, uint64_t address);
-void bind_set_bytes(runcu_arg *arg, const void *data, size_t size);
 /* The element of an array that is given by its address. */
 void bind_set_element(runcu_arg *arg, PyArray_Descr *dtype);
-/* scalar.c. A number of `kind`, or `size` bytes, in memory. */
-void bind_read_number(runcu_arg *arg, uint8_t kind, const void *data, size_t size);
+/* An argument of bytes; one of `kind`, or of bytes, that lies in memory. Each launch goes here. */
+static inline void bind_set_bytes(runcu_arg *arg, const void *data, size_t size)
+{
+    arg->kind = RUNCU_ARG_BYTES;
+    arg->size = size;
+    arg->value.p = data;
+}
+
+static inline void bind_read_number(runcu_arg *arg, uint8_t kind, const void *data, size_t size)
+{
+    arg->kind = kind;
+    switch (kind) {
+    case RUNCU_ARG_BOOL:
+        arg->value.i = *(const npy_bool *) data != 0;
+        break;
+    case RUNCU_ARG_I8:
+        arg->value.i = *(const int8_t *) data;
+        break;
+    case RUNCU_ARG_I16:
+        arg->value.i = *(const int16_t *) data;
+        break;
+    case RUNCU_ARG_I32:
+        arg->value.i = *(const int32_t *) data;
+        break;
+    case RUNCU_ARG_U8:
+    case RUNCU_ARG_E4M3:
+    case RUNCU_ARG_E5M2:
+    case RUNCU_ARG_E8M0:
+        arg->value.u = *(const uint8_t *) data;
+        break;
+    case RUNCU_ARG_U16:
+    case RUNCU_ARG_F16:
+    case RUNCU_ARG_BF16:
+        arg->value.u = *(const uint16_t *) data;
+        break;
+    case RUNCU_ARG_U32:
+        arg->value.u = *(const uint32_t *) data;
+        break;
+    case RUNCU_ARG_F32:
+        arg->value.f = *(const float *) data;
+        break;
+    case RUNCU_ARG_I64:
+    case RUNCU_ARG_U64:
+    case RUNCU_ARG_F64:
+        memcpy(&arg->value, data, 8);
+        break;
+    default:
+        bind_set_bytes(arg, data, size);
+        break;
+    }
+}
+/* scalar.c. */
 /* NumPy scalars that are not in the state's table; host arrays and ctypes by value. */
 int bind_rare_scalar(struct bind_arguments *call, Py_ssize_t i, PyObject *value);
 int bind_array_by_value(struct bind_arguments *call, Py_ssize_t i, PyArrayObject *array);

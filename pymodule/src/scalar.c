@@ -49,57 +49,6 @@ void bind_scalars_init(bind_state *state)
     memcpy(state->scalars, rows, sizeof rows);
 }
 
-void bind_set_bytes(runcu_arg *arg, const void *data, size_t size)
-{
-    arg->kind = RUNCU_ARG_BYTES;
-    arg->size = size;
-    arg->value.p = data;
-}
-
-void bind_read_number(runcu_arg *arg, uint8_t kind, const void *data, size_t size)
-{
-    arg->kind = kind;
-    switch (kind) {
-    case RUNCU_ARG_BOOL:
-        arg->value.i = *(const npy_bool *) data != 0;
-        break;
-    case RUNCU_ARG_I8:
-        arg->value.i = *(const int8_t *) data;
-        break;
-    case RUNCU_ARG_I16:
-        arg->value.i = *(const int16_t *) data;
-        break;
-    case RUNCU_ARG_I32:
-        arg->value.i = *(const int32_t *) data;
-        break;
-    case RUNCU_ARG_U8:
-    case RUNCU_ARG_E4M3:
-    case RUNCU_ARG_E5M2:
-    case RUNCU_ARG_E8M0:
-        arg->value.u = *(const uint8_t *) data;
-        break;
-    case RUNCU_ARG_U16:
-    case RUNCU_ARG_F16:
-    case RUNCU_ARG_BF16:
-        arg->value.u = *(const uint16_t *) data;
-        break;
-    case RUNCU_ARG_U32:
-        arg->value.u = *(const uint32_t *) data;
-        break;
-    case RUNCU_ARG_F32:
-        arg->value.f = *(const float *) data;
-        break;
-    case RUNCU_ARG_I64:
-    case RUNCU_ARG_U64:
-    case RUNCU_ARG_F64:
-        memcpy(&arg->value, data, 8);
-        break;
-    default:
-        bind_set_bytes(arg, data, size);
-        break;
-    }
-}
-
 /* Floats of ml_dtypes that CUDA has too. The others go as their bytes. */
 static uint8_t kind_of_user_type(PyArray_Descr *dtype)
 {

@@ -467,6 +467,31 @@ static NO_INLINE int pack_one(const struct slot *s, struct core_packed *packed, 
     }
 }
 
+/* A number without a width where it fits as a matter of course. */
+static ALWAYS_INLINE bool pack_plain_integer(char *at, const runcu_param *p, int64_t value)
+{
+    bool fits = p->size == 8 ? p->kind == RUNCU_PARAM_INT || value >= 0
+                             : p->size == 4 && value >= 0 && value <= INT32_MAX;
+    if (!fits)
+        return false;
+    memcpy(at, &value, 4);
+    if (p->size == 8)
+        memcpy(at, &value, 8);
+    return true;
+}
+
+static ALWAYS_INLINE bool pack_plain_real(char *at, const runcu_param *p, double value)
+{
+    float narrow = (float) value;
+    if (p->kind != RUNCU_PARAM_FLOAT || (p->size != 8 && (p->size != 4 || isinf(narrow))))
+        return false;
+    if (p->size == 8)
+        memcpy(at, &value, sizeof value);
+    else
+        memcpy(at, &narrow, sizeof narrow);
+    return true;
+}
+
 /* The cases that need neither conversion nor thought; false: pack_one decides. */
 static ALWAYS_INLINE bool pack_straight(char *at, const runcu_param *p, const runcu_arg *a,
                                         const runcu_function *f)
@@ -509,6 +534,10 @@ static ALWAYS_INLINE bool pack_straight(char *at, const runcu_param *p, const ru
             return false;
         memcpy(at, &a->value.d, 8);
         return true;
+    case RUNCU_ARG_INT:
+        return is_integer && pack_plain_integer(at, p, a->value.i);
+    case RUNCU_ARG_REAL:
+        return pack_plain_real(at, p, a->value.d);
     default:
         return false;
     }
