@@ -100,6 +100,9 @@ def common_of(dtype: np.dtype, other: Any) -> np.dtype:
 
 def convert(value: Any, dtype: np.dtype) -> Any:
     """A number as a kernel takes one of `dtype`; OverflowError if it does not fit."""
+    kind = type(value)
+    if dtype.kind == 'f' and (kind is int or kind is float) and -3e38 < value < 3e38:
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if dtype.kind == 'c':

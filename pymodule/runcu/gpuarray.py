@@ -25,6 +25,15 @@ from . import _core, driver
 from ._dtypes import vec
 from ._engine import Scalar, apply, fill_value, moved, store
 from ._engine import splay as _splay
+from ._layout import (
+    axes_of,
+    indexed,
+    is_c,
+    order_strides,
+    packed_strides,
+    tuple_of_shape,
+    view_strides,
+)
 from ._operations import (
     Rule,
     binary,
@@ -39,7 +48,7 @@ from ._operations import (
     scalar,
     shape_of,
 )
-from .compyte.array import ArrayFlags, c_contiguous_strides, f_contiguous_strides
+from .compyte.array import ArrayFlags, c_contiguous_strides
 
 __all__ = [
     'GPUArray',
@@ -78,87 +87,6 @@ __all__ = [
 ]
 
 Allocator = Callable[[int], Any]
-
-
-# --- shapes ---------------------------------------------------------------------------------------
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    """A shape as a tuple: of an int, a sequence, or an array of integers."""
-    if isinstance(shape, tuple) and builtins.all(type(n) is int for n in shape):
-        extents = shape
-    else:
-        items = shape if np.ndim(shape) else (shape,)
-        try:
-            extents = tuple(operator.index(n) for n in items)
-        except TypeError:
-            raise TypeError(f'a shape is made of whole numbers, not {shape!r}') from None
-    if extents and builtins.min(extents) < 0:
-        raise ValueError(f'negative dimensions are not allowed: {extents}')
-    return extents
-
-
-def _order_strides(itemsize: int, shape: tuple[int, ...], order: str) -> tuple[int, ...]:
-    if order in ('C', 'c'):
-        return c_contiguous_strides(itemsize, shape)
-    if order in ('F', 'f'):
-        return f_contiguous_strides(itemsize, shape)
-    raise ValueError(f"order must be 'C' or 'F', not {order!r}")
-
-
-def _axes(strides: Sequence[int]) -> list[int]:
-    """Axes in the order in which elements lie, the slowest first."""
-    return sorted(range(len(strides)), key=lambda d: -abs(strides[d]))
-
-
-def _packed_strides(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> tuple[int, ...]:
-    """Strides without gaps for axes in the order that `strides` have."""
-    result = [0] * len(shape)
-    for d in reversed(_axes(strides)):
-        result[d] = itemsize
-        itemsize *= builtins.max(shape[d], 1)
-    return tuple(result)
-
-
-def _is_c(shape: Sequence[int], strides: Sequence[int], itemsize: int) -> bool:
-    if 0 in shape:
-        return True
-    for extent, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if extent != 1 and stride != itemsize:
-            return False
-        itemsize *= extent
-    return True
-
-
-def _view_strides(array: GPUArray, shape: tuple[int, ...], order: str) -> tuple[int, ...] | None:
-    """Strides under which an array's memory has another shape; None if there are none."""
-    if array.size == 0 or array._packed and order == 'C':
-        return _order_strides(array.dtype.itemsize, shape, order)
-    old = [(n, s) for n, s in zip(array.shape, array.strides, strict=True) if n != 1]
-    new = [0] * len(shape)
-    if order == 'F':
-        old.reverse()
-    places = list(range(len(shape)))[:: 1 if order == 'C' else -1]
-    # Runs of axes with equally many elements, old against new, from the slowest on.
-    i = j = 0
-    while i < len(old) or j < len(shape):
-        first_i, first_j, count, wanted = i, j, 1, 1
-        if i < len(old):
-            count, i = old[i][0], i + 1
-        if j < len(shape):
-            wanted, j = shape[places[j]], j + 1
-        while count != wanted:
-            if count < wanted:
-                count, i = count * old[i][0], i + 1
-            else:
-                wanted, j = wanted * shape[places[j]], j + 1
-        if builtins.any(old[k][1] != old[k + 1][0] * old[k + 1][1] for k in range(first_i, i - 1)):
-            return None
-        step = old[i - 1][1] if i > first_i else array.dtype.itemsize
-        for k in range(j - 1, first_j - 1, -1):
-            new[places[k]] = step
-            step *= shape[places[k]]
-    return tuple(new)
 
 
 def splay(n: int, dev: driver.Device | None = None) -> tuple[tuple[int, int], tuple[int, int, int]]:
@@ -228,19 +156,19 @@ class GPUArray:
         strides: Any = None,
         order: str = 'C',
     ):
-        self.shape = _shape(shape)
+        self.shape = tuple_of_shape(shape)
         self.dtype = dtype = np.dtype(dtype)
         if dtype.hasobject:
             raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
         self.size = math.prod(self.shape)
         itemsize = dtype.itemsize
         if strides is None:
-            self.strides = _order_strides(itemsize, self.shape, order)
+            self.strides = order_strides(itemsize, self.shape, order)
         else:
             self.strides = tuple(operator.index(s) for s in strides)
             if len(self.strides) != len(self.shape):
                 raise ValueError(f'{len(self.strides)} strides for {len(self.shape)} dimensions')
-        self._packed = _is_c(self.shape, self.strides, itemsize)
+        self._packed = is_c(self.shape, self.strides, itemsize)
         self.allocator = driver.mem_alloc if allocator is None else allocator
         self.base = base
         if gpudata is None and self.size:
@@ -260,7 +188,7 @@ class GPUArray:
     def _like(self, dtype: np.dtype, shape: tuple[int, ...] | None = None) -> GPUArray:
         itemsize = dtype.itemsize
         if type(self) is not GPUArray:  # whose own constructor may have more to do
-            strides = None if shape else _packed_strides(self.shape, self.strides, itemsize)
+            strides = None if shape else packed_strides(self.shape, self.strides, itemsize)
             return type(self)(shape or self.shape, dtype, self.allocator, strides=strides)
         new: GPUArray = GPUArray.__new__(GPUArray)
         if shape is not None:
@@ -273,8 +201,8 @@ class GPUArray:
             elif self._packed:
                 new.strides, new._packed = c_contiguous_strides(itemsize, self.shape), True
             else:
-                new.strides = _packed_strides(self.shape, self.strides, itemsize)
-                new._packed = _is_c(self.shape, new.strides, itemsize)
+                new.strides = packed_strides(self.shape, self.strides, itemsize)
+                new._packed = is_c(self.shape, new.strides, itemsize)
         new.dtype, new.allocator, new.base = dtype, self.allocator, None
         new.gpudata = self.allocator(new.size * itemsize) if new.size else None
         return new
@@ -287,16 +215,15 @@ class GPUArray:
         dtype: np.dtype | None = None,
     ) -> GPUArray:
         """Another view of this array's memory, `offset` bytes on."""
-        is_address = type(self.gpudata) is int and self.base is not None
-        gpudata = None if self.gpudata is None else int(self.gpudata) + offset
-        return GPUArray(
-            shape,
-            self.dtype if dtype is None else dtype,
-            self.allocator,
-            self.base if is_address else self,
-            gpudata if math.prod(shape) else None,
-            strides,
-        )
+        memory, base = self.gpudata, self.base
+        new: GPUArray = GPUArray.__new__(GPUArray)
+        new.shape, new.strides, new.size = shape, strides, math.prod(shape)
+        new.dtype = dtype = self.dtype if dtype is None else dtype
+        new.gpudata = int(memory) + offset if new.size else None
+        new.base = base if base is not None and type(memory) is int else self
+        new.allocator = self.allocator
+        new._packed = is_c(shape, strides, dtype.itemsize)
+        return new
 
     # --- what it is ---
 
@@ -421,14 +348,14 @@ class GPUArray:
 
     def _is_dense(self) -> bool:
         """Whether elements lie without gaps, in whatever order of axes."""
-        packed = _packed_strides(self.shape, self.strides, self.dtype.itemsize)
+        packed = packed_strides(self.shape, self.strides, self.dtype.itemsize)
         return self._packed or builtins.all(
             a == b or n == 1 for a, b, n in zip(self.strides, packed, self.shape, strict=True)
         )
 
     def _in_order(self, ary: np.ndarray) -> np.ndarray:
         """A host array of this shape with its axes as they lie in this one."""
-        return ary if self._packed else ary.transpose(_axes(self.strides))
+        return ary if self._packed else ary.transpose(axes_of(self.strides))
 
     def set(self, ary: Any, async_: bool = False, stream: Any = None) -> None:
         """Copies a host array into this one.
@@ -441,6 +368,7 @@ class GPUArray:
             Return once the copy is in `stream`; page-locked memory lets it run on its own. Keep
             `ary` as it is until then.
         stream : Stream, optional
+            In which the copy is made; without `async_` it is waited for.
 
         Raises
         ------
@@ -469,6 +397,7 @@ class GPUArray:
         host = np.ascontiguousarray(self._in_order(ary))
         if async_ or stream is not None:
             driver.memcpy_htod_async(self.gpudata, host, stream)
+            _finish(stream, async_)
         else:
             driver.memcpy_htod(self.gpudata, host)
 
@@ -496,6 +425,7 @@ class GPUArray:
         async_ : bool
             Return once the copy is in `stream`; the array is filled when that has done it.
         stream : Stream, optional
+            In which the copy is made; without `async_` it is waited for.
 
         Raises
         ------
@@ -516,15 +446,15 @@ class GPUArray:
         host = source._in_order(ary)
         if not host.flags.c_contiguous:
             host = np.empty(host.shape, self.dtype)
+        in_result = np.may_share_memory(host, result)
         if async_ or stream is not None:
             driver.memcpy_dtoh_async(host, source.gpudata, stream)
+            _finish(stream, async_ and in_result)
         else:
             driver.memcpy_dtoh(host, source.gpudata)
-        if not np.shares_memory(host, result):
-            if async_ or stream is not None:
-                _finish(stream)
+        if not in_result:
             source._in_order(ary)[...] = host
-            if not np.shares_memory(ary, result):
+            if not np.may_share_memory(ary, result):
                 result[...] = ary.reshape(result.shape)
         return result
 
@@ -537,7 +467,7 @@ class GPUArray:
         make = driver.pagelocked_empty if pagelocked else np.empty
         if self._packed:
             return make(self.shape, self.dtype)
-        axes = _axes(self.strides)
+        axes = axes_of(self.strides)
         host = make(tuple(self.shape[d] for d in axes), self.dtype)
         return host.transpose(np.argsort(axes))
 
@@ -568,7 +498,7 @@ class GPUArray:
 
     def __getitem__(self, index: Any) -> GPUArray:
         """A view: of integers, slices, `...` and `None` (a new axis of length 1)."""
-        shape, strides, offset = _indexed(self, index)
+        shape, strides, offset = indexed(self, index)
         return self._view(shape, strides, offset)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -605,7 +535,7 @@ class GPUArray:
         if math.prod(new) != self.size or builtins.min(new, default=0) < 0:
             raise ValueError(f'an array of {self.size} elements has no shape {tuple(new)}')
         order = 'F' if order == 'A' and self.flags.f_contiguous and not self._packed else order
-        strides = _view_strides(self, tuple(new), 'C' if order == 'A' else order.upper())
+        strides = view_strides(self, tuple(new), 'C' if order == 'A' else order.upper())
         if strides is None:
             raise ValueError(
                 f'an array of shape {self.shape} and strides {self.strides} cannot be seen as '
@@ -615,7 +545,7 @@ class GPUArray:
 
     def ravel(self, order: str = 'C') -> GPUArray:
         """The elements as an array of one dimension: a view if possible, else a copy."""
-        strides = _view_strides(self, (self.size,), order)
+        strides = view_strides(self, (self.size,), order)
         if strides is not None:
             return self._view((self.size,), strides)
         copy = self._like(self.dtype, self.shape)
@@ -801,6 +731,8 @@ def _operators(name: str) -> tuple[Callable[..., Any], Callable[..., Any], Calla
     """The methods of an operator: a op b, b op a, a op= b."""
 
     def left(self: GPUArray, other: Any) -> Any:
+        if isinstance(other, GPUArray):
+            return binary(name, self, other, True)
         return _operate(name, self, other)
 
     def right(self: GPUArray, other: Any) -> Any:
@@ -891,60 +823,13 @@ def _short_power(a: GPUArray, exponent: float) -> GPUArray | None:
     return None
 
 
-# --- indices --------------------------------------------------------------------------------------
-
-
-def _indexed(array: GPUArray, index: Any) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Shape, strides and offset in bytes of the part that an index means."""
-    items = index if isinstance(index, tuple) else (index,)
-    used = builtins.sum(1 for item in items if item is not None and item is not Ellipsis)
-    missing = len(array.shape) - used
-    if missing < 0:
-        raise IndexError(f'too many indices: {used} for {len(array.shape)} dimensions')
-    if builtins.sum(1 for item in items if item is Ellipsis) > 1:
-        raise IndexError("an index has at most one '...'")
-    if not builtins.any(item is Ellipsis for item in items):
-        items = (*items, Ellipsis)
-    shape, strides, offset, axis = [], [], 0, 0
-    for item in items:
-        if item is None:
-            shape.append(1)
-            strides.append(0)
-        elif item is Ellipsis:
-            shape += array.shape[axis : axis + missing]
-            strides += array.strides[axis : axis + missing]
-            axis += missing
-        else:
-            extent, stride = array.shape[axis], array.strides[axis]
-            if isinstance(item, slice):
-                start, stop, step = item.indices(extent)
-                shape.append(len(range(start, stop, step)))
-                strides.append(stride * step)
-                offset += start * stride if shape[-1] else 0
-            else:
-                offset += _place(item, axis, extent) * stride
-            axis += 1
-    return tuple(shape), tuple(strides), offset
-
-
-def _place(item: Any, axis: int, extent: int) -> int:
-    if isinstance(item, (bool, np.bool_)) or not hasattr(item, '__index__') or np.ndim(item):
-        raise IndexError(
-            f'an array is indexed by integers, slices, ... and None, not {type(item).__name__}: '
-            'for others use a.get()[index]'
-        )
-    place = operator.index(item)
-    if not -extent <= place < extent:
-        raise IndexError(f'index {place} is out of bounds for axis {axis} of {extent} elements')
-    return place + extent if place < 0 else place
-
-
 # --- helpers of methods ---------------------------------------------------------------------------
 
 
-def _finish(stream: Any) -> None:
-    """Waits for a stream's work."""
-    driver.Event(driver.event_flags.DISABLE_TIMING).record(stream).synchronize()
+def _finish(stream: Any, is_later: bool) -> None:
+    """Waits for a stream's work, unless somebody does so later."""
+    if not is_later:
+        driver.Event(driver.event_flags.DISABLE_TIMING).record(stream).synchronize()
 
 
 def _is_async(async_: bool, old: dict[str, Any]) -> bool:
@@ -1060,7 +945,7 @@ def _upload(ary: Any, allocator: Allocator | None, stream: Any, async_: bool) ->
     if isinstance(ary, GPUArray):
         raise TypeError('the array is on a device already: use a.copy()')
     host = np.asarray(ary)
-    strides = _packed_strides(host.shape, host.strides, host.dtype.itemsize)
+    strides = packed_strides(host.shape, host.strides, host.dtype.itemsize)
     result = GPUArray(host.shape, host.dtype, allocator, strides=strides)
     result.set(host, async_, stream)
     return result
@@ -1097,14 +982,16 @@ def empty_like(other: Any, dtype: Any = None, order: str = 'K') -> GPUArray:
     order : {'K', 'A', 'C', 'F'}
         'K' keeps the order of axes in memory; 'A' is 'F' where the other is Fortran-contiguous.
     """
+    if order == 'K' and dtype is None and type(other) is GPUArray:
+        return other._like(other.dtype)
     dtype = np.dtype(other.dtype if dtype is None else dtype)
     order = order.upper()
     if order == 'A':
         order = 'F' if other.flags.f_contiguous and not other.flags.c_contiguous else 'C'
     if order == 'K':
-        strides = _packed_strides(other.shape, other.strides, dtype.itemsize)
+        strides = packed_strides(other.shape, other.strides, dtype.itemsize)
     else:
-        strides = _order_strides(dtype.itemsize, other.shape, order)
+        strides = order_strides(dtype.itemsize, other.shape, order)
     return GPUArray(other.shape, dtype, getattr(other, 'allocator', None), strides=strides)
 
 

@@ -254,8 +254,7 @@ def test_generated_kernels_are_kept(x):
 
 
 def test_a_half(device):
-    """NumPy's float16 is __half where its header is found."""
-    pytest.importorskip('nvidia.cu13', reason='the header comes with the wheel of NVRTC 13.3')
+    """NumPy's float16 is CUDA's half."""
     x = gpuarray.to_gpu(np.arange(10, dtype=np.float16))
     ElementwiseKernel('half *x', 'x[i] = __float2half(2 * __half2float(x[i]))')(x)
     np.testing.assert_array_equal(x.get(), 2 * np.arange(10, dtype=np.float16))

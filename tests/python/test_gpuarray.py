@@ -243,6 +243,11 @@ def test_async_copies(device):
     stream.synchronize()
     np.testing.assert_array_equal(part, host[::-1, ::3])
     assert isinstance(a.get(pagelocked=True).base, cuda.PagelockedHostAllocation)
+    for other in (stream, cuda.Stream()):
+        a.set(2 * host, stream=other)
+        np.testing.assert_array_equal(a.get(stream=other), 2 * host)
+        np.testing.assert_array_equal(a.T[::2].get(stream=other), 2 * host.T[::2])
+    a.set(host[::-1].copy())
     with pytest.raises(TypeError):
         a.get(stream=stream, wrong=1)
     np.testing.assert_array_equal(a.get(**{'async': True}), host[::-1])
