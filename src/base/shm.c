@@ -161,6 +161,25 @@ int shm_open_other(int pid, int fd, size_t size, size_t offset, uint64_t token)
     return -1;
 }
 
+struct shm *shm_open_fd(int fd)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (!is_ours(path) || fstat(fd, &st) != 0 || st.st_size % (CELL + (off_t) sizeof(uint64_t)))
+        return NULL;
+    struct shm *s = alloc_new(sizeof *s);
+    if (!s)
+        return NULL;
+    size_t cells = (size_t) st.st_size / (CELL + sizeof(uint64_t));
+    *s = (struct shm){fcntl(fd, F_DUPFD_CLOEXEC, 3), -1, cells * CELL};
+    if (s->fd < 0) {
+        alloc_free(s);
+        return NULL;
+    }
+    return s;
+}
+
 /* ---- forks ---- */
 
 /* What is no hole, tokens and all. */

@@ -14,6 +14,8 @@ struct shm {
 
 /* Zeros. NULL: memory or file descriptors are short, or the system has no such files. */
 struct shm *shm_create(size_t size);
+/* The file that a descriptor leads to, which stays the caller's. NULL: it is none of these. */
+struct shm *shm_open_fd(int fd);
 /* Takes the place of the process's own pages there, which nobody writes meanwhile, with the same
  * contents. NULL: as above, and nothing has changed. */
 struct shm *shm_take(void *at, size_t size);

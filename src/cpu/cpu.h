@@ -9,6 +9,7 @@
  * - memory.c, mempool.c, host.c, ipc.c, copy.c: allocations, in the order of streams too; memory
  *   shared with the host, with other processes; copies and sets
  * - array.c, texture.c, box.c: arrays; what reads them; copies of rows and boxes, and of arrays
+ * - vmm.c: addresses, physical memory, mappings
  * - module.c, link.c, function.c, launch.c: kernels
  * - stream.c, event.c, beacon.c: what programs see of order; events of several processes
  * - graph.c, node.c, exec.c: graphs; capture.c: streams that make one
@@ -67,6 +68,7 @@ enum cpu_kind {
     CPU_STREAM,
     CPU_EVENT,
     CPU_POOL,
+    CPU_PHYSICAL,
     CPU_ARRAY,
     CPU_MIPMAP,
     CPU_TEXTURE,
@@ -316,7 +318,7 @@ struct cpu_context {
 /* Memory that the host and every context's kernels may use. */
 struct cpu_host {
     struct cpu_host *next;
-    struct cpu_context *context; /* whose end is its end */
+    struct cpu_context *context; /* whose end is its end; NULL: none's */
     uint64_t id;                 /* of it alone */
     uint64_t base;
     size_t bytes;
@@ -349,6 +351,9 @@ struct cpu_driver {
     struct cpu_context *contexts, *primary;
     struct cpu_host *hosts;
     struct cpu_pool *pools, *default_pool, *pool; /* `pool` NULL: the default one */
+    struct cpu_reserve *reserves;
+    struct cpu_physical *physicals;
+    struct cpu_mapping *mappings;
     struct cpu_beacon *beacons;
     struct cpu_mark *watched; /* marks that other processes will set */
     size_t used;              /* bytes of device memory */
@@ -412,6 +417,12 @@ void cpu_memory_forget(struct cpu_context *c);
 /* Memory is about to be freed: if it is of a pool, that counts it no more. */
 void cpu_pooled_free(const struct simt_range *range);
 
+/* ---- vmm.c ---- */
+
+/* A child has its own copy of physical memory; false: it did not get one. */
+void cpu_vmm_before_fork(void);
+bool cpu_vmm_after_fork(bool in_child);
+
 /* ---- host.c ---- */
 
 /* Is it memory that all contexts share, and that the host may see? */
@@ -436,6 +447,8 @@ CUresult cpu_host_add(const struct cpu_host *what);
 /* Frees the piece that begins there once nothing that any context has been given uses it.
  * `missing`: the answer where there is none of that kind. */
 CUresult cpu_host_end(struct cpu_context *c, uint64_t base, uint8_t kind, CUresult missing);
+/* Likewise, now. */
+void cpu_host_forget(uint64_t base);
 /* The one that the address lies in, or NULL. */
 struct cpu_host *cpu_host_find(uint64_t address);
 /* Frees managed memory by its start, as cuMemFree. */

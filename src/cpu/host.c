@@ -31,7 +31,9 @@ static void drop(void *owner)
 
 static bool map_host(struct cpu_context *c, struct cpu_host *h)
 {
-    bool is_read_only = h->kind == SIMT_RANGE_REGISTERED && h->flags & CU_MEMHOSTREGISTER_READ_ONLY;
+    bool is_read_only =
+        (h->kind == SIMT_RANGE_REGISTERED && h->flags & CU_MEMHOSTREGISTER_READ_ONLY) ||
+        (h->kind == SIMT_RANGE_MAPPED && h->flags == CU_MEM_ACCESS_FLAGS_PROT_READ);
     struct simt_range range = {
         .base = h->base,
         .size = h->bytes,
@@ -88,6 +90,13 @@ static struct cpu_host **find(uint64_t address)
         if (address - (*p)->base < (*p)->bytes)
             return p;
     return NULL;
+}
+
+void cpu_host_forget(uint64_t base)
+{
+    struct cpu_host **p = find(base);
+    if (p)
+        free_host(p);
 }
 
 struct cpu_host *cpu_host_find(uint64_t address)

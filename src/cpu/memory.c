@@ -185,6 +185,8 @@ static CUresult pointer_attribute(void *value, int attribute, const struct cpu_c
         return CUDA_ERROR_INVALID_VALUE;
     switch (attribute) {
     case CU_POINTER_ATTRIBUTE_CONTEXT:
+        if (h && !h->context) /* mapped memory is of the device */
+            return CUDA_ERROR_INVALID_VALUE;
         *(CUcontext *) value = h ? h->context->handle : c->handle;
         return CUDA_SUCCESS;
     case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:

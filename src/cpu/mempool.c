@@ -268,6 +268,8 @@ static CUresult alloc(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUs
         return code;
     if ((code = cpu_stream_get(&s, c, stream)))
         return cpu_leave(code);
+    if (s->capture)
+        return cpu_leave(cpu_capture_break(s->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED));
     struct cpu_pool *p = pool ? cpu_handle_get(CPU_POOL, pool) : current_pool();
     if (!address || !bytes || !p)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
@@ -304,6 +306,8 @@ CUresult cpu_cuMemFreeAsync(CUdeviceptr address, CUstream stream)
         return code;
     if ((code = cpu_stream_get(&s, c, stream)))
         return cpu_leave(code);
+    if (s->capture)
+        return cpu_leave(cpu_capture_break(s->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED));
     struct cpu_context *owner = cpu_owner(s->context, address, 1);
     if (!owner || !simt_space_find(owner->space, address, &range) || range.base != address ||
         range.gone != gone)

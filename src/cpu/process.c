@@ -84,6 +84,7 @@ static void before_fork(void)
     for (struct cpu_context *c = cpu.contexts; c; c = c->next)
         simt_space_before_fork(c->space);
     cpu_beacons_before_fork();
+    cpu_vmm_before_fork();
     pthread_mutex_lock(&output.lock);
 }
 
@@ -92,6 +93,7 @@ static void after_fork_in_parent(void)
     for (struct cpu_context *c = cpu.contexts; c; c = c->next)
         simt_space_after_fork_in_parent(c->space);
     cpu_beacons_after_fork(false);
+    cpu_vmm_after_fork(false);
     pthread_mutex_unlock(&output.lock);
     cpu.paused = false;
     pthread_cond_broadcast(&cpu.work);
@@ -137,8 +139,9 @@ static void after_fork_in_child(void)
     cpu.lookout = false;
     workers_forget(&cpu.workers);
     cpu_beacons_after_fork(true);
+    bool is_mapped = cpu_vmm_after_fork(true);
     for (struct cpu_context *c = cpu.contexts; c; c = c->next) {
-        bool is_whole = simt_space_after_fork_in_child(c->space);
+        bool is_whole = simt_space_after_fork_in_child(c->space) && is_mapped;
         drop_lost(c, own_thread ? own_thread->serial : 0);
         c->lowering = 0; /* forks do not happen inside of it */
         if (!is_whole)

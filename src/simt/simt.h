@@ -63,7 +63,7 @@ int simt_space_map(struct simt_space *space, const struct simt_range *range);
 int simt_space_unmap(struct simt_space *space, uint64_t base);
 /* Copies the live range that contains the address; false if none does. */
 bool simt_space_find(struct simt_space *space, uint64_t address, struct simt_range *out);
-/* Is [address, address + size) inside one live range? */
+/* Is [address, address + size) inside one live range, or mapped ones that follow one another? */
 bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size);
 
 /* What another process needs to open an allocation (base/shm.h): this process's file descriptor,

@@ -436,10 +436,27 @@ bool simt_space_find(struct simt_space *space, uint64_t address, struct simt_ran
     return e != NULL;
 }
 
+/* Mapped ranges that follow one another are as good as one. */
+static bool holds(const struct simt_space *s, uint64_t address, size_t size)
+{
+    const struct entry *e = find(s, address);
+    while (e && size > e->range.size - (address - e->range.base)) {
+        size -= e->range.size - (address - e->range.base);
+        address = e->range.base + e->range.size;
+        bool goes_on = (e->range.kind & ~SIMT_READ_ONLY) == SIMT_RANGE_MAPPED;
+        e = goes_on ? find(s, address) : NULL;
+        if (e && (e->range.kind & ~SIMT_READ_ONLY) != SIMT_RANGE_MAPPED)
+            e = NULL;
+    }
+    return e != NULL;
+}
+
 bool simt_space_holds(struct simt_space *space, uint64_t address, size_t size)
 {
-    struct simt_range r;
-    return simt_space_find(space, address, &r) && size <= r.size - (address - r.base);
+    pthread_mutex_lock(&space->lock);
+    bool yes = holds(space, address, size);
+    pthread_mutex_unlock(&space->lock);
+    return yes;
 }
 
 /* ---- for gangs and faults ---- */

@@ -50,6 +50,8 @@
     X(memory_follows_streams)                    \
     X(pools_count_their_memory)                  \
     X(pools_are_checked)                         \
+    X(addresses_are_mapped)                      \
+    X(mappings_are_checked)                      \
     X(rows_are_copied)                           \
     X(rows_are_checked)                          \
     X(boxes_are_copied)                          \
@@ -148,6 +150,8 @@
     X(process_that_ends_holds_nobody_up)         \
     X(memory_of_a_pool_is_found_out)             \
     X(memory_that_streams_will_free_is_waited_for)\
+    X(fault_text_of_unmapped_memory)             \
+    X(mapped_memory_of_a_child_is_its_own)       \
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \

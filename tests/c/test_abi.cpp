@@ -170,6 +170,8 @@ static_assert(sizeof(ours::CUgraphExecUpdateResultInfo) == sizeof(CUgraphExecUpd
               "CUgraphExecUpdateResultInfo");
 static_assert(sizeof(ours::CUmemPoolProps) == sizeof(CUmemPoolProps), "CUmemPoolProps");
 static_assert(offsetof(ours::CUmemPoolProps, maxSize) == offsetof(CUmemPoolProps, maxSize), "");
+static_assert(sizeof(ours::CUmemAllocationProp) == sizeof(CUmemAllocationProp), "");
+static_assert(sizeof(ours::CUmemAccessDesc) == sizeof(CUmemAccessDesc), "CUmemAccessDesc");
 static_assert(sizeof(ours::CUmemLocation) == sizeof(CUmemLocation), "CUmemLocation");
 static_assert(sizeof(ours::CUdeviceptr) == sizeof(CUdeviceptr), "CUdeviceptr");
 static_assert(sizeof(ours::CUdevice) == sizeof(CUdevice), "CUdevice");
