@@ -70,7 +70,7 @@ static PyObject *jit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     static char *names[] = {(char *) "options", (char *) "verbose", NULL};
     PyObject *options = NULL;
     int is_verbose = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Op:Jit", names, &options, &is_verbose))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Oi:Jit", names, &options, &is_verbose))
         return NULL;
     bind_jit *self = bind_new(type);
     if (!self)
