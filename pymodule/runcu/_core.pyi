@@ -489,6 +489,224 @@ class PooledHostAllocation(HostAllocation):
 
     def __len__(self) -> int: ...
 
+class Array:
+    """Device memory that textures and surfaces read by coordinates."""
+
+    def __new__(cls, descriptor: Any) -> Self:
+        """`descriptor` is an ArrayDescriptor or an ArrayDescriptor3D.
+
+        Raises
+        ------
+        LogicError
+            The device has no arrays of this shape; the text says why.
+        """
+    def describe(self) -> tuple[int, int, int, int, int, int]:
+        """Its width, height, depth, format, channels and flags."""
+    def free(self) -> None:
+        """Frees it now. A second time is an error."""
+    def close(self) -> None:
+        """Frees it now, if that has not been done."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """What another library has made, for the current context.
+
+        Parameters
+        ----------
+        handle : int
+            The driver's handle, which is never destroyed through this object.
+        owner : object
+            Kept alive as long as this object.
+        """
+    def __enter__(self) -> Self:
+        """Itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees it, if that has not been done."""
+    @property
+    def handle(self) -> int:
+        """The driver's handle as an int."""
+    @property
+    def source(self) -> Any:
+        """What it reads or is a part of, and keeps alive; None: nothing."""
+
+class MipmappedArray:
+    """An array and its halves, quarters, …"""
+
+    def __new__(cls, descriptor: Any, levels: SupportsIndex) -> Self:
+        """`levels` in all, or as many as there can be."""
+    def get_level(self, level: SupportsIndex, /) -> Array:
+        """The Array that is a level of it, 0 being the largest."""
+    def free(self) -> None:
+        """Frees it now. A second time is an error."""
+    def close(self) -> None:
+        """Frees it now, if that has not been done."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """What another library has made, for the current context.
+
+        Parameters
+        ----------
+        handle : int
+            The driver's handle, which is never destroyed through this object.
+        owner : object
+            Kept alive as long as this object.
+        """
+    def __enter__(self) -> Self:
+        """Itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees it, if that has not been done."""
+    @property
+    def handle(self) -> int:
+        """The driver's handle as an int."""
+    @property
+    def source(self) -> Any:
+        """What it reads or is a part of, and keeps alive; None: nothing."""
+
+class Texture:
+    """What driver.TextureObject is made of, with tuples for its keywords."""
+
+    def __new__(
+        cls,
+        source: Any,
+        memory: tuple[int, ...] | None = None,
+        sampler: tuple[Any, ...] | None = None,
+        view: tuple[int, ...] | None = None,
+    ) -> Self: ...
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def describe(self) -> tuple[Any, ...]:
+        """How it is read, as the driver knows it: what `sampler` is."""
+    def free(self) -> None:
+        """Frees it now. A second time is an error."""
+    def close(self) -> None:
+        """Frees it now, if that has not been done."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """What another library has made, for the current context.
+
+        Parameters
+        ----------
+        handle : int
+            The driver's handle, which is never destroyed through this object.
+        owner : object
+            Kept alive as long as this object.
+        """
+    def __enter__(self) -> Self:
+        """Itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees it, if that has not been done."""
+    @property
+    def handle(self) -> int:
+        """The driver's handle as an int."""
+    @property
+    def source(self) -> Any:
+        """What it reads or is a part of, and keeps alive; None: nothing."""
+
+class SurfaceObject:
+    """An Array as kernels read and write it.
+
+    It is the argument of a parameter of type cudaSurfaceObject_t.
+    """
+
+    def __new__(cls, array: Array) -> Self:
+        """`array` was made with array3d_flags.SURFACE_LDST."""
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def free(self) -> None:
+        """Frees it now. A second time is an error."""
+    def close(self) -> None:
+        """Frees it now, if that has not been done."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """What another library has made, for the current context.
+
+        Parameters
+        ----------
+        handle : int
+            The driver's handle, which is never destroyed through this object.
+        owner : object
+            Kept alive as long as this object.
+        """
+    def __enter__(self) -> Self:
+        """Itself."""
+    def __exit__(self, *args: object) -> None:
+        """Frees it, if that has not been done."""
+    @property
+    def handle(self) -> int:
+        """The driver's handle as an int."""
+    @property
+    def source(self) -> Any:
+        """What it reads or is a part of, and keeps alive; None: nothing."""
+
+class Memcpy2D:
+    """A copy of rows, described by its attributes and done when called.
+
+    Offsets and widths along a row are in bytes. A pitch of 0 means rows without gaps. A copy that
+    would leave its memory on either side is refused: LogicError.
+    """
+
+    def __new__(cls) -> Self: ...
+    def __call__(self, aligned: Any = False, stream: Any = None) -> None:
+        """Copies. copy() and copy(aligned) wait, copy(stream) does not.
+
+        Parameters
+        ----------
+        aligned : bool
+            Pitches come from mem_alloc_pitch.
+        stream : Stream, optional
+            Host memory is kept until it got there.
+        """
+    def set_src_host(self, value: Buffer | np.ndarray, /) -> None:
+        """From host memory: an array or buffer, which is kept. Rows may have gaps."""
+    def set_src_array(self, value: Array, /) -> None:
+        """From an Array, which is kept."""
+    def set_src_device(self, value: _Address, /) -> None:
+        """From device memory."""
+    def set_src_unified(self, value: Any, /) -> None:
+        """From an address or an array of memory that the driver places itself."""
+    def set_dst_host(self, value: Buffer | np.ndarray, /) -> None:
+        """To host memory: an array or buffer, which is kept. Rows may have gaps."""
+    def set_dst_array(self, value: Array, /) -> None:
+        """To an Array, which is kept."""
+    def set_dst_device(self, value: _Address, /) -> None:
+        """To device memory."""
+    def set_dst_unified(self, value: Any, /) -> None:
+        """To an address or an array of memory that the driver places itself."""
+    src_memory_type: int
+    dst_memory_type: int
+    src_device: int
+    dst_device: int
+    src_x_in_bytes: int
+    src_y: int
+    src_pitch: int
+    dst_x_in_bytes: int
+    dst_y: int
+    dst_pitch: int
+    width_in_bytes: int
+    height: int
+
+class Memcpy3D(Memcpy2D):
+    """A copy of planes of rows, described by its attributes and done when called."""
+
+    def __call__(self, stream: Any = None) -> None:  # type: ignore[override]
+        """Copies. copy() waits, copy(stream) does not."""
+    src_z: int
+    src_lod: int
+    src_height: int
+    dst_z: int
+    dst_lod: int
+    dst_height: int
+    depth: int
+
+class Memcpy3DPeer(Memcpy3D):
+    """A Memcpy3D between the memory of two contexts, of two devices perhaps."""
+
+    def __call__(self, stream: Any = None) -> None:  # type: ignore[override]
+        """Copies. copy() waits, copy(stream) does not."""
+    def set_src_context(self, value: Context | None, /) -> None:
+        """The context of the source's device memory; None: the current one."""
+    def set_dst_context(self, value: Context | None, /) -> None:
+        """The context of the destination's device memory; None: the current one."""
+
 class DeviceMemoryPool:
     """Device memory that is kept when it is freed, and given out again without asking the driver.
 
@@ -1175,6 +1393,44 @@ def memcpy_dtoh_async(dest: Buffer | np.ndarray, src: _Address, stream: _Stream 
 def memcpy_dtod_async(
     dest: _Address, src: _Address, size: SupportsIndex, stream: _Stream = None
 ) -> None: ...
+def memcpy_peer(
+    dest: _Address,
+    src: _Address,
+    size: SupportsIndex,
+    dest_context: Context | None = None,
+    src_context: Context | None = None,
+) -> None:
+    """Copies `size` bytes from the memory of one context to that of another.
+
+    None is the current one.
+    """
+
+def memcpy_peer_async(
+    dest: _Address,
+    src: _Address,
+    size: SupportsIndex,
+    dest_context: Context | None = None,
+    src_context: Context | None = None,
+    stream: _Stream = None,
+) -> None:
+    """As memcpy_peer, when the stream gets there."""
+
+def memcpy_dtoa(ary: Array, index: SupportsIndex, src: _Address, len: SupportsIndex) -> None:
+    """Copies `len` bytes of device memory to a one-dimensional Array, from byte `index` on."""
+
+def memcpy_atod(dest: _Address, ary: Array, index: SupportsIndex, len: SupportsIndex) -> None:
+    """Copies `len` bytes of a one-dimensional Array, from byte `index` on, to device memory."""
+
+def memcpy_atoa(
+    dest: Array, dest_index: SupportsIndex, src: Array, src_index: SupportsIndex, len: SupportsIndex
+) -> None:
+    """Copies `len` bytes from one one-dimensional Array to another."""
+
+def memcpy_htoa(ary: Array, index: SupportsIndex, src: Buffer | np.ndarray) -> None:
+    """Copies all bytes of host memory to a one-dimensional Array, from byte `index` on."""
+
+def memcpy_atoh(dest: Buffer | np.ndarray, ary: Array, index: SupportsIndex) -> None:
+    """Fills host memory with bytes of a one-dimensional Array, from byte `index` on."""
 
 # Each of these writes `data` to elements of device memory; the rows of a two-dimensional area are
 # `pitch` bytes apart.
@@ -1269,6 +1525,7 @@ def nvrtc_version() -> tuple[int, int, str]:
 
 def nvrtc_is_loaded() -> bool:
     """Whether NVRTC has been loaded."""
+
 def dlpack_export(
     owner: Any,
     address: _Address | None,

@@ -52,6 +52,13 @@
     X(function, NULL)               \
     X(launcher, NULL)               \
     X(bound, NULL)                  \
+    X(cuarray, NULL)                \
+    X(mipmap, NULL)                 \
+    X(texture, NULL)                \
+    X(surface, NULL)                \
+    X(memcpy_2d, NULL)              \
+    X(memcpy_3d, memcpy_2d)         \
+    X(memcpy_3d_peer, memcpy_3d)    \
     X(program, NULL)                \
     X(jit, NULL)
 
@@ -119,13 +126,13 @@ typedef struct bind_state {
 #define X(name) PyObject *name_##name;
     BIND_NAMES(X)
 #undef X
-    PyObject *compute_mode; /* the enumeration */
+    PyObject *compute_mode, *memory_type; /* the enumerations */
     PyTypeObject *diagnostic_type;
     PyObject *pushed; /* list of contexts that a stack of some thread holds */
     PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
     struct bind_scalar scalars[BIND_SCALARS];
-    PyObject *package; /* the folder of this package, for the place of warnings */
-    PyObject *empty;   /* "" */
+    PyObject *package;    /* the folder of this package, for the place of warnings */
+    PyObject *empty;      /* "" */
     PyObject *array_type; /* GPUArray, once it has been imported */
     PyObject *layout;     /* the dtype or ctypes type of a struct that was found right last */
     size_t layout_align;
@@ -203,6 +210,14 @@ static inline int bind_check(bind_state *state, int status)
         return bind_fail(state, status);
     return bind_tell_news(state);
 }
+
+/* What to do without texture and surface references, after what has failed. */
+#define BIND_NO_REFERENCES                                                            \
+    "no compiler makes texture and surface references since CUDA 12. Pass an object " \
+    "to the kernel instead:\n"                                                        \
+    "    texture = driver.TextureObject(driver.np_to_array(a, 'C'))\n"                \
+    "    kernel(texture, ...)\n"                                                      \
+    "    // void kernel(cudaTextureObject_t texture, ...) { ... tex2D<float>(texture, x, y) ... }"
 
 /* A call that may wait: other Python threads run meanwhile. */
 #define BIND_UNLOCKED(status, call)    \
@@ -285,8 +300,8 @@ void bind_buffer_release(struct bind_buffer *buffer);
 struct bind_cuda_array {
     uint64_t address;
     size_t element_size;
-    uint64_t stream;      /* whose work is to be done before; 0: none */
-    uint8_t element_kind; /* enum runcu_param_kind */
+    uint64_t stream;              /* whose work is to be done before; 0: none */
+    uint8_t element_kind;         /* enum runcu_param_kind */
     bool is_read_only, has_order; /* version 3, which says whose work is to be done before */
 };
 /* 1 and *out if `value` has the attribute, 0 if not, -1 with an exception. */
@@ -512,6 +527,15 @@ PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
 PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
 int bind_diagnostic_init(bind_state *state);
 
+/* cuarray.c: an array, a mipmapped array, a texture or a surface, by the object's type. */
+typedef struct bind_cuobject {
+    BIND_HEAD
+    void *object;     /* runcu_array and so on */
+    PyObject *source; /* what it reads, or is a part of; NULL: nothing */
+} bind_cuobject;
+/* Borrowed from an Array. */
+int bind_cuarray_get(runcu_array **out, bind_state *state, PyObject *value);
+
 /* copy.c: host memory that an asynchronous copy uses is held until the copy is done. Takes over
  * `buffer`. */
 int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream);
@@ -700,9 +724,9 @@ PyObject *bind_format_of(PyObject *types);
 
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
-    bind_block_functions[], bind_ipc_functions[], bind_mempool_functions[], bind_module_functions[],
-    bind_function_functions[], bind_program_functions[], bind_interop_functions[],
-    bind_foreign_functions[];
+    bind_copy_array_functions[], bind_block_functions[], bind_ipc_functions[],
+    bind_mempool_functions[], bind_module_functions[], bind_function_functions[],
+    bind_program_functions[], bind_interop_functions[], bind_foreign_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

@@ -65,24 +65,23 @@ static PyObject *module_get_global(PyObject *self, PyObject *value)
     return Py_BuildValue("(Kn)", (unsigned long long) address, (Py_ssize_t) bytes);
 }
 
-static PyObject *fail_reference(PyObject *self, const char *what, const char *instead)
+static PyObject *fail_reference(PyObject *self, const char *routine)
 {
-    bind_raise(((bind_object *) self)->state->logic_error,
-               "no compiler makes %s references since CUDA 12: pass %s objects to the kernel", what,
-               instead);
+    bind_raise(((bind_object *) self)->state->logic_error, "%s failed: not found - %s", routine,
+               BIND_NO_REFERENCES);
     return NULL;
 }
 
 static PyObject *module_get_texref(PyObject *self, PyObject *name)
 {
     (void) name;
-    return fail_reference(self, "texture", "texture");
+    return fail_reference(self, "cuModuleGetTexRef");
 }
 
 static PyObject *module_get_surfref(PyObject *self, PyObject *name)
 {
     (void) name;
-    return fail_reference(self, "surface", "surface");
+    return fail_reference(self, "cuModuleGetSurfRef");
 }
 
 static PyObject *module_kernel_names(PyObject *self, void *closure)

@@ -212,8 +212,7 @@ static PyObject *function_param_set_texref(PyObject *self, PyObject *texref)
 {
     (void) self;
     (void) texref;
-    return PyErr_Format(PyExc_TypeError, "texture references: no compiler makes kernels with them "
-                                         "since CUDA 12; pass texture objects");
+    return PyErr_Format(PyExc_TypeError, "texture references: %s", BIND_NO_REFERENCES);
 }
 
 /* --- the type --- */

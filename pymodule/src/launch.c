@@ -151,8 +151,7 @@ static int set_flag(bool *out, PyObject *value)
 static int set_texrefs(PyObject *value)
 {
     if (value != Py_None && PyObject_IsTrue(value))
-        return bind_raise(PyExc_TypeError, "texrefs: no compiler makes kernels with texture "
-                                           "references since CUDA 12; pass texture objects");
+        return bind_raise(PyExc_TypeError, "texrefs: %s", BIND_NO_REFERENCES);
     return PyErr_Occurred() ? -1 : 0;
 }
 

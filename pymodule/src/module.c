@@ -6,12 +6,13 @@
 /* --- module state --- */
 
 /* Every object in the state, for the garbage collector. */
-#define STATE_OBJECTS(DO)    \
-    BIND_TYPES(DO##_TYPE)    \
-    BIND_CLASSES(DO##_CLASS) \
-    BIND_NAMES(DO##_NAME)    \
-    DO(compute_mode) DO(diagnostic_type) DO(pushed) DO(holds) DO(package) \
-    DO(empty) DO(array_type) DO(layout) DO(exchange_name) DO(exchange_type)
+#define STATE_OBJECTS(DO)                                                                         \
+    BIND_TYPES(DO##_TYPE)                                                                         \
+    BIND_CLASSES(DO##_CLASS)                                                                      \
+    BIND_NAMES(DO##_NAME)                                                                         \
+    DO(compute_mode)                                                                              \
+    DO(memory_type) DO(diagnostic_type) DO(pushed) DO(holds) DO(package) DO(empty) DO(array_type) \
+        DO(layout) DO(exchange_name) DO(exchange_type)
 
 #define VISIT(field) Py_VISIT(state->field);
 #define VISIT_TYPE(name, base) VISIT(name##_type)
@@ -61,6 +62,8 @@ static int add_types(PyObject *module, bind_state *state)
         return -1;
 #define BASE_NULL NULL_type
 #define BASE_handler state->handler_type
+#define BASE_memcpy_2d state->memcpy_2d_type
+#define BASE_memcpy_3d state->memcpy_3d_type
 #define BASE_holder state->holder_type
 #define BASE_allocation state->allocation_type
 #define BASE_host_allocation state->host_allocation_type
@@ -109,6 +112,8 @@ static int import_enums(bind_state *state)
 {
     PyObject *enums = PyImport_ImportModule("runcu._enums");
     int status = enums ? import_class(&state->compute_mode, enums, "compute_mode") : -1;
+    if (status == 0)
+        status = import_class(&state->memory_type, enums, "memory_type");
     Py_XDECREF(enums);
     return status;
 }
@@ -192,10 +197,10 @@ static PyMethodDef module_functions[] = {
 static int add_functions(PyObject *module)
 {
     PyMethodDef *const tables[] = {
-        bind_device_functions,  bind_memory_functions,   bind_copy_functions,
-        bind_block_functions,   bind_ipc_functions,      bind_mempool_functions,
-        bind_module_functions,  bind_function_functions, bind_program_functions,
-        bind_interop_functions, bind_foreign_functions,
+        bind_device_functions,     bind_memory_functions,  bind_copy_functions,
+        bind_copy_array_functions, bind_block_functions,   bind_ipc_functions,
+        bind_mempool_functions,    bind_module_functions,  bind_function_functions,
+        bind_program_functions,    bind_interop_functions, bind_foreign_functions,
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)

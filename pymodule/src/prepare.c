@@ -319,10 +319,8 @@ PyObject *bind_function_prepare(PyObject *self, PyObject *const *args, Py_ssize_
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
         return NULL;
     if (values[1] && values[1] != Py_None && PyObject_IsTrue(values[1]) != 0)
-        return PyErr_Occurred()
-                   ? NULL
-                   : PyErr_Format(PyExc_TypeError, "texrefs: no compiler makes kernels with "
-                                                   "texture references since CUDA 12");
+        return PyErr_Occurred() ? NULL
+                                : PyErr_Format(PyExc_TypeError, "texrefs: %s", BIND_NO_REFERENCES);
     PyObject *format = bind_format_of(values[0]);
     const char *text = format ? PyUnicode_AsUTF8(format) : NULL;
     if (!text || bind_codes_parse(&codes, &count, text) != 0) {

@@ -63,7 +63,7 @@ static size_t span(const runcu_box *b, const runcu_place *p)
 static int check_host(const char *side, const runcu_box *b, const runcu_place *p)
 {
     size_t needed = span(b, p);
-    if (!p->host || !p->host_bytes || needed <= p->host_bytes)
+    if ((!p->host && !p->unified) || !p->host_bytes || needed <= p->host_bytes)
         return 0;
     if (needed == SIZE_MAX)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,

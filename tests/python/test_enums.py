@@ -34,6 +34,7 @@ ENUMS = {
     'memory_type': 'CU_MEMORYTYPE_',
     'pointer_attribute': 'CU_POINTER_ATTRIBUTE_',
     'profiler_output_mode': 'CU_OUT_',
+    'resource_view_format': 'CU_RES_VIEW_FORMAT_',
     'shared_config': 'CU_SHARED_MEM_CONFIG_',
     'stream_flags': 'CU_STREAM_',
 }

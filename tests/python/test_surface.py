@@ -449,11 +449,6 @@ MODULES = {
     'cumath': CUMATH,
     'curandom': CURANDOM,
 }  # fmt: skip
-# What is still to come.
-LATER = re.compile(
-    r'driver\.(memcpy_peer|(py_)?memcpy_(dtoa|atod|atoa|htoa|atoh)|Memcpy[23]D|Array'
-    r'|Texture|Surface|\w+_array|\w+_to_array|bind_array|matrix_to|dtype_to_array|TRS|TR_)'
-)
 ROWS = [(module, row) for module, rows in MODULES.items() for row in rows.split('\n') if row]
 
 
@@ -481,8 +476,6 @@ def split(row):
 
 @pytest.mark.parametrize(('module', 'row'), ROWS, ids=[f'{m}.{r}' for m, r in ROWS])
 def test_row(device, module, row):
-    if LATER.match(f'{module}.{row}'):
-        pytest.xfail('to come')
     path, inside = split(row)
     found = resolve(module, path)
     if inside is None:
