@@ -262,7 +262,11 @@ def np_to_array(nparray: Any, order: str, allowSurfaceBind: bool = False) -> Arr
     return _copy_to(Array(descr), values, extents, values.itemsize)
 
 
-def gpuarray_to_array(gpuarray: Any, order: str, allowSurfaceBind: bool = False) -> Array:  # noqa: N803
+def gpuarray_to_array(
+    gpuarray: Any,
+    order: str,
+    allowSurfaceBind: bool = False,  # noqa: N803
+) -> Array:
     """As `np_to_array`, of an array on the device without gaps in that order."""
     order = _check_order(order)
     dtype = np.dtype(gpuarray.dtype)

@@ -99,7 +99,8 @@ static PyObject *memcpy_atod(PyObject *module, PyObject *const *args, Py_ssize_t
     uint64_t to;
     int status;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        bind_address(&to, state, values[0]) != 0 || bind_cuarray_get(&array, state, values[1]) != 0 ||
+        bind_address(&to, state, values[0]) != 0 ||
+        bind_cuarray_get(&array, state, values[1]) != 0 ||
         bind_size(&index, values[2], "index") != 0 || bind_size(&bytes, values[3], "len") != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_copy_atod(to, array, index, bytes));
