@@ -35,7 +35,8 @@ enum runcu_arg_kind {
     RUNCU_ARG_ADDRESS,
     RUNCU_ARG_BYTES, /**< value.p: `size` bytes, copied */
     /** value.p: `size` bytes of host memory that travel to the device before the launch (IN), back
-     * after it (OUT), or both; with OUT or INOUT the launch waits for the result. */
+     * after it (OUT), or both, in the launch's stream. IN memory may be changed on return; with
+     * OUT or INOUT the launch waits for the result. */
     RUNCU_ARG_HOST_IN,
     RUNCU_ARG_HOST_OUT,
     RUNCU_ARG_HOST_INOUT,

@@ -310,6 +310,12 @@ class DeviceAllocation:
         For libraries that understand device addresses (MPI) and for devices whose memory the host
         can reach. On other devices reading it ends the process, as reading any device address does.
         """
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Its bytes by version 3 of the protocol.
+
+        Memory of the CPU device has none, but `__dlpack__`.
+        """
     def __dlpack__(
         self,
         stream: int | None = None,
@@ -862,13 +868,23 @@ class ArgumentHandler:
         """Copies from the device, if the class does that."""
 
 class In(ArgumentHandler):
-    """A kernel argument: the array is copied to the device before the launch."""
+    """A kernel argument: the array is copied to the device before the launch.
+
+    It travels in the launch's stream, and may be changed as soon as the call has returned.
+    """
 
 class Out(ArgumentHandler):
-    """A kernel argument: the array is filled from the device after the launch."""
+    """A kernel argument: the array is filled from the device after the launch.
+
+    It travels in the launch's stream, of whatever kind, which the call waits for: the result is
+    there when the call returns.
+    """
 
 class InOut(ArgumentHandler):
-    """A kernel argument: copied to the device before the launch, and back after it."""
+    """A kernel argument: copied to the device before the launch, and back after it.
+
+    As In and Out.
+    """
 
 class Module:
     """Code on a device: what module_from_file, module_from_buffer and SourceModule.module give."""
@@ -897,9 +913,23 @@ class Module:
 class Function:
     """A kernel.
 
-    Arguments are device allocations, device arrays, In, Out and InOut of host arrays, NumPy
-    scalars, Python numbers (of the width of the parameter they meet), structs as NumPy values or
-    ctypes, and None for a null pointer.
+    Arguments are checked against the parameters they meet; what does not fit is an ArgumentError
+    that names the kernel, the parameter and what to do.
+
+    * Numbers: Python's, of the width of the parameter, if they fit; NumPy's and ctypes' integers
+      to integers that hold them (same width: the bits), floats to floats of their width, float16
+      and `ml_dtypes`' bfloat16 and fp8 to `__half`, `__nv_bfloat16`, `__nv_fp8_…`; complex numbers
+      to structs of two floats or doubles.
+    * Structs and vectors: NumPy values and arrays of their bytes, ctypes structures, unions and
+      arrays; of the parameter's size, with fields where C++ has them.
+    * Pointers: device allocations, GPUArrays, page-locked and managed arrays, ints, objects with
+      `get_pointer()`, `gpudata`, DLPack or `__cuda_array_interface__`, None for the null pointer;
+      host arrays as In, Out or InOut. What the stream of another library still does is done
+      before. An array of another dtype than the pointer's, or a read-only one where the pointer is
+      not to const, is one warning per kernel and parameter, with `strict=True` an error.
+
+    An address that is in no live allocation of the CPU device is refused by kernels there; so is
+    memory of the CPU device by kernels on a GPU.
     """
 
     texrefs: list[None] | None

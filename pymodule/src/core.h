@@ -332,6 +332,8 @@ struct bind_tensor {
 };
 /* The method __dlpack__ of such an object: a capsule. */
 PyObject *bind_dlpack_tensor(const struct bind_tensor *tensor, struct bind_fastcall call);
+/* Its __cuda_array_interface__; AttributeError for memory of the CPU device. */
+PyObject *bind_cuda_interface(const struct bind_tensor *tensor, const dl_device *device);
 /* The pair that __dlpack_device__ gives for an address. */
 PyObject *bind_dlpack_device_pair(bind_state *state, uint64_t address);
 int bind_dlpack_device(dl_device *out, bind_state *state, uint64_t address);

@@ -226,16 +226,21 @@ static PyObject *foreign_dlpack_device(PyObject *self, PyObject *unused)
     return Py_BuildValue("(ii)", f->device.type, f->device.id);
 }
 
+static struct bind_tensor tensor_of_foreign(bind_foreign *f)
+{
+    return (struct bind_tensor){.owner = (PyObject *) f,
+                                .address = f->address,
+                                .shape = f->shape,
+                                .strides = f->strides,
+                                .dtype = f->dtype,
+                                .is_read_only = f->is_read_only};
+}
+
 static PyObject *foreign_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                 PyObject *kwnames)
 {
     bind_foreign *f = (bind_foreign *) self;
-    struct bind_tensor tensor = {.owner = self,
-                                 .address = f->address,
-                                 .shape = f->shape,
-                                 .strides = f->strides,
-                                 .dtype = f->dtype,
-                                 .is_read_only = f->is_read_only};
+    struct bind_tensor tensor = tensor_of_foreign(f);
     return bind_dlpack_tensor(&tensor, (struct bind_fastcall){args, nargs, kwnames});
 }
 
@@ -243,19 +248,8 @@ static PyObject *foreign_interface(PyObject *self, void *closure)
 {
     (void) closure;
     bind_foreign *f = (bind_foreign *) self;
-    if (f->device.type == DL_CPU) {
-        PyErr_SetString(PyExc_AttributeError,
-                        "memory of the CPU device has no __cuda_array_interface__: other libraries "
-                        "would take its address for a GPU's; they share it by __dlpack__");
-        return NULL;
-    }
-    PyObject *typestr = PyObject_GetAttrString((PyObject *) f->dtype, "str");
-    if (!typestr)
-        return NULL;
-    return Py_BuildValue("{s:O, s:N, s:(KO), s:O, s:i, s:O}", "shape", f->shape, "typestr", typestr,
-                         "data", (unsigned long long) f->address,
-                         f->is_read_only ? Py_True : Py_False, "strides", f->strides, "version", 3,
-                         "stream", Py_None);
+    struct bind_tensor tensor = tensor_of_foreign(f);
+    return bind_cuda_interface(&tensor, &f->device);
 }
 
 static PyMethodDef foreign_methods[] = {

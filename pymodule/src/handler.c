@@ -156,17 +156,19 @@ PyType_Spec bind_handler_spec = {"runcu.driver.ArgumentHandler", sizeof(bind_han
 
 static PyType_Slot in_slots[] = {
     {Py_tp_doc, (char *) "In(array)\n--\n\nA kernel argument: the array is copied to the device "
-                         "before the launch."},
+                         "before the launch, in the launch's stream. It may be changed as soon as "
+                         "the call has returned."},
     {0, NULL},
 };
 static PyType_Slot out_slots[] = {
     {Py_tp_doc, (char *) "Out(array)\n--\n\nA kernel argument: the array is filled from the device "
-                         "after the launch."},
+                         "after the launch, in the launch's stream, which the call waits for: the "
+                         "result is there when it returns."},
     {0, NULL},
 };
 static PyType_Slot inout_slots[] = {
     {Py_tp_doc, (char *) "InOut(array)\n--\n\nA kernel argument: copied to the device before the "
-                         "launch, and back after it."},
+                         "launch, and back after it; as In and Out."},
     {0, NULL},
 };
 

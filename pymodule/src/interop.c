@@ -556,6 +556,23 @@ PyObject *bind_dlpack_tensor(const struct bind_tensor *tensor, struct bind_fastc
     return capsule;
 }
 
+PyObject *bind_cuda_interface(const struct bind_tensor *t, const dl_device *device)
+{
+    if (device->type == DL_CPU) {
+        PyErr_SetString(PyExc_AttributeError,
+                        "memory of the CPU device has no __cuda_array_interface__: other libraries "
+                        "would take its address for a GPU's; they share it by __dlpack__");
+        return NULL;
+    }
+    PyObject *typestr = PyObject_GetAttrString((PyObject *) t->dtype, "str");
+    if (!typestr)
+        return NULL;
+    return Py_BuildValue("{s:O, s:N, s:(KO), s:O, s:i, s:O}", "shape", t->shape, "typestr", typestr,
+                         "data", (unsigned long long) t->address,
+                         t->is_read_only ? Py_True : Py_False, "strides",
+                         t->strides ? t->strides : Py_None, "version", 3, "stream", Py_None);
+}
+
 PyObject *bind_dlpack_device_pair(bind_state *state, uint64_t address)
 {
     dl_device device;

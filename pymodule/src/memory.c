@@ -270,19 +270,51 @@ static PyObject *allocation_dlpack_device(PyObject *self, PyObject *unused)
     return is_there(a) ? bind_dlpack_device_pair(a->state, a->address) : NULL;
 }
 
+/* The bytes of an allocation as an array; its shape and dtype are references to be let go. */
+static bool as_tensor(struct bind_tensor *out, PyObject *self)
+{
+    bind_allocation *a = (bind_allocation *) self;
+    *out = (struct bind_tensor){.owner = self,
+                                .address = a->address,
+                                .shape = Py_BuildValue("(n)", (Py_ssize_t) a->bytes),
+                                .dtype = PyArray_DescrFromType(NPY_UINT8)};
+    return out->shape && out->dtype;
+}
+
+static void end_tensor(struct bind_tensor *tensor)
+{
+    Py_XDECREF(tensor->dtype);
+    Py_XDECREF(tensor->shape);
+}
+
 static PyObject *allocation_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                    PyObject *kwnames)
 {
-    bind_allocation *a = (bind_allocation *) self;
-    PyObject *capsule = NULL, *shape = is_there(a) ? Py_BuildValue("(n)", a->bytes) : NULL;
-    PyArray_Descr *dtype = PyArray_DescrFromType(NPY_UINT8);
-    struct bind_tensor tensor = {
-        .owner = self, .address = a->address, .shape = shape, .dtype = dtype};
-    if (shape && dtype)
+    struct bind_tensor tensor;
+    PyObject *capsule = NULL;
+    if (!is_there((bind_allocation *) self))
+        return NULL;
+    if (as_tensor(&tensor, self))
         capsule = bind_dlpack_tensor(&tensor, (struct bind_fastcall){args, nargs, kwnames});
-    Py_XDECREF(dtype);
-    Py_XDECREF(shape);
+    end_tensor(&tensor);
     return capsule;
+}
+
+static PyObject *allocation_interface(PyObject *self, void *closure)
+{
+    (void) closure;
+    bind_allocation *a = (bind_allocation *) self;
+    struct bind_tensor tensor;
+    dl_device device;
+    PyObject *interface = NULL;
+    if (!atomic_load(&a->mem))
+        return PyErr_Format(PyExc_AttributeError, "the device allocation has been freed");
+    if (bind_dlpack_device(&device, a->state, a->address) != 0)
+        return NULL;
+    if (as_tensor(&tensor, self))
+        interface = bind_cuda_interface(&tensor, &device);
+    end_tensor(&tensor);
+    return interface;
 }
 
 static PyMethodDef allocation_methods[] = {
@@ -327,6 +359,9 @@ static PyObject *allocation_handle(PyObject *self, void *closure)
 static PyGetSetDef allocation_getset[] = {
     {"handle", allocation_handle, NULL, "The CUdeviceptr as an int.", NULL},
     {"size", allocation_size, NULL, "Bytes.", NULL},
+    {"__cuda_array_interface__", allocation_interface, NULL,
+     "Its bytes by version 3 of the protocol; memory of the CPU device has none, but __dlpack__.",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -281,6 +281,22 @@ def test_consumers_streams(device, is_cpu, stream):
             exported.__dlpack__(stream='x')
 
 
+def test_the_interface_of_allocations(device, is_cpu):
+    memory = driver.mem_alloc(64)
+    if is_cpu:
+        assert getattr(memory, '__cuda_array_interface__', None) is None
+        with pytest.raises(AttributeError, match='__dlpack__'):
+            memory.__cuda_array_interface__  # noqa: B018
+    else:
+        interface = memory.__cuda_array_interface__
+        assert interface['data'] == (int(memory), False)
+        assert (interface['shape'], interface['typestr']) == ((64,), '|u1')
+        assert (interface['version'], interface['strides']) == (3, None)
+    memory.free()
+    assert getattr(memory, '__cuda_array_interface__', None) is None
+    assert np.intp(driver.mem_alloc(64)).ndim == 0  # it is an address to NumPy, no array
+
+
 # --- arrays of others ---
 
 
