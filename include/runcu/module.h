@@ -20,6 +20,9 @@ RUNCU_API int runcu_module_load(runcu_module **out, const void *image, size_t by
 RUNCU_API runcu_module *runcu_module_retain(runcu_module *module);
 /** Unloads with the last owner, after work in flight. Accepts NULL. */
 RUNCU_API void runcu_module_release(runcu_module **module);
+/** A module of another library's, in the current context: never unloaded through this object. Of
+ * its kernels only what the driver tells is known. */
+RUNCU_API int runcu_module_wrap(runcu_module **out, uint64_t handle);
 RUNCU_API uint64_t runcu_module_handle(const runcu_module *module);        /**< CUmodule */
 RUNCU_API runcu_context *runcu_module_context(const runcu_module *module); /**< borrowed */
 
@@ -68,6 +71,9 @@ typedef struct runcu_param {
 /** More owners; a function dies with its last one. Release accepts NULL. */
 RUNCU_API runcu_function *runcu_function_retain(runcu_function *function);
 RUNCU_API void runcu_function_release(runcu_function **function);
+/** A kernel of another library's, of a module in the current context, by its CUfunction. Its name,
+ * and its parameters' sizes, are known where the driver tells them. */
+RUNCU_API int runcu_function_wrap(runcu_function **out, uint64_t handle);
 RUNCU_API uint64_t runcu_function_handle(const runcu_function *function);      /**< CUfunction */
 RUNCU_API runcu_module *runcu_function_module(const runcu_function *function); /**< borrowed */
 /** C++ name without parameters: "add"; the name in the PTX: "_Z3addPfS_i"; the signature:

@@ -895,6 +895,9 @@ class Module:
     @property
     def handle(self) -> int:
         """The CUmodule."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """A CUmodule of another library, never unloaded through this object."""
     def get_function(self, name: str, /) -> Function:
         """The kernel of that C++ name ("add", "ns::add", "axpy<float>") or exact name in the PTX.
 
@@ -945,6 +948,9 @@ class Function:
     @property
     def handle(self) -> int:
         """The CUfunction."""
+    @classmethod
+    def from_handle(cls, handle: SupportsIndex, owner: object = None) -> Self:
+        """A CUfunction of another library, of a module in the current context."""
     @property
     def arg_format(self) -> str | None:
         """The letters prepare() came to."""

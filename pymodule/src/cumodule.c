@@ -105,7 +105,28 @@ static PyObject *module_handle(PyObject *self, void *closure)
     return PyLong_FromUnsignedLongLong(runcu_module_handle(((bind_moduleobject *) self)->module));
 }
 
+static PyObject *module_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                    PyObject *kwnames)
+{
+    uint64_t handle;
+    PyObject *owner;
+    if (bind_handle(&handle, &owner, args, nargs, kwnames) != 0)
+        return NULL;
+    bind_moduleobject *self = bind_new((PyTypeObject *) type);
+    if (self && (bind_check(self->state, runcu_module_wrap(&self->module, handle)) != 0 ||
+                 bind_own((PyObject *) self, owner) != 0))
+        Py_CLEAR(self);
+    return (PyObject *) self;
+}
+
 static PyMethodDef module_methods[] = {
+    {"from_handle", (PyCFunction) (void (*)(void)) module_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\n"
+     "A module of another library, of the current context.\n\n"
+     "Parameters\n----------\n"
+     "handle : int\n    A CUmodule, which is never unloaded through this object.\n"
+     "owner : object\n    Kept alive as long as this object."},
     {"get_function", module_get_function, METH_O,
      "get_function($self, name, /)\n--\n\n"
      "The kernel of that C++ name (\"add\", \"ns::add\", \"axpy<float>\") or exact name in the "

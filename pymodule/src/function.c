@@ -56,9 +56,10 @@ PyMethodDef bind_function_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyObject *bind_function_wrap(bind_state *state, runcu_function *function)
+/* `function` is taken. */
+static PyObject *wrap(PyTypeObject *type, runcu_function *function)
 {
-    bind_function *self = bind_new(state->function_type);
+    bind_function *self = bind_new(type);
     if (!self) {
         runcu_function_release(&function);
         return NULL;
@@ -70,6 +71,26 @@ PyObject *bind_function_wrap(bind_state *state, runcu_function *function)
         self->param_count = -1;
     self->code_count = -1;
     return (PyObject *) self;
+}
+
+PyObject *bind_function_wrap(bind_state *state, runcu_function *function)
+{
+    return wrap(state->function_type, function);
+}
+
+static PyObject *function_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    runcu_function *function;
+    uint64_t handle;
+    PyObject *owner;
+    if (bind_handle(&handle, &owner, args, nargs, kwnames) != 0 ||
+        bind_check(bind_state_of((PyTypeObject *) type), runcu_function_wrap(&function, handle)))
+        return NULL;
+    PyObject *self = wrap((PyTypeObject *) type, function);
+    if (self && bind_own(self, owner) != 0)
+        Py_CLEAR(self);
+    return self;
 }
 
 static void function_dealloc(PyObject *self)
@@ -242,6 +263,13 @@ static PyObject *function_handle(PyObject *self, void *closure)
 }
 
 static PyMethodDef function_methods[] = {
+    {"from_handle", (PyCFunction) (void (*)(void)) function_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None)\n--\n\n"
+     "A kernel of another library, of a module in the current context.\n\n"
+     "Parameters\n----------\n"
+     "handle : int\n    A CUfunction.\n"
+     "owner : object\n    Kept alive as long as this object."},
     {"get_attribute", function_get_attribute, METH_O,
      "get_attribute($self, attribute, /)\n--\n\nThe value of one of function_attribute."},
     {"set_attribute", (PyCFunction) (void (*)(void)) function_set_attribute,

@@ -112,6 +112,57 @@ int runcu_module_get_function(runcu_function **out, runcu_module *module, const 
     return status;
 }
 
+/* The module that the driver says the handle is of, and the name; wrapped. */
+static int find_wrapped(runcu_module **module, const char **name, CUfunction handle)
+{
+    struct core_driver *driver;
+    CUcontext context;
+    CUmodule theirs = NULL;
+    int status = core_current(&driver, &context);
+    if (status)
+        return status;
+    if (!driver->cu.cuFuncGetModule)
+        return runcu_fail(RUNCU_ERROR_UNSUPPORTED, "this driver does not tell a kernel's module");
+    status = CU_CALL(driver, cuFuncGetModule, &theirs, handle);
+    if (status)
+        return status;
+    *name = NULL;
+    if (!driver->cu.cuFuncGetName || driver->cu.cuFuncGetName(name, handle) || !*name)
+        *name = "kernel";
+    return runcu_module_wrap(module, (uintptr_t) theirs);
+}
+
+int runcu_function_wrap(runcu_function **out, uint64_t handle)
+{
+    runcu_module *module;
+    const char *name;
+    CUfunction theirs = (CUfunction) (uintptr_t) handle;
+    *out = NULL;
+    if (!handle)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no kernel");
+    int status = find_wrapped(&module, &name, theirs);
+    if (status)
+        return status;
+    runcu_function *f = core_new(sizeof *f);
+    if (!f) {
+        runcu_module_release(&module);
+        return RUNCU_ERROR_MEMORY;
+    }
+    f->refs = 1;
+    f->module = module;
+    f->context = module->context;
+    f->driver = module->context->driver;
+    f->handle = theirs;
+    status = name_function(f, NULL, name);
+    if (!status)
+        status = ask_params(f);
+    plan(f);
+    if (status)
+        runcu_function_release(&f);
+    *out = f;
+    return status;
+}
+
 runcu_function *runcu_function_retain(runcu_function *function)
 {
     atomic_fetch_add(&function->refs, 1);

@@ -84,6 +84,7 @@ struct runcu_module {
     CUmodule handle;
     struct core_image image;
     atomic_int refs;
+    bool is_foreign;            /* never unloaded */
     struct core_recipe *recipe; /* NULL: it does not come from source, or is an instance */
     runcu_module *instances;    /* of its templates, made on demand; guarded by core_lock */
     runcu_module *next;         /* in that list */

@@ -150,6 +150,25 @@ static int load(runcu_module **out, const struct source *s)
     return status;
 }
 
+int runcu_module_wrap(runcu_module **out, uint64_t handle)
+{
+    *out = NULL;
+    if (!handle)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no module");
+    runcu_module *m = core_new(sizeof *m);
+    if (!m)
+        return RUNCU_ERROR_MEMORY;
+    m->refs = 1;
+    m->is_foreign = true;
+    m->handle = (CUmodule) (uintptr_t) handle;
+    int status = core_context_get(&m->context);
+    if (status)
+        discard(m);
+    else
+        *out = m;
+    return status;
+}
+
 int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 {
     return runcu_module_load_with(out, image, bytes, NULL);
@@ -228,7 +247,7 @@ static void unload(runcu_context *c, void *object)
 {
     runcu_module *m = object;
     struct core_scope scope;
-    if (core_enter_cleanup(&scope, c)) {
+    if (!m->is_foreign && core_enter_cleanup(&scope, c)) {
         if (atomic_exchange(
                 &c->has_work,
                 false)) /* a kernel that runs needs its code, its printf needs the formats */
@@ -248,7 +267,7 @@ void runcu_module_release(runcu_module **module)
     *module = NULL;
     if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
-    if (core_enter_cleanup(&scope, m->context)) {
+    if (!m->is_foreign && core_enter_cleanup(&scope, m->context)) {
         is_later = core_defer(&status, m->context, unload, m);
         core_leave(&scope);
     }

@@ -131,6 +131,18 @@ CUresult cpu_cuFuncGetModule(CUmodule *module, CUfunction function)
     return cpu_leave(CUDA_SUCCESS);
 }
 
+CUresult cpu_cuFuncGetName(const char **name, CUfunction function)
+{
+    struct cpu_function *f = NULL;
+    CUresult code = enter_function(&f, function);
+    if (code)
+        return code;
+    if (!name)
+        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    *name = f->info.func->name;
+    return cpu_leave(CUDA_SUCCESS);
+}
+
 CUresult cpu_cuFuncGetParamInfo(CUfunction function, size_t index, size_t *offset, size_t *size)
 {
     struct cpu_function *f = NULL;

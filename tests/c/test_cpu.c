@@ -56,6 +56,31 @@ static void results_come_back(void)
     end();
 }
 
+static void handles_of_others_are_wrapped(void)
+{
+    int x[4] = {9, 9, 9, 9};
+    runcu_module *m;
+    runcu_function *f, *g;
+    start();
+    REQUIRE_OK(runcu_function_wrap(&f, runcu_function_handle(store)));
+    REQUIRE_STR(runcu_function_symbol(f), "_Z5storePii");
+    REQUIRE_OK(runcu_launch(f, RUNCU_THREADS(1), runcu_inout(x, sizeof x), 2));
+    REQUIRE_INT(x[2], ==, 2);
+    REQUIRE_FAILS(runcu_launch(f, RUNCU_THREADS(1), 1), RUNCU_ERROR_LAUNCH_ARGUMENT, "takes 2");
+    REQUIRE_OK(runcu_module_wrap(&m, runcu_module_handle(module)));
+    REQUIRE_OK(runcu_module_get_function(&g, m, "_Z5storePii"));
+    runcu_module_release(&m); /* which does not unload it */
+    REQUIRE_OK(runcu_launch(g, RUNCU_THREADS(1), runcu_inout(x, sizeof x), 3));
+    REQUIRE_INT(x[3], ==, 3);
+    runcu_function_release(&g);
+    runcu_function_release(&f);
+    REQUIRE_OK(runcu_launch(store, RUNCU_THREADS(1), runcu_inout(x, sizeof x), 1));
+    REQUIRE_FAILS(runcu_function_wrap(&f, 0), RUNCU_ERROR_ARGUMENT, "no kernel");
+    REQUIRE_FAILS(runcu_module_wrap(&m, 0), RUNCU_ERROR_ARGUMENT, "no module");
+    REQUIRE_FAILS(runcu_function_wrap(&f, 12345), RUNCU_ERROR_DRIVER, "cuFuncGetModule failed");
+    end();
+}
+
 static void a_fault_tells_its_place_and_the_next_context_works(void)
 {
     runcu_context *context;
@@ -287,6 +312,7 @@ static void the_library_can_be_closed(void)
 int main(void)
 {
     RUN_ALONE(results_come_back);
+    RUN_ALONE(handles_of_others_are_wrapped);
     RUN_ALONE(a_fault_tells_its_place_and_the_next_context_works);
     RUN_ALONE(a_fault_under_a_host_array_writes_nothing_back);
     RUN_ALONE(an_interrupt_ends_a_wait_and_the_next_launch_works);

@@ -571,3 +571,38 @@ def test_failed_calls_leak_nothing(mod, value):
     del _
     after = sys.getrefcount(x), sys.getrefcount(handler), sys.getrefcount(value)
     assert after == before
+
+
+def test_handles_of_others(mod):
+    class Owner:
+        pass
+
+    import gc
+    import weakref
+
+    owner = Owner()
+    alive = weakref.ref(owner)
+    x, y = np.ones(4, np.float32), np.zeros(4, np.float32)
+    saxpy = driver.Function.from_handle(mod.saxpy.handle, owner)
+    assert saxpy.handle == mod.saxpy.handle and 'saxpy' in saxpy.symbol
+    saxpy(2.0, In(x), InOut(y), 4, block=4)
+    assert y.tolist() == [2] * 4
+    with pytest.raises(ArgumentError):
+        saxpy(2.0, block=4)
+    module = driver.Module.from_handle(mod.module.handle, owner=owner)
+    assert module.handle == mod.module.handle
+    del owner
+    gc.collect()
+    assert alive() is not None
+    module.get_function(saxpy.symbol)(2.0, In(x), InOut(y), 4, block=4)
+    del module, saxpy
+    gc.collect()
+    assert alive() is None
+    mod.saxpy(2.0, In(x), InOut(y), 4, block=4)
+    assert y.tolist() == [6] * 4
+    for cls in (driver.Function, driver.Module):
+        for bad in (0, 'x', None, 1.5, -1, 1 << 70):
+            with pytest.raises((TypeError, driver.LogicError, OverflowError)):
+                cls.from_handle(bad)
+        with pytest.raises(TypeError):
+            cls.from_handle()
