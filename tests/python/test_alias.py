@@ -106,6 +106,34 @@ def test_every_module_is_one_object_under_both_names(python):
     )
 
 
+MODULES = (
+    'driver autoinit autoprimaryctx compiler gpuarray elementwise reduction cumath curandom tools '
+    'characterize debug _cluda _pvt_struct compyte compyte.dtypes compyte.array'
+)
+
+
+@pytest.mark.parametrize('first', ['pycuda', 'runcu'])
+def test_whichever_name_comes_first(python, first):
+    python(
+        """
+        import importlib, sys
+        import runcu
+        runcu.install_as_pycuda()
+        first, *modules = sys.argv[1:]
+        second = 'runcu' if first == 'pycuda' else 'pycuda'
+        for name in modules:
+            there = importlib.import_module(f'{first}.{name}')
+            assert importlib.import_module(f'{second}.{name}') is there, name
+            assert there.__name__ == there.__spec__.name == f'runcu.{name}'
+            exec(f'import {second}.{name} as other; assert other is there')
+            parent, _, leaf = f'{second}.{name}'.rpartition('.')
+            exec(f'from {parent} import {leaf} as other; assert other is there')
+        """,
+        first,
+        *MODULES.split(),
+    )
+
+
 def test_what_is_not_offered_says_so(python):
     done = python(
         """
