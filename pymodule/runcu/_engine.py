@@ -51,8 +51,8 @@ class Store:
 
     def __init__(self, context: Context):
         self.functions: dict[Any, Any] = {}
-        self.processors: int = context.device.multiprocessor_count
-        self.most_blocks = BLOCKS * self.processors
+        self.multiprocessor_count: int = context.device.multiprocessor_count
+        self.most_blocks = BLOCKS * self.multiprocessor_count
 
 
 class _Stores(dict[Any, Store]):

@@ -19,6 +19,7 @@ __all__ = [
     'binary',
     'broadcast',
     'common_of',
+    'comparable',
     'convert',
     'in_place',
     'into',
@@ -101,14 +102,18 @@ def common_of(dtype: np.dtype, other: Any) -> np.dtype:
 def convert(value: Any, dtype: np.dtype) -> Any:
     """A number as a kernel takes one of `dtype`; OverflowError if it does not fit."""
     kind = type(value)
-    if dtype.kind == 'f' and (kind is int or kind is float) and -3e38 < value < 3e38:
-        return value
+    if (kind is int or kind is float) and dtype.kind == 'f' and dtype.itemsize > 2:
+        if -3e38 < value < 3e38:
+            return value
     if isinstance(value, np.generic):
         value = value.item()
     if dtype.kind == 'c':
         return complex(value)
     if dtype.kind == 'f':
         value = float(value)
+        if dtype.itemsize == 2:
+            with np.errstate(over='ignore'):
+                return float(np.float16(value))
         if dtype.itemsize < 8 and abs(value) > 3.4028235e38 and math.isfinite(value):
             return math.copysign(math.inf, value)
         return value
@@ -122,6 +127,16 @@ def convert(value: Any, dtype: np.dtype) -> Any:
             'NumPy number of a wider dtype'
         )
     return number
+
+
+def comparable(dtype: np.dtype, number: Any) -> Any:
+    """A number with which an array of whole numbers is compared: it may be beyond its dtype."""
+    if type(number) is not int or dtype.kind not in 'iu':
+        return number
+    bounds = np.iinfo(dtype)
+    if bounds.min <= number <= bounds.max:
+        return number
+    return np.array(number)[()] if -(2**63) <= number < 2**64 else float(number)
 
 
 class Rule:
@@ -163,10 +178,11 @@ class Rule:
             self.expression = f'z0 = f{name[:3]}{suffix}(C(x0), C(x1))'
 
     @classmethod
-    def of(cls, expression: str, common: np.dtype) -> Rule:
-        """A rule of an expression of its own."""
+    def of(cls, expression: str, common: np.dtype, out: np.dtype | None = None) -> Rule:
+        """A rule of an expression of its own; `out` is by default `common`."""
         rule = cls.__new__(cls)
-        rule.expression, rule.out, rule.common, rule.second = expression, common, common, common
+        rule.expression, rule.common, rule.second = expression, common, common
+        rule.out = common if out is None else out
         return rule
 
 
@@ -313,20 +329,32 @@ def _general(name: str, rule: Rule, a: Any, b: Any, flip: bool) -> Any:
 
 
 def into(name: str, rule: Rule, out: Any, ins: Sequence[Any], stream: Any = None) -> None:
-    """Computes an array that is there, from operands that are broadcast to its shape."""
+    """Computes an array that is there, from operands that are broadcast to its shape.
+
+    Raises
+    ------
+    TypeError
+        `out` is no GPUArray, or of a kind that does not hold the result.
+    ValueError
+        Operands do not fit into its shape.
+    """
+    if not hasattr(out, '_packed'):
+        raise TypeError(f'{name}: out must be a GPUArray, not {type(out).__name__}')
+    if not np.can_cast(rule.out, out.dtype, 'same_kind'):
+        raise TypeError(f'{name}: a result of {rule.out} cannot be kept in out, of {out.dtype}')
     operands = []
     for x in ins:
         if type(x) is not Scalar:
             x = broadcast(x, out.shape)
             if overlap(out, x):
-                x = _copied(x, out)
+                x = _copied(x, out, stream)
         operands.append(x)
     apply(name, rule.expression, [out], operands, rule.common, stream)
 
 
-def _copied(operand: Any, like: Any) -> Any:
+def _copied(operand: Any, like: Any, stream: Any) -> Any:
     copy = like._like(operand.dtype, operand.shape)
-    apply('copy', 'z0 = x0', [copy], [operand], operand.dtype)
+    apply('copy', 'z0 = x0', [copy], [operand], operand.dtype, stream)
     return copy
 
 

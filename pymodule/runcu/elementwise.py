@@ -204,8 +204,6 @@ def scalar_of(argument: Argument, value: Any) -> Any:
     """A number as a prepared kernel takes it: what GPUArrays without dimensions hold, too."""
     if hasattr(value, 'gpudata') and hasattr(value, 'get'):
         value = value.get()
-    if argument.dtype.kind in 'iu' and isinstance(value, (float, np.floating)):
-        return int(value)
     return value
 
 
@@ -327,5 +325,5 @@ class ElementwiseKernel:
         if count <= 0:
             return
         function = self.generate_stride_kernel_and_types(use_range)[1]
-        grid, block = _engine.splay(count, _engine.store().processors)
+        grid, block = _engine.splay(count, _engine.store().multiprocessor_count)
         function.prepared_async_call(grid, block, stream, *values)

@@ -35,10 +35,12 @@ from ._layout import (
     view_strides,
 )
 from ._operations import (
+    COMPARISONS,
     Rule,
     binary,
     broadcast,
     common_of,
+    comparable,
     convert,
     in_place,
     into,
@@ -98,7 +100,19 @@ def splay(n: int, dev: driver.Device | None = None) -> tuple[tuple[int, int], tu
     dev : Device, optional
         By default the current context's.
     """
-    return _splay(n, store().processors if dev is None else dev.multiprocessor_count)
+    if dev is not None and not isinstance(dev, driver.Device):
+        raise TypeError(f'dev must be a Device, not {type(dev).__name__}')
+    return _splay(operator.index(n), (store() if dev is None else dev).multiprocessor_count)
+
+
+def _dtype(dtype: Any) -> np.dtype:
+    """A dtype; TypeError if its elements cannot lie on a device."""
+    dtype = np.dtype(dtype)
+    if dtype.hasobject:
+        raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
+    if dtype.itemsize == 0:
+        raise TypeError(f'elements of dtype {dtype} have no bytes')
+    return dtype
 
 
 # --- the array ------------------------------------------------------------------------------------
@@ -157,9 +171,7 @@ class GPUArray:
         order: str = 'C',
     ):
         self.shape = tuple_of_shape(shape)
-        self.dtype = dtype = np.dtype(dtype)
-        if dtype.hasobject:
-            raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
+        self.dtype = dtype = _dtype(dtype)
         self.size = math.prod(self.shape)
         itemsize = dtype.itemsize
         if strides is None:
@@ -584,10 +596,8 @@ class GPUArray:
         """
         if dtype is None:
             return self._view(self.shape, self.strides)
-        dtype = np.dtype(dtype)
+        dtype = _dtype(dtype)
         old, new = self.dtype.itemsize, dtype.itemsize
-        if dtype.hasobject:
-            raise TypeError(f'Python objects cannot lie on a device: dtype {dtype}')
         if old == new:
             return self._view(self.shape, self.strides, dtype=dtype)
         axis = -1
@@ -648,6 +658,8 @@ class GPUArray:
         if self.dtype.kind != 'c':
             if out is None:
                 return self
+            if not isinstance(out, GPUArray):
+                raise TypeError(f'out must be a GPUArray, not {type(out).__name__}')
             _assign(out, self)
             return out
         return _map('conj', 'z0 = Z0(pycuda::conj(x0))', self, self.dtype, out)
@@ -682,12 +694,18 @@ class GPUArray:
         for factor in (selffac, otherfac):
             common = common_of(common, factor)
         target = self._like(common, shape_of([self, other])) if out is None else out
-        factors = [Scalar(convert(f, common), common) for f in (selffac, otherfac)]
-        arrays = [broadcast(a, target.shape) for a in (self, other)]
-        expression = 'z0 = Z0(C(x1) * C(x0) + C(x3) * C(x2))'
-        ins = [arrays[0], factors[0], arrays[1], factors[1]]
-        apply('mul_add', expression, [target], ins, common, stream)
+        one, two = (Scalar(convert(f, common), common) for f in (selffac, otherfac))
+        rule = Rule.of('z0 = Z0(C(x1) * C(x0) + C(x3) * C(x2))', common)
+        into('mul_add', rule, target, [self, one, other, two], stream)
         return target
+
+    def bind_to_texref(self, texref: Any, allow_offset: bool = False) -> Any:
+        """Raises LogicError: compilers make no texture references any more."""
+        raise _no_texture('bind_to_texref')
+
+    def bind_to_texref_ext(self, texref: Any, *args: Any, **kwargs: Any) -> Any:
+        """Raises LogicError: compilers make no texture references any more."""
+        raise _no_texture('bind_to_texref_ext')
 
     # --- operators ---
 
@@ -790,6 +808,8 @@ def _operate(name: str, a: GPUArray, other: Any, flip: bool = False) -> Any:
         return NotImplemented
     if name == 'power' and not flip:
         _check_power(a.dtype, number)
+    if name in COMPARISONS:
+        number = comparable(a.dtype, number)
     return binary(name, a, number, False, flip)
 
 
@@ -876,9 +896,18 @@ def _cast(out: GPUArray, source: Any, stream: Any = None) -> None:
     apply('astype', expression, [out], [source], source.dtype, stream)
 
 
+def _no_texture(name: str) -> driver.LogicError:
+    return driver.LogicError(
+        f'{name}: CUDA 12 removed texture references: let the kernel read the array by its pointer '
+        '(with const and __restrict__ through the same cache)'
+    )
+
+
 def _assign(out: GPUArray, value: GPUArray) -> None:
     """Copies elements, broadcast and converted within their kind."""
     source = broadcast(value, out.shape)
+    if (out.ptr, out.strides, out.dtype) == (value.ptr, source.strides, value.dtype):
+        return  # as after a[1:] += b
     if overlap(out, source):
         source = broadcast(value.copy(), out.shape)
     if value.dtype == out.dtype:
@@ -984,6 +1013,8 @@ def empty_like(other: Any, dtype: Any = None, order: str = 'K') -> GPUArray:
     """
     if order == 'K' and dtype is None and type(other) is GPUArray:
         return other._like(other.dtype)
+    if not hasattr(other, 'strides') or not hasattr(other, 'flags'):
+        raise TypeError(f'a GPUArray or NumPy array is expected, not {type(other).__name__}')
     dtype = np.dtype(other.dtype if dtype is None else dtype)
     order = order.upper()
     if order == 'A':
@@ -1187,7 +1218,7 @@ def _logical(name: str, sign: str, values: Sequence[Any], out: Any, allocator: A
     if out is None:
         result = GPUArray(shape, np.bool_, allocator or arrays[0].allocator)
     second = f' {sign} x1 != X1(0)' if len(values) == 2 else ' == false'
-    rule = Rule.of(f'z0 = Z0((x0 != X0(0)){second})', common)
+    rule = Rule.of(f'z0 = Z0((x0 != X0(0)){second})', common, np.dtype(np.bool_))
     into(name, rule, result, [_as_operand(value, common) for value in values])
     return result
 

@@ -210,6 +210,8 @@ def test_calls_that_are_wrong(x):
             kernel(wrong, x)
     with pytest.raises(TypeError):
         kernel(1, x, grid=(1, 1))
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        ElementwiseKernel('int k, float *x', 'x[i] = k')(2.7, x)
 
 
 def test_kernels_that_are_wrong(x):

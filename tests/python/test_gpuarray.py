@@ -616,6 +616,14 @@ def test_comparisons(device):
             got = eval(f'{left} {operation} {right}', {'x': x, 'y': y})
             expected = eval(host.format(operation), {'a': a, 'b': b})
             same(got, expected.astype(np.float32))
+    u = gpuarray.to_gpu(np.array([0, 200, 255], np.uint8))
+    for number in (300, -1, 2**40, -(2**70), 2**70, 200):
+        for operation in ('==', '!=', '<', '<=', '>', '>='):
+            got = eval(f'u {operation} number', {'u': u, 'number': number})
+            expected = [
+                eval(f'v {operation} number', {'v': v, 'number': number}) for v in (0, 200, 255)
+            ]
+            same(got, np.array(expected, np.uint8))
     z = gpuarray.ones(3, np.complex64)
     same(z == 1, np.ones(3, np.complex64))
     with pytest.raises(TypeError, match='order'):
@@ -695,6 +703,59 @@ def test_mul_add(device):
     out = gpuarray.empty_like(x)
     assert x.mul_add(2, y, 0.5, out=out) is out
     same(out, 2 * a + np.float32(0.5) * b)
+    assert x.mul_add(2, x[::-1], 1, out=x) is x
+    same(x, 2 * a + a[::-1])
+    with pytest.raises(TypeError, match='kept'):
+        x.mul_add(1, y, 1, out=gpuarray.empty(50, np.int32))
+    with pytest.raises(TypeError, match='out must be'):
+        gpuarray.maximum(x, y, out=np.zeros(50, np.float32))
+    with pytest.raises(ValueError):
+        gpuarray.maximum(x, y, out=gpuarray.empty(49, np.float32))
+
+
+def test_numbers_beside_half_precision_are_rounded_to_it(device):
+    """In full precision the sums would be others: 0.1 is not one of float16."""
+    host = np.linspace(-3, 3, 4001).astype(np.float16)
+    a = gpuarray.to_gpu(host)
+    for number in (0.1, 1 / 3, 1e5):
+        with np.errstate(all='ignore'):
+            same(a + number, host + np.float16(number))
+            same(a * number, host * np.float16(number))
+
+
+def test_texture_references_are_gone(device):
+    for call in ('bind_to_texref', 'bind_to_texref_ext'):
+        with pytest.raises(cuda.LogicError, match='texture references'):
+            getattr(gpuarray.zeros(3, np.float32), call)(None)
+
+
+def test_odd_values_raise(device):
+    """Whatever is given, an exception of Python or of the driver says what is wrong."""
+    a = gpuarray.ones((2, 3), np.float32)
+    odd = [
+        None, 'x', b'y', [], {}, object(), object, 1 << 70, -5, 1.5, float('nan'), (1, 'a'),
+        np.zeros(3), np.array('2020', 'M8[D]'), np.datetime64(1, 's'), a, a[0], a[:0], slice(3),
+        np.void(b'ab'), cuda.mem_alloc, gpuarray.zeros(2, gpuarray.vec.float2), np.str_('q'),
+    ]  # fmt: skip
+    calls = [
+        gpuarray.GPUArray, gpuarray.to_gpu, gpuarray.zeros, gpuarray.empty_like, gpuarray.arange,
+        gpuarray.concatenate, gpuarray.stack, gpuarray.sum, gpuarray.max, gpuarray.any,
+        gpuarray.maximum, gpuarray.if_positive, gpuarray.logical_not, gpuarray.subset_sum,
+        gpuarray.dot, a.set, a.get, a.fill, a.astype, a.reshape, a.view, a.transpose, a.conj,
+        a.mul_add, a.__getitem__, a.__setitem__, a.__add__, a.__rtruediv__, a.__imul__, a.__pow__,
+        a.__lt__, gpuarray.splay,
+    ]  # fmt: skip
+    allowed = (TypeError, ValueError, IndexError, OverflowError, cuda.Error)
+    for call in calls:
+        for value in odd:
+            for more in ((), (value,), (a,), (np.float32,)):
+                try:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter('ignore')
+                        call(value, *more)
+                except allowed as e:
+                    assert str(e)
+    cuda.Context.synchronize()
 
 
 # --- structs --------------------------------------------------------------------------------------
