@@ -46,6 +46,8 @@ typedef struct runcu_context runcu_context;
 typedef struct runcu_mem runcu_mem;
 typedef struct runcu_pool runcu_pool;
 typedef struct runcu_mempool runcu_mempool;
+typedef struct runcu_physical runcu_physical;
+typedef struct runcu_range runcu_range;
 typedef struct runcu_stream runcu_stream;
 typedef struct runcu_event runcu_event;
 typedef struct runcu_module runcu_module;

@@ -19,5 +19,6 @@
 #include "program.h"
 #include "stream.h"
 #include "texture.h"
+#include "vmm.h"
 
 #endif

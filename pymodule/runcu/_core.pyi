@@ -428,6 +428,100 @@ class MemoryPool:
     def __exit__(self, *args: object) -> None:
         """Closes the pool."""
 
+class PhysicalMemory:
+    """Memory of a device that has no address yet."""
+
+    def __new__(
+        cls, size: SupportsIndex, device: Device | None = None, exportable: bool = False
+    ) -> Self:
+        """Of `device`, or the current one. `size`: a multiple of mem_granularity()."""
+    @classmethod
+    def from_fd(
+        cls, fd: SupportsIndex, size: SupportsIndex, device: Device | None = None
+    ) -> Self:
+        """Another process's memory, by a descriptor of its export_fd(), which is not closed."""
+    @classmethod
+    def from_handle(cls, handle: int, size: SupportsIndex, owner: object = None) -> Self:
+        """Memory of `size` bytes by its CUmemGenericAllocationHandle.
+
+        It is never released through this object. `owner` is kept alive as long.
+        """
+    @property
+    def handle(self) -> int:
+        """The CUmemGenericAllocationHandle as an int."""
+    @property
+    def size(self) -> int:
+        """Bytes."""
+    def export_fd(self) -> int:
+        """A new file descriptor by which another process gets the same memory; close it.
+
+        The memory must have been made with exportable=True.
+        """
+    def close(self) -> None:
+        """Releases the memory; mappings keep it."""
+    def __enter__(self) -> Self:
+        """The memory itself."""
+    def __exit__(self, *args: object) -> None:
+        """Releases it."""
+
+class AddressRange:
+    """Addresses of a device that memory can be mapped to; int() of it is the first.
+
+    It stands for device memory wherever an address does.
+    """
+
+    def __new__(
+        cls, size: SupportsIndex, device: Device | None = None, alignment: SupportsIndex = 0
+    ) -> Self:
+        """On `device`, or the current one. `size`: a multiple of mem_granularity()."""
+    @property
+    def handle(self) -> int:
+        """The first address as an int; int() of the range as well."""
+    @property
+    def size(self) -> int:
+        """Bytes."""
+    def map(
+        self,
+        memory: PhysicalMemory,
+        offset: SupportsIndex = 0,
+        start: SupportsIndex = 0,
+        size: SupportsIndex | None = None,
+        access: SupportsIndex = 3,
+    ) -> None:
+        """Puts memory behind the addresses.
+
+        Parameters
+        ----------
+        memory : PhysicalMemory
+        offset : int
+            Where in the range.
+        start, size : int
+            Which bytes of the memory; all by default.
+        access : int
+            As of set_access.
+        """
+    def unmap(self, offset: SupportsIndex, size: SupportsIndex) -> None:
+        """Waits for the context's work, then takes whole mappings away."""
+    def set_access(
+        self,
+        access: SupportsIndex,
+        offset: SupportsIndex = 0,
+        size: SupportsIndex | None = None,
+        device: Device | None = None,
+    ) -> None:
+        """What a device (None: the range's own) may do with whole mappings.
+
+        0 nothing, 1 read, 3 read and write.
+        """
+    def close(self) -> None:
+        """Waits for the context's work, unmaps what is mapped, and gives the addresses back."""
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __enter__(self) -> Self:
+        """The range itself."""
+    def __exit__(self, *args: object) -> None:
+        """Closes it."""
+
 class RegisteredHostMemory:
     """Host memory of an array or buffer that is page-locked while this object lives."""
 
@@ -1383,6 +1477,9 @@ def mem_alloc_async(
     pool : MemoryPool, optional
         Without it the device's current one.
     """
+
+def mem_granularity(device: Device | None = None, /) -> int:
+    """Bytes of which sizes and offsets of PhysicalMemory and AddressRange are multiples."""
 
 def mem_get_ipc_handle(devptr: _Address, /) -> bytearray:
     """What another process of the machine needs to open the allocation that holds the address.

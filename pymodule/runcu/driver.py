@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _core
 from ._core import (
+    AddressRange,
     AlignedHostAllocation,
     ArgumentHandler,
     Array,
@@ -40,6 +41,7 @@ from ._core import (
     MipmappedArray,
     Module,
     Out,
+    PhysicalMemory,
     PointerHolderBase,
     PooledDeviceAllocation,
     PooledHostAllocation,
@@ -54,6 +56,7 @@ from ._core import (
     mem_get_address_range,
     mem_get_info,
     mem_get_ipc_handle,
+    mem_granularity,
     memcpy_atoa,
     memcpy_atod,
     memcpy_atoh,
@@ -144,6 +147,7 @@ from ._textures import (
 )
 
 __all__ = [
+    'AddressRange',
     'AlignedHostAllocation',
     'ArgumentError',
     'ArgumentHandler',
@@ -184,6 +188,7 @@ __all__ = [
     'PageLockedAllocator',
     'PageLockedMemoryPool',
     'PagelockedHostAllocation',
+    'PhysicalMemory',
     'PointerHolderBase',
     'PooledDeviceAllocation',
     'PooledHostAllocation',
@@ -251,6 +256,7 @@ __all__ = [
     'mem_get_address_range',
     'mem_get_info',
     'mem_get_ipc_handle',
+    'mem_granularity',
     'mem_host_register_flags',
     'memcpy_atoa',
     'memcpy_atod',

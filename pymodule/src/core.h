@@ -39,6 +39,8 @@
     X(pooled_host, host_allocation) \
     X(registered, NULL)             \
     X(mempool, NULL)                \
+    X(physical, NULL)               \
+    X(range, NULL)                  \
     X(aligned, NULL)                \
     X(device_pool, NULL)            \
     X(host_pool, NULL)              \
@@ -727,8 +729,9 @@ PyObject *bind_format_of(PyObject *types);
 /* Functions of the module, by file. */
 extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_functions[],
     bind_copy_array_functions[], bind_block_functions[], bind_ipc_functions[],
-    bind_mempool_functions[], bind_module_functions[], bind_function_functions[],
-    bind_program_functions[], bind_interop_functions[], bind_foreign_functions[];
+    bind_mempool_functions[], bind_vmm_functions[], bind_module_functions[],
+    bind_function_functions[], bind_program_functions[], bind_interop_functions[],
+    bind_foreign_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];
