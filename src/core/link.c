@@ -11,6 +11,9 @@
 struct runcu_link {
     runcu_context *context;
     CUlinkState handle;
+    bool has_input;
+    void *image; /* once it is complete; the driver's */
+    size_t bytes;
     struct core_jit jit; /* the driver writes to it as long as the link lives */
 };
 
@@ -124,11 +127,14 @@ static int add(runcu_link *link, int type, const char *text, size_t bytes, const
         return status;
     status = CU_CALL(link->context->driver, cuLinkAddData, link->handle, type, (void *) text, bytes,
                      name ? name : "input", 0, NULL, NULL);
+    link->has_input |= status == 0;
     return leave(&scope, link, status);
 }
 
 int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, const char *name)
 {
+    if (link->image)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the link is complete: nothing can be added");
     if (!image || !bytes)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the image to link is empty");
     if (type != CU_JIT_INPUT_PTX)
@@ -159,18 +165,27 @@ int runcu_link_add_file(runcu_link *link, int type, const char *path)
     return status;
 }
 
-int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
+static int complete(runcu_link *link)
 {
     struct core_scope scope;
-    void *made = NULL;
-    *image = NULL;
-    *bytes = 0;
+    if (!link->has_input)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "nothing was added that could be linked");
     int status = enter(&scope, link);
     if (status)
         return status;
-    status = CU_CALL(link->context->driver, cuLinkComplete, link->handle, &made, bytes);
-    *image = made;
+    status =
+        CU_CALL(link->context->driver, cuLinkComplete, link->handle, &link->image, &link->bytes);
+    if (status)
+        link->image = NULL;
     return leave(&scope, link, status);
+}
+
+int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
+{
+    int status = link->image ? 0 : complete(link);
+    *image = link->image;
+    *bytes = link->image ? link->bytes : 0;
+    return status;
 }
 
 void runcu_link_destroy(runcu_link **link)

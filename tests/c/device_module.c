@@ -189,7 +189,7 @@ void occupancy_follows_block_and_shared(void)
 void texts_are_linked(void)
 {
     enum { PTX = 1 };
-    static const char part[] = ".version 6.3\n.target sm_70\n.address_size 64\n"
+    static const char part[] = ".version 6.4\n.target sm_75\n.address_size 64\n"
                                ".visible .global .align 4 .u32 part_of_it = 9;\n";
     CUlinkState link = NULL;
     CUmodule m;
@@ -201,9 +201,10 @@ void texts_are_linked(void)
         return;
     FAILS(cu.cuLinkCreate(0, NULL, NULL, NULL), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuLinkCreate(0, NULL, NULL, &link));
-    REQUIRE(cu.cuLinkAddData(link, PTX, NULL, 10, "none", 0, NULL, NULL) != CUDA_SUCCESS);
     REQUIRE(cu.cuLinkAddData(link, 99, (void *) part, sizeof part, "odd", 0, NULL, NULL) !=
             CUDA_SUCCESS);
+    OK(cu.cuLinkDestroy(link));
+    OK(cu.cuLinkCreate(0, NULL, NULL, &link));
     OK(cu.cuLinkAddData(link, PTX, (void *) part, sizeof part, "part", 0, NULL, NULL));
     OK(cu.cuLinkAddData(link, PTX, (void *) ptx_text, strlen(ptx_text) + 1, "rest", 0, NULL, NULL));
     OK(cu.cuLinkComplete(link, &image, &size));

@@ -69,18 +69,19 @@ def test_weak_functions_are_shared(device):
 @pytest.mark.parametrize('sources', [(CALLER,), (CALLEE, CALLEE)])
 def test_symbols_that_are_missing_or_there_twice(device, sources):
     told = []
-    with pytest.raises(driver.Error, match='scale') as caught:
+    with pytest.raises(driver.Error, match='scale|counter') as caught:
         link(*sources, message_handler=lambda *args: told.append(args))
     assert caught.value.routine in ('cuLinkAddData', 'cuLinkComplete')
-    assert told[-1][0] is False and 'scale' in told[-1][2]
+    assert told[-1][0] is False and ('scale' in told[-1][2] or 'counter' in told[-1][2])
 
 
 def test_what_cannot_be_added(device, tmp_path):
     linker = driver.Linker()
     with pytest.raises(driver.Error):
         linker.add_data(b'nonsense', driver.jit_input_type.PTX, 'name')
-    with pytest.raises(driver.Error):
-        linker.add_data(b'!<arch>\nnonsense', driver.jit_input_type.LIBRARY, 'name')
+    if device.is_cpu:
+        with pytest.raises(driver.RuntimeError, match='a library is compiled for GPUs'):
+            linker.add_data(b'!<arch>\nnonsense', driver.jit_input_type.LIBRARY, 'name')
     with pytest.raises(driver.RuntimeError, match='file not found'):
         linker.add_file(tmp_path / 'absent', driver.jit_input_type.PTX)
     with pytest.raises(driver.LogicError, match='empty'):
@@ -92,7 +93,7 @@ def test_what_cannot_be_added(device, tmp_path):
             linker.add_data(b'x', 'PTX', 'name')
     with pytest.raises(TypeError):
         linker.add_data()
-    with pytest.raises(driver.Error):
+    with pytest.raises(driver.LogicError, match='nothing was added'):
         driver.Linker().link_module()
 
 
@@ -125,7 +126,7 @@ def test_the_handler_is_told_of_failures(device):
     told = []
     with pytest.raises(driver.LogicError, match='cuModuleLoadDataEx failed') as caught:
         driver.module_from_buffer(
-            b'.version 6.3\n.target sm_70\n.address_size 64\n.nonsense\n',
+            b'.version 6.4\n.target sm_75\n.address_size 64\n.nonsense\n',
             message_handler=lambda *args: told.append(args),
         )
     assert len(told) == 1 and told[0][0] is False
@@ -157,5 +158,5 @@ def test_what_kernels_cannot_choose_any_more(device):
     assert kernel.set_shared_config(driver.shared_config.FOUR_BYTE_BANK_SIZE) is None
     with pytest.raises((ValueError, driver.Error)):
         kernel.set_shared_config(17)
-    with pytest.raises((driver.LogicError, TypeError), match='texture objects'):
+    with pytest.raises((driver.LogicError, TypeError), match='texture'):
         kernel.param_set_texref(None)
