@@ -14,6 +14,7 @@ import venv
 import zipfile
 
 import pytest
+import runcu
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('RUNCU_BUILD', ROOT / 'build' / 'c'))
