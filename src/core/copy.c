@@ -52,6 +52,8 @@ int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
     struct core_copy copy = {driver, NULL, to, (void *) (uintptr_t) from, bytes, true};
     if (core_stage_copy(&status, &copy, context))
         return status;
+    if (core_post_copy(&copy, context))
+        return 0;
     status = CU_CALL(driver, cuMemcpyHtoD, to, from, bytes);
     if (is_refusal(status))
         explain_range(driver, "destination", to, bytes);

@@ -58,6 +58,10 @@ struct core_driver {
     int device_count;
     struct runcu_device *devices;
     atomic_bool is_busy; /* something was launched since the last synchronous copy */
+    /* post.c's: copies that were not waited for, how many of them are done, the context of those
+     * that may not be. */
+    atomic_ullong posted, settled;
+    _Atomic(CUcontext) posted_in;
     struct core_driver *next;
 };
 
@@ -283,6 +287,24 @@ struct core_copy {
  * is the current context. True: *status is the outcome; false: nothing was copied, and the driver's
  * own copy is to be used. */
 bool core_stage_copy(int *status, struct core_copy *copy, CUcontext handle);
+/* --- post.c --- */
+
+/* A small copy to a GPU that need not be waited for; false: nothing was copied. `handle` is the
+ * current context. */
+bool core_post_copy(const struct core_copy *copy, CUcontext handle);
+/* Stands before what goes into a stream that does not wait for the legacy default stream; NULL: not
+ * into any yet. */
+void core_settle_posted(struct core_driver *driver, CUstream stream);
+
+static inline void core_settle(struct core_driver *driver, CUstream stream)
+{
+    if (UNLIKELY(atomic_load_explicit(&driver->posted, memory_order_relaxed) !=
+                 atomic_load_explicit(&driver->settled, memory_order_relaxed)))
+        core_settle_posted(driver, stream);
+}
+
+/* --- stage.c, the rest --- */
+
 /* Before the driver's context ends: waits for a copy in flight, then gives back what the context
  * holds. */
 void core_stage_end(runcu_context *context);
@@ -349,6 +371,7 @@ struct runcu_stream {
     runcu_context *context;
     CUstream handle;
     bool is_owned;
+    bool is_blocking; /* known to wait for the legacy default stream */
     struct core_guard guard;
     runcu_stream *next; /* in the context's list */
 };

@@ -246,6 +246,8 @@ static NO_INLINE int launch_refused(const struct core_launch *l, CUresult code)
 
 static ALWAYS_INLINE int launch(const struct core_launch *l)
 {
+    if (l->stream)
+        core_settle(l->function->driver, l->stream);
     CUresult code = call(l);
     if (UNLIKELY(code)) {
         int status = launch_refused(l, code);

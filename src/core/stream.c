@@ -73,6 +73,7 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
         return status;
     }
     stream->is_owned = true;
+    stream->is_blocking = !(flags & CU_STREAM_NON_BLOCKING);
     link_stream(stream);
     *out = stream;
     return 0;
@@ -161,6 +162,8 @@ int core_stream_begin(struct core_stream_scope *out, runcu_stream *stream)
         status = core_enter(&out->scope, stream->context);
     if (status)
         leave(stream);
+    else if (!stream->is_blocking)
+        core_settle(out->driver, stream->handle);
     return status;
 }
 

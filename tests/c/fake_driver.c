@@ -417,6 +417,10 @@ static CUresult do_range(CUdeviceptr *base, size_t *bytes, CUdeviceptr address)
 static CUresult do_pointer_attribute(void *value, int attribute, CUdeviceptr address)
 {
     struct block *b = find_block(address);
+    if (b && attribute == CU_POINTER_ATTRIBUTE_IS_MANAGED) {
+        *(unsigned char *) value = 0;
+        return 0;
+    }
     if (!b || attribute != CU_POINTER_ATTRIBUTE_MEMORY_TYPE)
         return CUDA_ERROR_INVALID_VALUE;
     unsigned type = b->is_host ? CU_MEMORYTYPE_HOST : CU_MEMORYTYPE_DEVICE;

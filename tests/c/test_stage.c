@@ -37,8 +37,8 @@ static void round_trip(size_t bytes, size_t pad, unsigned seed)
     runcu_mem *mem;
     REQUIRE_OK(runcu_mem_alloc(&mem, bytes + 2 * pad));
     uint64_t at = runcu_mem_address(mem) + pad;
-    REQUIRE_OK(runcu_mem_fill(&(runcu_fill){
-        .to = at - pad, .value = 0x5a, .width = 1, .count = bytes + 2 * pad}));
+    REQUIRE_OK(runcu_mem_fill(
+        &(runcu_fill){.to = at - pad, .value = 0x5a, .width = 1, .count = bytes + 2 * pad}));
     REQUIRE_OK(runcu_copy_htod(at, in + pad, bytes));
     REQUIRE_OK(runcu_copy_dtoh(out + pad, at, bytes));
     REQUIRE_BYTES(out + pad, in + pad, bytes);
@@ -61,12 +61,38 @@ static void round_trip(size_t bytes, size_t pad, unsigned seed)
 
 static void copies_of_all_lengths_arrive(void)
 {
-    static const size_t sizes[] = {16 * MIB - 1, 16 * MIB,      16 * MIB + 1,
-                                   33 * MIB + 7, 64 * MIB - 13, 64 * MIB,
-                                   70 * MIB + 5};
+    static const size_t sizes[] = {16 * MIB - 1,  16 * MIB, 16 * MIB + 1, 33 * MIB + 7,
+                                   64 * MIB - 13, 64 * MIB, 70 * MIB + 5};
     start();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         round_trip(sizes[i], i % 2 * 3, (unsigned) i);
+}
+
+/* A small copy need not have arrived on return, but whatever is done next finds it there. */
+static void small_copies_are_there_for_every_stream(void)
+{
+    enum { BYTES = 4096 };
+    unsigned char host[BYTES];
+    runcu_stream *stream;
+    runcu_mem *mem, *pinned;
+    start();
+    REQUIRE_OK(runcu_mem_alloc(&mem, BYTES));
+    REQUIRE_OK(runcu_mem_alloc_host(&pinned, BYTES, 0));
+    REQUIRE_OK(runcu_stream_create(&stream, 1, 0));
+    const unsigned char *got = runcu_mem_host_pointer(pinned);
+    for (int i = 0; i < 200; i++) {
+        memset(host, i, BYTES);
+        REQUIRE_OK(runcu_copy_htod(runcu_mem_address(mem), host, BYTES));
+        memset(host, 255, BYTES);
+        REQUIRE_OK(runcu_copy_dtoh_async(runcu_mem_host_pointer(pinned), runcu_mem_address(mem),
+                                         BYTES, stream));
+        REQUIRE_OK(runcu_stream_synchronize(stream));
+        REQUIRE_INT(got[0], ==, i);
+        REQUIRE_INT(got[BYTES - 1], ==, i);
+    }
+    runcu_stream_destroy(&stream);
+    REQUIRE_OK(runcu_mem_free(&pinned));
+    REQUIRE_OK(runcu_mem_free(&mem));
 }
 
 static void *copy_in_a_thread(void *seed)
@@ -180,6 +206,46 @@ static void large_copies_are_staged_and_leave_nothing(void)
     REQUIRE_INT(fake.state->live_streams, ==, 0);
     REQUIRE_INT(fake.state->live_events, ==, 0);
     REQUIRE_INT(core_live_objects, ==, 0);
+}
+
+static void small_copies_are_posted(void)
+{
+    unsigned char host[64 << 10] = {1};
+    runcu_stream *blocking, *other;
+    runcu_mem *mem, *pinned;
+    start();
+    REQUIRE_OK(runcu_mem_alloc(&mem, sizeof host + 1));
+    REQUIRE_OK(runcu_mem_alloc_host(&pinned, 64, 0));
+    REQUIRE_OK(runcu_stream_create(&blocking, 0, 0));
+    REQUIRE_OK(runcu_stream_create(&other, 1, 0));
+    uint64_t at = runcu_mem_address(mem);
+    REQUIRE_OK(runcu_copy_htod(at, host, sizeof host));
+    REQUIRE_INT(fake.calls("cuMemcpyHtoDAsync"), ==, 1);
+    REQUIRE_INT(fake.calls("cuMemcpyHtoD"), ==, 0);
+    runcu_fill fill = {.to = at, .width = 1, .count = 1};
+    REQUIRE_OK(runcu_mem_fill_async(&fill, NULL));
+    REQUIRE_OK(runcu_mem_fill_async(&fill, blocking));
+    REQUIRE_INT(fake.calls("cuStreamSynchronize"), ==, 0);
+    REQUIRE_OK(runcu_mem_fill_async(&fill, other));
+    REQUIRE_OK(runcu_mem_fill_async(&fill, other));
+    REQUIRE_INT(fake.calls("cuStreamSynchronize"), ==, 1);
+    REQUIRE_OK(runcu_copy_htod(at, runcu_mem_host_pointer(pinned), 64)); /* not plain */
+    REQUIRE_INT(fake.calls("cuMemcpyHtoD"), ==, 1);
+    unsigned char more[(64 << 10) + 1] = {0}; /* and not small */
+    REQUIRE_OK(runcu_copy_htod(at, more, sizeof more));
+    REQUIRE_INT(fake.calls("cuMemcpyHtoD"), ==, 2);
+    fake.fail("cuStreamQuery", CUDA_ERROR_NOT_READY, 1); /* something runs */
+    REQUIRE_OK(runcu_copy_htod(at, host, 64));
+    REQUIRE_INT(fake.calls("cuMemcpyHtoD"), ==, 3);
+    fake.fail("cuMemcpyHtoDAsync", CUDA_ERROR_INVALID_VALUE, 1);
+    REQUIRE_OK(runcu_copy_htod(at, host, 64));
+    REQUIRE_INT(fake.calls("cuMemcpyHtoD"), ==, 4);
+    REQUIRE_FAILS(runcu_copy_htod(at + sizeof host, host, 64), RUNCU_ERROR_DRIVER,
+                  "room for 1 bytes");
+    runcu_stream_destroy(&blocking);
+    runcu_stream_destroy(&other);
+    REQUIRE_OK(runcu_mem_free(&pinned));
+    REQUIRE_OK(runcu_mem_free(&mem));
 }
 
 static void what_gains_nothing_is_left_to_the_driver(void)
@@ -341,6 +407,7 @@ int main(int argc, char **argv)
     else
         setenv("RUNCU_THREADS", "4", 1);
     RUN_ALONE(copies_of_all_lengths_arrive);
+    RUN_ALONE(small_copies_are_there_for_every_stream);
     RUN_ALONE(threads_copy_at_once);
     RUN_ALONE(copies_keep_the_default_streams_order);
     RUN_ALONE(a_copy_that_would_leave_its_allocation_writes_nothing);
@@ -348,6 +415,7 @@ int main(int argc, char **argv)
     if (is_gpu)
         return 0;
     RUN_ALONE(large_copies_are_staged_and_leave_nothing);
+    RUN_ALONE(small_copies_are_posted);
     RUN_ALONE(what_gains_nothing_is_left_to_the_driver);
     RUN_ALONE(the_cpu_device_copies_itself);
     RUN_ALONE(whatever_is_missing_the_copy_happens);

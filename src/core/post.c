@@ -1,0 +1,58 @@
+/* Small copies of plain memory to a GPU. The driver takes them over at once and need not be waited
+ * for: what blocking streams do later comes after them. Other streams know nothing of them, so what
+ * is about to go into one of those waits first. */
+#include "core.h"
+
+/* The driver copies as much into its own memory before it returns. */
+enum { MOST_BYTES = 64 << 10 };
+
+/* Host memory that the driver knows nothing of, to memory that the host cannot see. */
+static bool is_postable(const struct core_copy *copy)
+{
+    const struct drv_table *cu = &copy->driver->cu;
+    unsigned type = 0;
+    int is_managed = 1; /* of which the driver writes one byte */
+    if (cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                  (uintptr_t) copy->host) == CUDA_SUCCESS)
+        return false;
+    return cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, copy->device) ==
+               CUDA_SUCCESS &&
+           type == CU_MEMORYTYPE_DEVICE &&
+           cu->cuPointerGetAttribute(&is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, copy->device) ==
+               CUDA_SUCCESS &&
+           !(is_managed & 0xff);
+}
+
+bool core_post_copy(const struct core_copy *copy, CUcontext handle)
+{
+    struct core_driver *driver = copy->driver;
+    if (driver->is_cpu || !copy->bytes || copy->bytes > MOST_BYTES || !is_postable(copy))
+        return false;
+    if (atomic_load(&driver->posted_in) != handle)
+        core_settle(driver, NULL);
+    /* With work in blocking streams it would be on its way for as long as that takes. */
+    if (driver->cu.cuStreamQuery(NULL) != CUDA_SUCCESS ||
+        driver->cu.cuMemcpyHtoDAsync(copy->device, copy->host, copy->bytes, NULL) != CUDA_SUCCESS)
+        return false;
+    atomic_store(&driver->posted_in, handle);
+    atomic_fetch_add(&driver->posted, 1);
+    return true;
+}
+
+void core_settle_posted(struct core_driver *driver, CUstream stream)
+{
+    const struct drv_table *cu = &driver->cu;
+    unsigned long long posted = atomic_load(&driver->posted), settled;
+    int capturing = 0;
+    CUcontext popped;
+    /* Nothing happens yet in a stream that is being captured, and waiting would end the capture. */
+    if (stream && cu->cuStreamIsCapturing(stream, &capturing) == CUDA_SUCCESS && capturing)
+        return;
+    if (cu->cuCtxPushCurrent(atomic_load(&driver->posted_in)) == CUDA_SUCCESS) {
+        cu->cuStreamSynchronize(NULL);
+        cu->cuCtxPopCurrent(&popped);
+    }
+    settled = atomic_load(&driver->settled);
+    while (settled < posted && !atomic_compare_exchange_weak(&driver->settled, &settled, posted))
+        ;
+}
