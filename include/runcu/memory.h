@@ -69,9 +69,9 @@ RUNCU_API int runcu_mem_address_range(uint64_t *base, size_t *bytes, uint64_t ad
 /** Copies of `bytes`. Without a stream they have happened on return and keep the legacy default
  * stream's order: after all earlier work of blocking streams. (Up to 64 KiB of plain memory may
  * still be on its way to a GPU; the host memory is free to be used again, and every stream of this
- * library, like every blocking stream of others, waits for it.) With one (`_async`) host memory must
- * stay as it is until the stream got there. A copy that would leave an allocation is refused and
- * nothing is written. Thread-safety: safe. */
+ * library, like every blocking stream of others, waits for it.) With one (`_async`) host memory
+ * must stay as it is until the stream got there. A copy that would leave an allocation is refused
+ * and nothing is written. Thread-safety: safe. */
 RUNCU_API int runcu_copy_htod(uint64_t to, const void *from, size_t bytes);
 RUNCU_API int runcu_copy_dtoh(void *to, uint64_t from, size_t bytes);
 RUNCU_API int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes);
