@@ -212,10 +212,19 @@ const runcu_param *runcu_function_params(const runcu_function *function, int *co
     return function->params;
 }
 
+/* NVIDIA's driver does not survive numbers that are far from any attribute's. */
+static bool is_attribute(int attribute)
+{
+    enum { MOST = 64 };
+    return attribute >= 0 && attribute < MOST;
+}
+
 int runcu_function_get_attribute(int *out, runcu_function *function, int attribute)
 {
     struct core_scope scope;
     *out = 0;
+    if (!is_attribute(attribute))
+        return core_check(function->driver, "cuFuncGetAttribute", CUDA_ERROR_INVALID_VALUE);
     int status = core_enter(&scope, function->context);
     if (status)
         return status;
@@ -227,6 +236,8 @@ int runcu_function_get_attribute(int *out, runcu_function *function, int attribu
 int core_function_set(runcu_function *function, int attribute, int value)
 {
     struct core_scope scope;
+    if (!is_attribute(attribute))
+        return core_check(function->driver, "cuFuncSetAttribute", CUDA_ERROR_INVALID_VALUE);
     int status = core_enter(&scope, function->context);
     if (status)
         return status;

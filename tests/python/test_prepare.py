@@ -322,8 +322,9 @@ def test_all_attributes(mod):
     for bad in (9999, -1):
         with pytest.raises(driver.LogicError):
             f.get_attribute(bad)
-    with pytest.raises(driver.LogicError):
-        f.set_attribute(attribute.NUM_REGS, 10)
+    for bad in (attribute.NUM_REGS, -1, -(1 << 31), 9999, (1 << 31) - 1):
+        with pytest.raises(driver.LogicError):
+            f.set_attribute(bad, 10)
     for args in ((), ('x', 1), (1,), (1, 'x'), (1, 2, 3)):
         with pytest.raises(TypeError):
             f.set_attribute(*args)
