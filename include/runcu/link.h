@@ -37,6 +37,7 @@ RUNCU_API int runcu_link_add_file(runcu_link *link, int type, const char *path);
 /** Links. The image is the link's, and valid as long as it; nothing can be added after. Symbols
  * that are defined twice or nowhere are an error whose detail names them. */
 RUNCU_API int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link);
+RUNCU_API uint64_t runcu_link_handle(const runcu_link *link); /**< CUlinkState */
 /** Accepts NULL. After the context died: quiet. */
 RUNCU_API void runcu_link_destroy(runcu_link **link);
 

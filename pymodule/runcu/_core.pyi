@@ -1382,6 +1382,11 @@ class Jit:
         """Adds what a file holds."""
     def complete(self) -> bytes:
         """Links what was added; the image that it came to."""
+    def close(self) -> None:
+        """Lets go of what was added; what is added later is another link's."""
+    @property
+    def handle(self) -> int:
+        """The CUlinkState; 0 before anything was added."""
 
 @final
 class Diagnostic(tuple[str, str, int, int, str, str, str]):

@@ -720,6 +720,21 @@ class Linker:
         self._handler = message_handler
         self._jit = _core.Jit(options, log_verbose)
 
+    @property
+    def handle(self) -> int:
+        """The CUlinkState; 0 before anything was added."""
+        return self._jit.handle
+
+    def close(self) -> None:
+        """Lets go of what was added. `with` does so at its end."""
+        self._jit.close()
+
+    def __enter__(self) -> Linker:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
     def _call(self, call: Callable[[], Any]) -> Any:
         """A step that is not the last one: the handler is told of its failure."""
         try:

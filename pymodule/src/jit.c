@@ -166,6 +166,20 @@ static PyObject *jit_complete(PyObject *o, PyObject *unused)
     return PyBytes_FromStringAndSize(image, (Py_ssize_t) bytes);
 }
 
+static PyObject *jit_close(PyObject *o, PyObject *unused)
+{
+    (void) unused;
+    runcu_link_destroy(&((bind_jit *) o)->link);
+    Py_RETURN_NONE;
+}
+
+static PyObject *jit_handle(PyObject *o, void *closure)
+{
+    (void) closure;
+    const runcu_link *link = ((bind_jit *) o)->link;
+    return PyLong_FromUnsignedLongLong(link ? runcu_link_handle(link) : 0);
+}
+
 static PyObject *text_of(const char *log)
 {
     return PyUnicode_DecodeUTF8(log, (Py_ssize_t) strnlen(log, LOG_BYTES), "replace");
@@ -194,10 +208,13 @@ static PyMethodDef jit_methods[] = {
      "add_file($self, input_type, path, /)\n--\n\nAdds what a file holds."},
     {"complete", jit_complete, METH_NOARGS,
      "complete($self, /)\n--\n\nLinks what was added; the image that it came to."},
+    {"close", jit_close, METH_NOARGS,
+     "close($self, /)\n--\n\nLets go of what was added; what is added later is another link's."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef jit_getset[] = {
+    {"handle", jit_handle, NULL, "The CUlinkState; 0 before anything was added.", NULL},
     {"info_log", jit_info, NULL, "What the compiler told.", NULL},
     {"error_log", jit_error, NULL, "What it complained about.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -188,6 +188,11 @@ int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
     return status;
 }
 
+uint64_t runcu_link_handle(const runcu_link *link)
+{
+    return (uintptr_t) link->handle;
+}
+
 void runcu_link_destroy(runcu_link **link)
 {
     runcu_link *l = *link;

@@ -99,6 +99,7 @@ static void texts_are_linked(const char *first, const char *second)
     REQUIRE_OK(runcu_link_add(link, PTX, second, strlen(second) + 1, NULL));
     REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
     REQUIRE_OK(runcu_module_load(&module, image, bytes));
+    REQUIRE(runcu_link_handle(link) != 0);
     REQUIRE_OK(runcu_link_complete(&again, &same, link));
     REQUIRE(again == image && same == bytes);
     REQUIRE_FAILS(runcu_link_add(link, PTX, first, strlen(first), NULL), RUNCU_ERROR_ARGUMENT,

@@ -58,6 +58,21 @@ def test_files_are_linked(device, tmp_path):
     assert linker.link_module().get_function('run').num_regs > 0
 
 
+def test_linkers_end(device):
+    with driver.Linker() as linker:
+        assert linker.handle == 0
+        linker.add_data(code(CALLEE), driver.jit_input_type.CUBIN)
+        assert linker.handle != 0
+        module = linker.link_module()
+        with pytest.raises(driver.LogicError, match='complete'):
+            linker.add_data(code(CALLER), driver.jit_input_type.CUBIN)
+    assert linker.handle == 0
+    linker.close()
+    assert module.get_global('counter')[1] == 4
+    linker.add_data(code(CALLEE), driver.jit_input_type.CUBIN)
+    assert linker.link_module().get_global('counter')[1] == 4
+
+
 def test_weak_functions_are_shared(device):
     more = CALLEE.replace('scale', 'other').replace('counter', 'own')
     module = link(CALLER, CALLEE, more)
