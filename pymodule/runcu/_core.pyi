@@ -1,6 +1,7 @@
 """The C part of runcu. Its classes are attributes of `runcu.driver` and `runcu.compiler`."""
 
 from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
 import numpy as np
@@ -11,6 +12,8 @@ from typing_extensions import Buffer, Self
 _Address = Any
 #: Block or grid: one to three extents.
 _Shape = SupportsIndex | Sequence[SupportsIndex]
+#: Nodes that another one comes after: a GraphNode, several, or None.
+_Nodes = Any
 #: A Stream, None for the legacy default stream, a CUstream as an int, or another library's stream:
 #: an object with __cuda_stream__, torch's (cuda_stream), CuPy's (ptr).
 _Stream = Any
@@ -208,6 +211,17 @@ class Stream:
         external : bool
             While the stream is being captured: the graph waits for the event, each time it runs.
         """
+    @property
+    def capture_status(self) -> str:
+        """ "none", "active", or "lost" where a call has been made that a capture forbids."""
+    def begin_capture(self, mode: str = 'global') -> None:
+        """From now on work given to the stream becomes nodes of a graph, until end_capture.
+
+        `mode`: as in Graph.capture. Streams that wait for events of this one take part, and must be
+        waited for before the end.
+        """
+    def end_capture(self) -> Graph:
+        """Ends the capture: the Graph, which holds what its nodes use."""
     def close(self) -> None:
         """Destroys the stream; work in it goes on. Later uses fail. Default streams stay."""
     def __enter__(self) -> Self: ...
@@ -271,6 +285,191 @@ class Event:
         """Destroys the event. Later uses fail; streams that wait for it still do."""
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
+
+class Graph:
+    """Work laid down once, by nodes or by `Graph.capture`, and launched again and again.
+
+    A `with` block closes it at its end.
+    """
+
+    def __new__(cls) -> Self: ...
+    @classmethod
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """A graph of another library (a CUgraph), never destroyed through this object; `owner` is
+        kept alive."""
+    @classmethod
+    def capture(cls, stream: Stream, mode: str = 'global') -> GraphCapture:
+        """``with Graph.capture(stream) as graph:`` makes nodes of the stream's work in the block.
+
+        Parameters
+        ----------
+        stream : Stream
+            Not the legacy default stream.
+        mode : str
+            What the program may do meanwhile that captures do not know of, such as allocating:
+            nothing ("global"), nothing in this thread ("thread_local"), everything ("relaxed").
+        """
+    @property
+    def handle(self) -> int:
+        """The CUgraph."""
+    @property
+    def nodes(self) -> list[GraphNode]:
+        """The nodes."""
+    @property
+    def edges(self) -> list[tuple[GraphNode, GraphNode]]:
+        """Pairs of nodes: from, to."""
+    def add_kernel(
+        self,
+        function: Function,
+        /,
+        *args: Any,
+        block: _Shape | None = None,
+        grid: _Shape = (1, 1, 1),
+        shared: SupportsIndex = 0,
+        threads: SupportsIndex | None = None,
+        strict: bool = False,
+        after: _Nodes = None,
+    ) -> GraphNode:
+        """Adds a launch of a kernel, with arguments checked as by its call; they are kept alive.
+
+        `after`: a node or nodes that come before it. In, Out and InOut cannot be given.
+        """
+    def add_copy(
+        self,
+        dest: _Address | Buffer,
+        src: _Address | Buffer,
+        size: SupportsIndex | None = None,
+        after: _Nodes = None,
+    ) -> GraphNode:
+        """Adds a copy of `size` bytes, by default all of a host buffer; both sides are kept
+        alive."""
+    def add_memset(
+        self,
+        dest: _Address,
+        data: SupportsIndex,
+        count: SupportsIndex,
+        width: SupportsIndex = 1,
+        rows: SupportsIndex = 1,
+        pitch: SupportsIndex = 0,
+        after: _Nodes = None,
+    ) -> GraphNode:
+        """Adds a write of `data` to `count` elements of `width` bytes (1, 2 or 4), in rows `pitch`
+        bytes apart."""
+    def add_callback(
+        self, function: Callable[..., object], /, *args: object, after: _Nodes = None
+    ) -> GraphNode:
+        """Adds a call of a Python function, as Stream.add_callback."""
+    def add_empty(self, after: _Nodes = None) -> GraphNode:
+        """Adds a node that does nothing but wait."""
+    def add_record(self, event: Event, after: _Nodes = None) -> GraphNode:
+        """Adds the recording of an event."""
+    def add_wait(self, event: Event, after: _Nodes = None) -> GraphNode:
+        """Adds a wait for what an event recorded last."""
+    def add_graph(self, graph: Graph, after: _Nodes = None) -> GraphNode:
+        """Adds a copy of another graph as one node."""
+    def add_edge(self, before: GraphNode, node: GraphNode, /) -> None:
+        """Makes `node` come after `before`."""
+    def remove_edge(self, before: GraphNode, node: GraphNode, /) -> None:
+        """Takes an edge out."""
+    def clone(self) -> Graph:
+        """A copy, with nodes of its own."""
+    def instantiate(self) -> GraphExec:
+        """A GraphExec of the graph as it is now."""
+    def print_dot(self, path: str | bytes | PathLike[Any], verbose: bool = False) -> None:
+        """Writes a picture in the language of Graphviz."""
+    def close(self) -> None:
+        """Destroys the graph; what was made launchable of it stays."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class GraphNode:
+    """A step of a graph: what the add_ methods of Graph give."""
+
+    @property
+    def type(self) -> str:
+        """ "kernel", "copy", "memset", "callback", "graph", "empty", "wait" or "record"."""
+    @property
+    def dependencies(self) -> list[GraphNode]:
+        """The nodes right before it."""
+    @property
+    def dependents(self) -> list[GraphNode]:
+        """The nodes right after it."""
+    @property
+    def graph(self) -> Graph:
+        """The Graph it is of."""
+    @property
+    def handle(self) -> int:
+        """The CUgraphNode."""
+    def remove(self) -> None:
+        """Takes the node out of its graph, with its edges."""
+
+class GraphExec:
+    """A graph that can be launched: what Graph.instantiate gives. A `with` block closes it."""
+
+    @classmethod
+    def from_handle(cls, handle: int, owner: object = None) -> Self:
+        """A launchable graph of another library (a CUgraphExec), never destroyed through this
+        object; `owner` is kept alive."""
+    @property
+    def handle(self) -> int:
+        """The CUgraphExec."""
+    def launch(self, stream: _Stream = None) -> None:
+        """Launches the graph as one piece of work of the stream. Launches of one graph come after
+        each other."""
+    def upload(self, stream: _Stream = None) -> None:
+        """Prepares the first launch."""
+    def update(self, graph: Graph, /) -> None:
+        """Later launches do what the other graph's nodes do, which must be as many, of the same
+        kinds, with the same edges."""
+    def set_kernel(
+        self,
+        node: GraphNode,
+        function: Function,
+        /,
+        *args: Any,
+        block: _Shape | None = None,
+        grid: _Shape = (1, 1, 1),
+        shared: SupportsIndex = 0,
+        threads: SupportsIndex | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Changes what a kernel's node does in later launches; `node` is of the graph it was made
+        of."""
+    def set_copy(
+        self,
+        node: GraphNode,
+        dest: _Address | Buffer,
+        src: _Address | Buffer,
+        size: SupportsIndex | None = None,
+    ) -> None:
+        """Likewise, a copy."""
+    def set_memset(
+        self,
+        node: GraphNode,
+        dest: _Address,
+        data: SupportsIndex,
+        count: SupportsIndex,
+        width: SupportsIndex = 1,
+        rows: SupportsIndex = 1,
+        pitch: SupportsIndex = 0,
+    ) -> None:
+        """Likewise, a memset."""
+    def set_callback(
+        self, node: GraphNode, function: Callable[..., object], /, *args: object
+    ) -> None:
+        """Likewise, a callback."""
+    def close(self) -> None:
+        """Destroys the launchable graph; what has been launched goes on."""
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *args: object) -> None: ...
+
+class GraphCapture:
+    """A capture for a `with` block: what Graph.capture gives."""
+
+    def __enter__(self) -> Graph:
+        """Begins the capture; gives the Graph that it will become."""
+    def __exit__(self, *args: object) -> Literal[False]:
+        """Ends the capture."""
 
 class DeviceAllocation:
     """Device memory, freed with its last reference. int() of it is its address."""

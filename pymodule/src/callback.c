@@ -161,6 +161,59 @@ static void unlink_call(struct bind_callback *c)
     bind_callbacks_release();
 }
 
+/* --- nodes of graphs --- */
+
+static void end_of_capsule(PyObject *capsule)
+{
+    struct bind_callback *c = PyCapsule_GetPointer(capsule, NULL);
+    unlink_call(c);
+}
+
+PyObject *bind_callback_keep(runcu_host_call *out, bind_state *state, PyObject *const *args,
+                             Py_ssize_t nargs)
+{
+    if (nargs < 1 || !PyCallable_Check(args[0]))
+        return PyErr_Format(PyExc_TypeError, "a callback needs a function to call");
+    struct bind_callback *c = create(args, nargs);
+    PyObject *capsule = NULL;
+    if (c && bind_check(state, runcu_stream_context(&c->context, NULL)) == 0)
+        capsule = PyCapsule_New(c, NULL, end_of_capsule);
+    if (!capsule) {
+        if (c)
+            destroy(c);
+        return NULL;
+    }
+    c->repeats = true;
+    if (!link_call(c)) {
+        PyCapsule_SetDestructor(capsule, NULL);
+        Py_DECREF(capsule);
+        destroy(c);
+        return PyErr_Format(PyExc_RuntimeError, "the interpreter is ending");
+    }
+    *out = (runcu_host_call){run, c};
+    return capsule;
+}
+
+/* In a captured stream it becomes a node. NULL without an exception: the stream is not captured. */
+static PyObject *add_captured(bind_state *state, runcu_stream *stream, PyObject *const *args,
+                              Py_ssize_t nargs)
+{
+    runcu_host_call call;
+    int status;
+    if (runcu_stream_capture_status(&status, NULL, stream) != 0 || status == RUNCU_CAPTURE_NONE)
+        return NULL;
+    PyObject *kept = bind_callback_keep(&call, state, args, nargs);
+    if (!kept)
+        return NULL;
+    status = bind_check(state, runcu_stream_host_call(stream, call.function, call.user));
+    if (status == 0)
+        status = bind_capture_hold(state, stream, &kept, 1);
+    Py_DECREF(kept);
+    return status ? NULL : Py_NewRef(Py_None);
+}
+
+/* --- calls in streams --- */
+
 PyObject *bind_add_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     bind_state *state = ((bind_object *) self)->state;
@@ -171,6 +224,13 @@ PyObject *bind_add_callback(PyObject *self, PyObject *const *args, Py_ssize_t na
     bind_callbacks_release();
     if (bind_stream(&stream, &keep, state, self) != 0)
         return NULL;
+    if (atomic_load(&bind_capture_count)) {
+        PyObject *out = add_captured(state, stream, args, nargs);
+        if (out || PyErr_Occurred()) {
+            Py_XDECREF(keep);
+            return out;
+        }
+    }
     struct bind_callback *c = create(args, nargs);
     int status = c ? bind_check(state, runcu_stream_context(&c->context, stream)) : -1;
     if (status == 0 && !link_call(c))
@@ -206,12 +266,13 @@ static runcu_context *next_context(void)
     return context;
 }
 
-/* After a fault the driver forgets its queues, and their calls never come. */
-static void give_up(const runcu_context *context)
+/* The context has no work: those of graphs do not come again. After a fault the driver forgets its
+ * queues, and no call comes. */
+static void give_up(const runcu_context *context, bool has_failed)
 {
     pthread_mutex_lock(&calls.lock);
     for (struct bind_callback *c = calls.pending; c; c = c->next)
-        c->is_given_up |= c->context == context;
+        c->is_given_up |= c->context == context && (has_failed || c->repeats);
     pthread_mutex_unlock(&calls.lock);
 }
 
@@ -229,8 +290,7 @@ void bind_callbacks_end(void)
     runcu_context *context;
     while ((context = next_context())) {
         Py_BEGIN_ALLOW_THREADS
-        if (runcu_context_synchronize(context) != 0)
-            give_up(context);
+        give_up(context, runcu_context_synchronize(context) != 0);
         runcu_context_release(&context);
         Py_END_ALLOW_THREADS
     }

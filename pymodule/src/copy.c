@@ -62,6 +62,9 @@ void bind_release_done(void)
 int bind_hold_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream)
 {
     enum { CU_EVENT_DISABLE_TIMING = 2 };
+    int captured = bind_capture_buffer(state, buffer, stream);
+    if (captured)
+        return captured < 0 ? -1 : 0;
     struct pending *p = PyMem_Calloc(1, sizeof *p);
     int status = p ? runcu_event_create(&p->event, CU_EVENT_DISABLE_TIMING) : 0;
     if (p && status == 0)
@@ -157,6 +160,8 @@ static PyObject *memcpy_htod_async(PyObject *module, PyObject *const *args, Py_s
     if (bind_buffer_get(&buffer, values[1], false) == 0) {
         BIND_UNLOCKED(status, runcu_copy_htod_async(address, buffer.data, buffer.bytes, stream));
         out = finish_async(state, status, &buffer, stream);
+        if (out && bind_capture_hold(state, stream, &values[0], 1) != 0)
+            Py_CLEAR(out);
     }
     Py_XDECREF(keep);
     return out;
@@ -181,6 +186,8 @@ static PyObject *memcpy_dtoh_async(PyObject *module, PyObject *const *args, Py_s
     if (bind_buffer_get(&buffer, values[0], true) == 0) {
         BIND_UNLOCKED(status, runcu_copy_dtoh_async(buffer.data, address, buffer.bytes, stream));
         out = finish_async(state, status, &buffer, stream);
+        if (out && bind_capture_hold(state, stream, &values[1], 1) != 0)
+            Py_CLEAR(out);
     }
     Py_XDECREF(keep);
     return out;
@@ -221,8 +228,11 @@ static PyObject *memcpy_dtod_async(PyObject *module, PyObject *const *args, Py_s
         bind_stream(&stream, &keep, state, values[3]) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_copy_dtod_async(to, from, bytes, stream));
+    status = bind_check(state, status);
+    if (status == 0)
+        status = bind_capture_hold(state, stream, values, 2);
     Py_XDECREF(keep);
-    return none_or_null(bind_check(state, status));
+    return none_or_null(status);
 }
 
 /* --- fills --- */
@@ -280,8 +290,11 @@ static PyObject *fill_call(PyObject *module, const struct bind_signature *signat
         else
             BIND_UNLOCKED(status, runcu_mem_fill(&fill));
     }
+    status = bind_check(state, status);
+    if (status == 0 && is_async)
+        status = bind_capture_hold(state, stream, values, 1);
     Py_XDECREF(keep);
-    return none_or_null(bind_check(state, status));
+    return none_or_null(status);
 }
 
 /* Name, bytes of an element, its signature, how many arguments are required, their names. */

@@ -62,6 +62,10 @@
     X(memcpy_3d, memcpy_2d)         \
     X(memcpy_3d_peer, memcpy_3d)    \
     X(program, NULL)                \
+    X(graph, NULL)                  \
+    X(graph_node, NULL)             \
+    X(graph_exec, NULL)             \
+    X(graph_capture, NULL)          \
     X(jit, NULL)
 
 /* Classes of runcu/_errors.py that C code hands out: field and Python's name. */
@@ -130,6 +134,7 @@ typedef struct bind_state {
 #undef X
     PyObject *compute_mode, *memory_type; /* the enumerations */
     PyTypeObject *diagnostic_type;
+    PyObject *captures; /* what captured work uses: lists by the number of the capture */
     PyObject *pushed; /* list of contexts that a stack of some thread holds */
     PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
     struct bind_scalar scalars[BIND_SCALARS];
@@ -373,6 +378,7 @@ typedef struct bind_streamobject {
     BIND_HEAD
     runcu_stream *stream; /* NULL: a default stream of whatever context is current */
     uint64_t special;     /* its handle: 0, 1 or 2 */
+    PyObject *capture;    /* number of the capture that began in it, or NULL */
     atomic_bool is_closed;
 } bind_streamobject;
 
@@ -478,10 +484,30 @@ BIND_TYPES(X)
 /* callback.c: Python functions that streams call; how many may still come. */
 extern atomic_int bind_callback_count;
 PyObject *bind_add_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
+/* The function args[0] with the others as its arguments as a node of a graph: what it returns keeps
+ * them, and is to live as long as the node. */
+PyObject *bind_callback_keep(runcu_host_call *out, bind_state *state, PyObject *const *args,
+                             Py_ssize_t nargs);
 /* Lets go of what calls that are over held. */
 void bind_callbacks_release(void);
 /* At the interpreter's end: every call that is queued still runs, and none begins afterwards. */
 void bind_callbacks_end(void);
+
+/* capture.c: captures that have begun. bind_callback_count counts them as well, so that launches
+ * look at one number. */
+extern atomic_int bind_capture_count;
+/* What work that was just given to the stream uses: if the stream is captured, the graph will hold
+ * it. 0, or -1 with an exception. */
+int bind_capture_hold(bind_state *state, runcu_stream *stream, PyObject *const *values,
+                      Py_ssize_t count);
+/* Likewise, of a buffer: 1 if it was taken, 0 if the stream is not captured. */
+int bind_capture_buffer(bind_state *state, struct bind_buffer *buffer, runcu_stream *stream);
+PyObject *bind_begin_capture(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames);
+PyObject *bind_end_capture(PyObject *self, PyObject *unused);
+PyObject *bind_capture_status(PyObject *self, void *closure);
+/* The stream goes. */
+void bind_capture_drop(bind_streamobject *s);
 
 /* A call of the library that does not wait but for room in a queue: the GIL is kept, unless what
  * fills the queue may itself need it. */
@@ -575,6 +601,10 @@ PyObject *bind_function_subscript(PyObject *self, PyObject *key);
 /* One launch: the arguments `values` converted, by prepare()'s codes if `is_prepared`. */
 int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
                 PyObject *const *values, Py_ssize_t count, bool is_prepared);
+/* Converts the arguments and hands them to `use`, which raises its own exceptions. 0 or -1. */
+typedef int bind_arguments_fn(void *user, const runcu_arg *args, size_t count);
+int bind_with_arguments(bind_function *self, PyObject *const *values, Py_ssize_t count,
+                        bind_arguments_fn *use, void *user);
 /* Likewise, waited for; *seconds is how long the device took. */
 int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params,
                       PyObject *stream, PyObject *const *values, Py_ssize_t count);

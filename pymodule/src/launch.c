@@ -80,6 +80,15 @@ static int convert(struct bind_arguments *call, PyObject *const *values)
     return 0;
 }
 
+/* If the stream is captured, its graph holds what the launch uses. */
+static int note_captured(bind_function *self, runcu_stream *stream, PyObject *const *values,
+                         Py_ssize_t count)
+{
+    PyObject *function = (PyObject *) self;
+    int status = bind_capture_hold(self->state, stream, &function, 1);
+    return status ? status : bind_capture_hold(self->state, stream, values, count);
+}
+
 int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
                 PyObject *const *values, Py_ssize_t count, bool is_prepared)
 {
@@ -99,12 +108,34 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
         PyErr_NoMemory();
     else if ((is_prepared ? convert_prepared(&call, values) : convert(&call, values)) == 0)
         status = run(&call, params, stream);
+    if (status == 0 && atomic_load_explicit(&bind_callback_count, memory_order_relaxed))
+        status = note_captured(self, params->stream, values, count);
     if (call.holds)
         bind_arguments_release(&call);
     if (count > ON_STACK) {
         PyMem_Free(call.args);
         PyMem_Free(call.scratch);
     }
+    return status;
+}
+
+int bind_with_arguments(bind_function *self, PyObject *const *values, Py_ssize_t count,
+                        bind_arguments_fn *use, void *user)
+{
+    struct bind_arguments call = {.function = self, .count = count};
+    int status = -1;
+    call.args = PyMem_Calloc((size_t) count + 1, sizeof *call.args);
+    call.scratch = PyMem_Calloc((size_t) count + 1, sizeof *call.scratch);
+    if (!call.args || !call.scratch)
+        PyErr_NoMemory();
+    else if (convert(&call, values) == 0) {
+        bind_arguments_unpin(&call);
+        status = use(user, call.args, (size_t) count);
+    }
+    if (call.holds)
+        bind_arguments_release(&call);
+    PyMem_Free(call.args);
+    PyMem_Free(call.scratch);
     return status;
 }
 

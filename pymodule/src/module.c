@@ -12,6 +12,7 @@
     BIND_NAMES(DO##_NAME)                                                                    \
     DO(compute_mode)                                                                         \
     DO(memory_type)                                                                          \
+    DO(captures)                                                                             \
     DO(diagnostic_type) DO(pushed) DO(holds) DO(package) DO(empty) DO(array_type) DO(layout) \
         DO(exchange_name) DO(exchange_type)
 
@@ -239,12 +240,13 @@ static int execute(PyObject *module)
         return -1;
     bind_scalars_init(state);
     state->pushed = PyList_New(0);
+    state->captures = PyDict_New();
     state->empty = PyUnicode_FromString("");
     state->exchange_name = PyUnicode_InternFromString("__dlpack_c_exchange_api__");
     state->holds = PyList_New(0);
-    if (!state->empty || !state->exchange_name || !state->pushed || !state->holds ||
-        make_names(state) != 0 || find_package(state) != 0 || import_errors(state) != 0 ||
-        import_enums(state) != 0)
+    if (!state->empty || !state->exchange_name || !state->pushed || !state->captures ||
+        !state->holds || make_names(state) != 0 || find_package(state) != 0 ||
+        import_errors(state) != 0 || import_enums(state) != 0)
         return -1;
     if (add_types(module, state) != 0 || bind_diagnostic_init(state) != 0 ||
         PyModule_AddObjectRef(module, "Diagnostic", (PyObject *) state->diagnostic_type) != 0)

@@ -142,6 +142,7 @@ static void close_stream(bind_streamobject *s)
 {
     if (!s->stream || atomic_exchange(&s->is_closed, true))
         return;
+    bind_capture_drop(s);
     Py_BEGIN_ALLOW_THREADS
     runcu_stream_close(s->stream);
     Py_END_ALLOW_THREADS
@@ -163,6 +164,7 @@ static void stream_dealloc(PyObject *self)
     struct bind_quiet quiet;
     bind_begin_dealloc(self);
     bind_quiet_begin(&quiet);
+    bind_capture_drop(s);
     Py_BEGIN_ALLOW_THREADS
     runcu_stream_destroy(&s->stream);
     Py_END_ALLOW_THREADS
@@ -333,6 +335,14 @@ static PyMethodDef stream_methods[] = {
     {"priority_range", stream_priority_range, METH_NOARGS | METH_CLASS,
      "priority_range($type, /)\n--\n\n"
      "The lowest and the highest priority of streams of the current context: (0, -5)."},
+    {"begin_capture", (PyCFunction) (void (*)(void)) bind_begin_capture,
+     METH_FASTCALL | METH_KEYWORDS,
+     "begin_capture($self, mode='global')\n--\n\n"
+     "From now on work given to the stream becomes nodes of a graph, until end_capture.\n\n"
+     "`mode`: as in Graph.capture. Streams that wait for events of this one take part, and must be "
+     "waited for before the end."},
+    {"end_capture", bind_end_capture, METH_NOARGS,
+     "end_capture($self, /)\n--\n\nEnds the capture: the Graph, which holds what its nodes use."},
     {"close", stream_close, METH_NOARGS,
      "close($self, /)\n--\n\nDestroys the stream; work in it goes on. Later uses fail. Default "
      "streams stay."},
@@ -351,6 +361,8 @@ static PyGetSetDef stream_getset[] = {
      NULL},
     {"priority", stream_priority, NULL, "0, or a negative number for a higher one.", NULL},
     {"context", stream_context, NULL, "The Context it belongs to.", NULL},
+    {"capture_status", bind_capture_status, NULL,
+     "\"none\", \"active\", or \"lost\" where a call has been made that a capture forbids.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
