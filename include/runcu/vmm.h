@@ -41,18 +41,13 @@ RUNCU_API int runcu_range_reserve(runcu_range **out, runcu_device *device, size_
 RUNCU_API int runcu_range_free(runcu_range **range);
 RUNCU_API uint64_t runcu_range_address(const runcu_range *range);
 RUNCU_API size_t runcu_range_size(const runcu_range *range);
-/** Puts `bytes` of physical memory from `from` on at `offset` of the range (0 bytes: all of it). It
- * may not be accessed yet. */
-typedef struct runcu_mapping {
-    size_t size;
-    size_t offset, from, bytes;
-} runcu_mapping;
-RUNCU_API int runcu_range_map(runcu_range *range, const runcu_physical *physical,
-                              const runcu_mapping *mapping);
+/** Puts physical memory, all of it, at `offset` of the range. It may not be accessed yet. The same
+ * memory may be mapped any number of times. */
+RUNCU_API int runcu_range_map(runcu_range *range, const runcu_physical *physical, size_t offset);
 /** Waits for the context's work, then takes whole mappings away. */
 RUNCU_API int runcu_range_unmap(runcu_range *range, size_t offset, size_t bytes);
 /** What a device (NULL: the range's own) may do with whole mappings: CU_MEM_ACCESS_FLAGS_*. */
-RUNCU_API int runcu_range_set_access(runcu_range *range, const runcu_mapping *mapping,
+RUNCU_API int runcu_range_set_access(runcu_range *range, size_t offset, size_t bytes,
                                      unsigned flags, const runcu_device *device);
 
 RUNCU_END

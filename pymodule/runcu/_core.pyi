@@ -683,19 +683,16 @@ class AddressRange:
         self,
         memory: PhysicalMemory,
         offset: SupportsIndex = 0,
-        start: SupportsIndex = 0,
-        size: SupportsIndex | None = None,
         access: SupportsIndex = 3,
     ) -> None:
-        """Puts memory behind the addresses.
+        """Puts memory, all of it, behind the addresses.
 
         Parameters
         ----------
         memory : PhysicalMemory
+            It may be mapped any number of times.
         offset : int
             Where in the range.
-        start, size : int
-            Which bytes of the memory; all by default.
         access : int
             As of set_access.
         """

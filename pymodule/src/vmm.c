@@ -26,11 +26,6 @@ static int device_of(runcu_device **out, bind_state *state, PyObject *value)
     return 0;
 }
 
-static int optional_size(size_t *out, PyObject *value, const char *what)
-{
-    return value && value != Py_None ? bind_size(out, value, what) : 0;
-}
-
 static PyObject *none_or_null(bind_state *state, int status)
 {
     if (bind_check(state, status) != 0)
@@ -231,7 +226,7 @@ static PyObject *range_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         !PyArg_ParseTupleAndKeywords(args, kwargs, "O|OO:AddressRange", names, &size_value,
                                      &device_value, &alignment_value) ||
         bind_size(&bytes, size_value, "size") != 0 ||
-        optional_size(&alignment, alignment_value, "alignment") != 0 ||
+        (alignment_value && bind_size(&alignment, alignment_value, "alignment") != 0) ||
         device_of(&device, state, device_value) != 0 ||
         bind_check(state, runcu_range_reserve(&range, device, bytes, alignment)) != 0)
         return NULL;
@@ -283,32 +278,28 @@ static void range_dealloc(PyObject *self)
 static PyObject *range_map(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                            PyObject *kwnames)
 {
-    static const struct bind_signature signature = {
-        "map", 1, {"memory", "offset", "start", "size", "access", NULL}};
+    static const struct bind_signature signature = {"map", 1, {"memory", "offset", "access", NULL}};
     bind_state *state = ((bind_object *) self)->state;
-    runcu_mapping m = {.size = sizeof m};
-    PyObject *values[5];
+    PyObject *values[3];
+    size_t offset = 0;
     unsigned access = 3; /* to read and write */
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        optional_size(&m.offset, values[1], "offset") != 0 ||
-        optional_size(&m.from, values[2], "start") != 0 ||
-        optional_size(&m.bytes, values[3], "size") != 0 ||
-        (values[4] && bind_unsigned(&access, values[4], "access") != 0))
+        (values[1] && bind_size(&offset, values[1], "offset") != 0) ||
+        (values[2] && bind_unsigned(&access, values[2], "access") != 0))
         return NULL;
     if (!PyObject_TypeCheck(values[0], state->physical_type))
         return PyErr_Format(PyExc_TypeError, "a PhysicalMemory is expected, not %.200s",
                             Py_TYPE(values[0])->tp_name);
     runcu_range *range = get_range(self);
     runcu_physical *physical = range ? get_physical(values[0]) : NULL;
-    if (!physical || bind_check(state, runcu_range_map(range, physical, &m)) != 0)
+    if (!physical || bind_check(state, runcu_range_map(range, physical, offset)) != 0)
         return NULL;
-    if (!m.bytes)
-        m.bytes = runcu_physical_size(physical) - m.from;
-    int status = access ? bind_check(state, runcu_range_set_access(range, &m, access, NULL)) : 0;
-    if (status) { /* all or nothing */
+    size_t bytes = runcu_physical_size(physical);
+    int status = access ? runcu_range_set_access(range, offset, bytes, access, NULL) : 0;
+    if (bind_check(state, status) != 0) { /* all or nothing */
         struct bind_quiet quiet;
         bind_put_aside(&quiet);
-        runcu_range_unmap(range, m.offset, m.bytes);
+        runcu_range_unmap(range, offset, bytes);
         bind_put_back(&quiet);
         return NULL;
     }
@@ -337,19 +328,23 @@ static PyObject *range_set_access(PyObject *self, PyObject *const *args, Py_ssiz
 {
     static const struct bind_signature signature = {
         "set_access", 1, {"access", "offset", "size", "device", NULL}};
-    bind_state *state = ((bind_object *) self)->state;
-    runcu_mapping m = {.size = sizeof m};
+    bind_rangeobject *r = (bind_rangeobject *) self;
     PyObject *values[4];
     runcu_device *device;
+    size_t offset = 0, bytes;
     unsigned access;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_unsigned(&access, values[0], "access") != 0 ||
-        optional_size(&m.offset, values[1], "offset") != 0 ||
-        optional_size(&m.bytes, values[2], "size") != 0 ||
-        device_of(&device, state, values[3]) != 0)
+        (values[1] && bind_size(&offset, values[1], "offset") != 0))
+        return NULL;
+    bytes = offset < r->bytes ? r->bytes - offset : 0;
+    if ((values[2] && values[2] != Py_None && bind_size(&bytes, values[2], "size") != 0) ||
+        device_of(&device, r->state, values[3]) != 0)
         return NULL;
     runcu_range *range = get_range(self);
-    return range ? none_or_null(state, runcu_range_set_access(range, &m, access, device)) : NULL;
+    if (!range)
+        return NULL;
+    return none_or_null(r->state, runcu_range_set_access(range, offset, bytes, access, device));
 }
 
 static PyObject *range_index(PyObject *self)
@@ -392,12 +387,11 @@ PyMethodDef bind_vmm_functions[] = {
 
 static PyMethodDef range_methods[] = {
     {"map", (PyCFunction) (void (*)(void)) range_map, METH_FASTCALL | METH_KEYWORDS,
-     "map($self, memory, offset=0, start=0, size=None, access=3)\n--\n\n"
-     "Puts memory behind the addresses.\n\n"
+     "map($self, memory, offset=0, access=3)\n--\n\n"
+     "Puts memory, all of it, behind the addresses.\n\n"
      "Parameters\n----------\n"
-     "memory : PhysicalMemory\n"
+     "memory : PhysicalMemory\n    It may be mapped any number of times.\n"
      "offset : int\n    Where in the range.\n"
-     "start, size : int\n    Which bytes of the memory; all by default.\n"
      "access : int\n    As of set_access."},
     {"unmap", (PyCFunction) (void (*)(void)) range_unmap, METH_FASTCALL | METH_KEYWORDS,
      "unmap($self, offset, size)\n--\n\nWaits for the context's work, then takes whole mappings "

@@ -85,6 +85,11 @@ static CUresult release(const runcu_mem *m, const char **routine)
     case CORE_MEM_REGISTERED:
         *routine = "cuMemHostUnregister";
         return cu->cuMemHostUnregister(m->host);
+    case CORE_MEM_ORDERED: { /* the driver takes it at once, whatever still uses it */
+        CUresult code = cu->cuCtxSynchronize();
+        *routine = code ? "cuCtxSynchronize" : "cuMemFree";
+        return code ? code : cu->cuMemFree(m->address);
+    }
     case CORE_MEM_IMPORTED:
         *routine = "cuIpcCloseMemHandle";
         return cu->cuIpcCloseMemHandle(m->address);

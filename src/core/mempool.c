@@ -14,6 +14,8 @@ int runcu_mem_alloc_async(runcu_mem **out, size_t bytes, runcu_mempool *pool, ru
 {
     struct core_stream_scope s;
     *out = NULL;
+    if (!bytes)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 bytes cannot be allocated");
     int status = core_stream_begin(&s, stream);
     if (status)
         return status;

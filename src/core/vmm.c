@@ -242,25 +242,21 @@ static int check(const runcu_range *r, size_t offset, size_t bytes)
                       r->bytes);
 }
 
-int runcu_range_map(runcu_range *r, const runcu_physical *physical, const runcu_mapping *mapping)
+int runcu_range_map(runcu_range *r, const runcu_physical *physical, size_t offset)
 {
-    runcu_mapping m;
-    core_params(&m, sizeof m, mapping);
     if (physical->device->driver != r->device->driver)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "the range and the memory are of different drivers");
-    if (!m.bytes && m.from <= physical->bytes)
-        m.bytes = physical->bytes - m.from;
-    int status = check(r, m.offset, m.bytes);
+    int status = check(r, offset, physical->bytes);
     if (status)
         return status;
     if (!vec_room(&r->parts))
         return runcu_fail_memory();
-    status = CU_CALL(r->device->driver, cuMemMap, r->address + m.offset, m.bytes, m.from,
+    status = CU_CALL(r->device->driver, cuMemMap, r->address + offset, physical->bytes, 0,
                      physical->handle, 0);
     if (status)
-        return explain_size(r->device, m.bytes | m.offset | m.from, status);
-    r->parts.at[r->parts.len++] = (struct part){m.offset, m.bytes};
+        return explain_size(r->device, physical->bytes | offset, status);
+    r->parts.at[r->parts.len++] = (struct part){offset, physical->bytes};
     return 0;
 }
 
@@ -282,12 +278,10 @@ int runcu_range_unmap(runcu_range *r, size_t offset, size_t bytes)
     return 0;
 }
 
-int runcu_range_set_access(runcu_range *r, const runcu_mapping *mapping, unsigned flags,
+int runcu_range_set_access(runcu_range *r, size_t offset, size_t bytes, unsigned flags,
                            const runcu_device *device)
 {
-    runcu_mapping m;
-    core_params(&m, sizeof m, mapping);
-    int status = check(r, m.offset, m.bytes);
+    int status = check(r, offset, bytes);
     if (status)
         return status;
     if (!device)
@@ -296,6 +290,5 @@ int runcu_range_set_access(runcu_range *r, const runcu_mapping *mapping, unsigne
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "the range and the device are of different drivers");
     CUmemAccessDesc desc = {{CU_MEM_LOCATION_TYPE_DEVICE, device->handle}, (int) flags};
-    return CU_CALL(r->device->driver, cuMemSetAccess, r->address + m.offset,
-                   m.bytes ? m.bytes : r->bytes - m.offset, &desc, 1);
+    return CU_CALL(r->device->driver, cuMemSetAccess, r->address + offset, bytes, &desc, 1);
 }

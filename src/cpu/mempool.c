@@ -271,8 +271,9 @@ static CUresult alloc(CUdeviceptr *address, size_t bytes, CUmemoryPool pool, CUs
     if (s->capture)
         return cpu_leave(cpu_capture_break(s->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED));
     struct cpu_pool *p = pool ? cpu_handle_get(CPU_POOL, pool) : current_pool();
-    if (!address || !bytes || !p)
+    if (!address || !p)
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    bytes = MAX(bytes, 1); /* there is memory of no bytes */
     CUcontext handle = s->context->handle;
     code = take(s->context, p, address, bytes);
     if (code != CUDA_ERROR_OUT_OF_MEMORY || !s->context->pending)

@@ -24,7 +24,7 @@ struct cpu_mapping {
     struct cpu_mapping *next;
     struct cpu_physical *physical;
     uint64_t base;
-    size_t size, offset;
+    size_t size;
     int access;
 };
 
@@ -230,15 +230,19 @@ CUresult cpu_cuMemMap(CUdeviceptr address, size_t size, size_t offset,
     if (code)
         return code;
     struct cpu_physical *p = get(handle);
-    if (!p || !size || !is_grained(address | size | offset) || flags || offset > p->size ||
-        size > p->size - offset || !find_reserve(address, size) || is_mapped(address, size))
+    if (!p || !size || !is_grained(address | size | offset) || flags ||
+        !find_reserve(address, size) || is_mapped(address, size))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
+    if (offset || size != p->size)
+        return cpu_leave(cpu_refuse(CUDA_ERROR_NOT_SUPPORTED,
+                                    "physical memory is mapped as a whole, all its %zu bytes",
+                                    p->size));
     struct cpu_mapping *m = alloc_new(sizeof *m);
-    if (!m || !shm_map(p->shm, (void *) (uintptr_t) address, offset, size)) {
+    if (!m || !shm_map(p->shm, (void *) (uintptr_t) address, 0, size)) {
         alloc_free(m);
         return cpu_leave(CUDA_ERROR_OUT_OF_MEMORY);
     }
-    *m = (struct cpu_mapping){cpu.mappings, p, address, size, offset, 0};
+    *m = (struct cpu_mapping){cpu.mappings, p, address, size, 0};
     p->mappings++;
     cpu.mappings = m;
     return cpu_leave(CUDA_SUCCESS);
@@ -416,6 +420,6 @@ bool cpu_vmm_after_fork(bool in_child)
             shm_after_fork_in_parent(p->shm);
     }
     for (const struct cpu_mapping *m = cpu.mappings; m && in_child; m = m->next)
-        ok &= shm_map(m->physical->shm, (void *) (uintptr_t) m->base, m->offset, m->size) != NULL;
+        ok &= shm_map(m->physical->shm, (void *) (uintptr_t) m->base, 0, m->size) != NULL;
     return ok;
 }

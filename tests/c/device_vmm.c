@@ -34,15 +34,15 @@ void addresses_are_mapped(void)
     if (!g)
         return;
     OK(cu.cuMemAddressReserve(&p, 4 * g, 0, 0, 0));
-    OK(cu.cuMemAddressReserve(&q, g, 4 * g, 0, 0));
+    OK(cu.cuMemAddressReserve(&q, 2 * g, 4 * g, 0, 0));
     REQUIRE(p % g == 0 && q % (4 * g) == 0);
     OK(cu.cuMemCreate(&one, 2 * g, &prop, 0));
     OK(cu.cuMemCreate(&two, g, &prop, 0));
     OK(cu.cuMemMap(p, 2 * g, 0, one, 0));
     OK(cu.cuMemMap(p + 2 * g, g, 0, two, 0));
-    OK(cu.cuMemMap(q, g, 0, one, 0)); /* the same memory a second time */
+    OK(cu.cuMemMap(q, 2 * g, 0, one, 0)); /* the same memory a second time */
     OK(cu.cuMemSetAccess(p, 3 * g, &both_ways, 1));
-    OK(cu.cuMemSetAccess(q, g, &both_ways, 1));
+    OK(cu.cuMemSetAccess(q, 2 * g, &both_ways, 1));
     OK(cu.cuMemGetAccess(&access, &here, p));
     REQUIRE_INT(access, ==, CU_MEM_ACCESS_FLAGS_PROT_READWRITE);
     OK(cu.cuMemsetD32(p, 5, 3 * g / 4)); /* over both */
@@ -60,14 +60,14 @@ void addresses_are_mapped(void)
     REQUIRE_INT(word(p + 4), ==, 11);
     OK(cu.cuMemUnmap(p, 3 * g)); /* both at once */
     REQUIRE_INT(word(q), ==, 77);
-    OK(cu.cuMemUnmap(q, g));
+    OK(cu.cuMemUnmap(q, 2 * g));
     OK(cu.cuMemMap(p + g, g, 0, two, 0));
     OK(cu.cuMemSetAccess(p + g, g, &both_ways, 1));
     REQUIRE_INT(word(p + g), ==, 11);
     OK(cu.cuMemUnmap(p + g, g));
     OK(cu.cuMemRelease(two));
     OK(cu.cuMemAddressFree(p, 4 * g));
-    OK(cu.cuMemAddressFree(q, g));
+    OK(cu.cuMemAddressFree(q, 2 * g));
 }
 
 void mappings_are_checked(void)
@@ -81,23 +81,25 @@ void mappings_are_checked(void)
     if (!g)
         return;
     bad.type = 77;
-    FAILS(cu.cuMemGetAllocationGranularity(&out, &bad, 0), CUDA_ERROR_INVALID_VALUE);
+    if (cu.runcuFaultText)
+        FAILS(cu.cuMemGetAllocationGranularity(&out, &bad, 0), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuMemGetAllocationGranularity(NULL, &prop, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemAddressReserve(NULL, g, 0, 0, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemAddressReserve(&p, 0, 0, 0, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemCreate(&h, 0, &prop, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemCreate(&h, g + 1, &prop, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemCreate(&h, g, &bad, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemCreate(NULL, g, &prop, 0), CUDA_ERROR_INVALID_VALUE);
-    FAILS(cu.cuMemCreate(&h, g << 30, &prop, 0), CUDA_ERROR_OUT_OF_MEMORY);
+    REQUIRE(cu.cuMemAddressReserve(NULL, g, 0, 0, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemAddressReserve(&p, 0, 0, 0, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemCreate(&h, 0, &prop, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemCreate(&h, g + 1, &prop, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemCreate(&h, g, &bad, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemCreate(NULL, g, &prop, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemCreate(&h, g << 30, &prop, 0) != CUDA_SUCCESS);
     OK(cu.cuMemAddressReserve(&p, 2 * g, 0, 0, 0));
     OK(cu.cuMemCreate(&h, g, &prop, 0));
     REQUIRE(cu.cuMemMap(p, 2 * g, 0, h, 0) != CUDA_SUCCESS);
+    REQUIRE(cu.cuMemMap(p, g, g, h, 0) != CUDA_SUCCESS);
     REQUIRE(cu.cuMemMap(p + 64, g, 0, h, 0) != CUDA_SUCCESS);
     OK(cu.cuMemMap(p, g, 0, h, 0));
     REQUIRE(cu.cuMemMap(p, g, 0, h, 0) != CUDA_SUCCESS); /* it is mapped */
     REQUIRE(cu.cuMemAddressFree(p, 2 * g) != CUDA_SUCCESS);
-    FAILS(cu.cuMemSetAccess(p, g, NULL, 1), CUDA_ERROR_INVALID_VALUE);
+    REQUIRE(cu.cuMemSetAccess(p, g, NULL, 1) != CUDA_SUCCESS);
     REQUIRE(cu.cuMemSetAccess(p, 2 * g, &both_ways, 1) != CUDA_SUCCESS);
     REQUIRE(cu.cuMemExportToShareableHandle(&out, h, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0) !=
             CUDA_SUCCESS); /* it was not asked for */

@@ -98,7 +98,7 @@ def test_the_devices_pool(pooled):
 
 
 def test_what_is_refused(pooled):
-    with pytest.raises(driver.LogicError):
+    with pytest.raises(driver.Error, match='0 bytes'):
         driver.mem_alloc_async(0)
     with pytest.raises(driver.MemoryError):
         driver.mem_alloc_async(1 << 50)
