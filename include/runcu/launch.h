@@ -258,6 +258,12 @@ static inline runcu_arg runcu_struct(const void *bytes, size_t size)
     return runcu_arg_p_(RUNCU_ARG_BYTES, bytes, size);
 }
 
+/** A float of 16 or 8 bits by its bits: runcu_bits(RUNCU_ARG_F16, 0x3c00) is 1. */
+static inline runcu_arg runcu_bits(int kind, uint32_t bits)
+{
+    return runcu_arg_u_(kind, bits);
+}
+
 #ifdef __cplusplus
 #define RUNCU_BOOL_ bool
 #else
@@ -356,8 +362,8 @@ RUNCU_END
 /* runcu_launch(function, shape, arguments…): launches with plain values, up to 40; more go through
  * runcu_launch_args. The shape is RUNCU_THREADS(n), RUNCU_GRID(gx, gy, gz, bx, by, bz) or a
  * runcu_launch_params; an argument is a number, a runcu_mem *, or one of runcu_in, runcu_out,
- * runcu_inout, runcu_address, runcu_struct. Anything else does not compile. Returns what
- * runcu_launch_args does.
+ * runcu_inout, runcu_address, runcu_struct, runcu_bits. Anything else does not compile. Returns
+ * what runcu_launch_args does.
  *
  *     runcu_launch(saxpy, RUNCU_THREADS(n), 2.0f, runcu_in(x, bytes), runcu_inout(y, bytes), n)
  */

@@ -221,11 +221,13 @@ static const dl_exchange *table_of(bind_state *state, PyTypeObject *type)
     if ((PyObject *) type == state->exchange_type)
         return state->exchange;
     const dl_exchange *table = ask_table(state, type);
+#ifndef Py_GIL_DISABLED /* where threads would take it from each other */
     if (table) {
         Py_INCREF(type);
         Py_XSETREF(state->exchange_type, (PyObject *) type);
         state->exchange = table;
     }
+#endif
     return table;
 }
 

@@ -185,9 +185,11 @@ int bind_check_layout(struct bind_arguments *call, Py_ssize_t i, PyObject *key)
     Py_XDECREF(dtype);
     if (found)
         return found < 0 ? -1 : fail_layout(call, i, &layout);
+#ifndef Py_GIL_DISABLED /* where threads would take it from each other */
     Py_INCREF(key);
     Py_XSETREF(state->layout, key);
     state->layout_align = layout.align;
+#endif
     return 0;
 }
 

@@ -59,12 +59,6 @@ static void end(runcu_function *f)
 
 #define ONE RUNCU_THREADS(1)
 
-static runcu_arg bits(int kind, unsigned value)
-{
-    runcu_arg a = {.kind = (uint8_t) kind, .value.u = value};
-    return a;
-}
-
 static runcu_arg real(double value)
 {
     runcu_arg a = {.kind = RUNCU_ARG_REAL, .value.d = value};
@@ -77,27 +71,30 @@ static void small_floats_go_to_their_own_type(void)
     start();
     runcu_function *f = get("half");
     sizes = two;
-    REQUIRE_OK(runcu_launch(f, ONE, bits(RUNCU_ARG_F16, 0x3c01), bits(RUNCU_ARG_BF16, 0x3f82)));
+    REQUIRE_OK(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_F16, 0x3c01),
+                            runcu_bits(RUNCU_ARG_BF16, 0x3f82)));
     REQUIRE_BYTES(bytes, "\x01\x3c\x82\x3f", 4);
     REQUIRE_FAILS(
-        runcu_launch(f, ONE, bits(RUNCU_ARG_F16, 1), bits(RUNCU_ARG_F16, 1)),
+        runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_F16, 1), runcu_bits(RUNCU_ARG_F16, 1)),
         RUNCU_ERROR_LAUNCH_ARGUMENT,
         "half(__half, __nv_bfloat16): parameter 1 (__nv_bfloat16): a float16 was given where a "
         "bfloat16 is needed: convert it");
-    REQUIRE_FAILS(runcu_launch(f, ONE, bits(RUNCU_ARG_BF16, 1), bits(RUNCU_ARG_BF16, 1)),
-                  RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (__half): a bfloat16 was given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, bits(RUNCU_ARG_E4M3, 1), bits(RUNCU_ARG_BF16, 1)),
-                  RUNCU_ERROR_LAUNCH_ARGUMENT, "a float8_e4m3fn was given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, 1.0f, bits(RUNCU_ARG_BF16, 1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
-                  "a float32 was given where a float16 is needed");
+    REQUIRE_FAILS(
+        runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_BF16, 1), runcu_bits(RUNCU_ARG_BF16, 1)),
+        RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (__half): a bfloat16 was given");
+    REQUIRE_FAILS(
+        runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_E4M3, 1), runcu_bits(RUNCU_ARG_BF16, 1)),
+        RUNCU_ERROR_LAUNCH_ARGUMENT, "a float8_e4m3fn was given");
+    REQUIRE_FAILS(runcu_launch(f, ONE, 1.0f, runcu_bits(RUNCU_ARG_BF16, 1)),
+                  RUNCU_ERROR_LAUNCH_ARGUMENT, "a float32 was given where a float16 is needed");
     runcu_function_release(&f);
     f = get("fp8");
     sizes = ones;
-    REQUIRE_OK(runcu_launch(f, ONE, bits(RUNCU_ARG_E4M3, 0x38), bits(RUNCU_ARG_E5M2, 0x3c),
-                            bits(RUNCU_ARG_E8M0, 0x7f)));
+    REQUIRE_OK(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_E4M3, 0x38),
+                            runcu_bits(RUNCU_ARG_E5M2, 0x3c), runcu_bits(RUNCU_ARG_E8M0, 0x7f)));
     REQUIRE_BYTES(bytes, "\x38\x3c\x7f", 3);
-    REQUIRE_FAILS(runcu_launch(f, ONE, bits(RUNCU_ARG_E5M2, 0x38), bits(RUNCU_ARG_E5M2, 0x3c),
-                               bits(RUNCU_ARG_E8M0, 0x7f)),
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_E5M2, 0x38),
+                               runcu_bits(RUNCU_ARG_E5M2, 0x3c), runcu_bits(RUNCU_ARG_E8M0, 0x7f)),
                   RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 0 (__nv_fp8_e4m3): a float8_e5m2 was given where a float8_e4m3fn is");
     end(f);
@@ -109,20 +106,23 @@ static void small_floats_go_to_types_that_nobody_knows(void)
     start();
     runcu_function *f = get("open");
     sizes = two;
-    REQUIRE_OK(runcu_launch(f, ONE, bits(RUNCU_ARG_F16, 0x1234), bits(RUNCU_ARG_BF16, 0x5678)));
+    REQUIRE_OK(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_F16, 0x1234),
+                            runcu_bits(RUNCU_ARG_BF16, 0x5678)));
     REQUIRE_BYTES(bytes, "\x34\x12\x78\x56", 4);
-    REQUIRE_FAILS(runcu_launch(f, ONE, bits(RUNCU_ARG_E4M3, 1), bits(RUNCU_ARG_BF16, 1)),
-                  RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (Own): a float8_e4m3fn was given");
-    REQUIRE_FAILS(runcu_launch(f, ONE, real(1), bits(RUNCU_ARG_BF16, 1)),
+    REQUIRE_FAILS(
+        runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_E4M3, 1), runcu_bits(RUNCU_ARG_BF16, 1)),
+        RUNCU_ERROR_LAUNCH_ARGUMENT, "parameter 0 (Own): a float8_e4m3fn was given");
+    REQUIRE_FAILS(runcu_launch(f, ONE, real(1), runcu_bits(RUNCU_ARG_BF16, 1)),
                   RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "a real number was given where a struct of 2 bytes is needed");
     runcu_function_release(&f);
     f = get("plain"); /* extern "C": only the sizes are known */
-    REQUIRE_OK(runcu_launch(f, ONE, bits(RUNCU_ARG_F16, 0x1234), bits(RUNCU_ARG_BF16, 0x5678)));
+    REQUIRE_OK(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_F16, 0x1234),
+                            runcu_bits(RUNCU_ARG_BF16, 0x5678)));
     REQUIRE_BYTES(bytes, "\x34\x12\x78\x56", 4);
     runcu_function_release(&f);
     f = get("whole"); /* an unsigned short is none of them */
-    REQUIRE_FAILS(runcu_launch(f, ONE, bits(RUNCU_ARG_F16, 1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
+    REQUIRE_FAILS(runcu_launch(f, ONE, runcu_bits(RUNCU_ARG_F16, 1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "a float16 was given where an integer of 2 bytes is needed");
     REQUIRE_FAILS(runcu_launch(f, ONE, runcu_struct("ab", 2)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "a value of bytes was given where an integer of 2 bytes is needed");
@@ -131,7 +131,7 @@ static void small_floats_go_to_types_that_nobody_knows(void)
 
 static void rounds_to(runcu_function *f, double value, unsigned e4m3, unsigned e5m2)
 {
-    REQUIRE_OK(runcu_launch(f, ONE, real(value), real(value), bits(RUNCU_ARG_E8M0, 0)));
+    REQUIRE_OK(runcu_launch(f, ONE, real(value), real(value), runcu_bits(RUNCU_ARG_E8M0, 0)));
     REQUIRE_INT(bytes[0], ==, e4m3);
     REQUIRE_INT(bytes[1], ==, e5m2);
 }
@@ -155,14 +155,16 @@ static void real_numbers_become_8_bit_floats(void)
     rounds_to(f, 1.0625, 0x38, 0x3c); /* ties to even */
     rounds_to(f, 1.1875, 0x3a, 0x3d);
     rounds_to(f, (double) NAN, 0x7f, 0x7e);
-    REQUIRE_FAILS(runcu_launch(f, ONE, real(465), real(1), bits(RUNCU_ARG_E8M0, 0)),
+    REQUIRE_FAILS(runcu_launch(f, ONE, real(465), real(1), runcu_bits(RUNCU_ARG_E8M0, 0)),
                   RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "parameter 0 (__nv_fp8_e4m3): 465 does not fit a float8_e4m3fn");
-    REQUIRE_FAILS(runcu_launch(f, ONE, real((double) INFINITY), real(1), bits(RUNCU_ARG_E8M0, 0)),
-                  RUNCU_ERROR_LAUNCH_ARGUMENT, "inf does not fit");
-    REQUIRE_OK(runcu_launch(f, ONE, real(1), real((double) -INFINITY), bits(RUNCU_ARG_E8M0, 0)));
+    REQUIRE_FAILS(
+        runcu_launch(f, ONE, real((double) INFINITY), real(1), runcu_bits(RUNCU_ARG_E8M0, 0)),
+        RUNCU_ERROR_LAUNCH_ARGUMENT, "inf does not fit");
+    REQUIRE_OK(
+        runcu_launch(f, ONE, real(1), real((double) -INFINITY), runcu_bits(RUNCU_ARG_E8M0, 0)));
     REQUIRE_INT(bytes[1], ==, 0xfc);
-    REQUIRE_FAILS(runcu_launch(f, ONE, real(1), real(65536), bits(RUNCU_ARG_E8M0, 0)),
+    REQUIRE_FAILS(runcu_launch(f, ONE, real(1), real(65536), runcu_bits(RUNCU_ARG_E8M0, 0)),
                   RUNCU_ERROR_LAUNCH_ARGUMENT, "65536 does not fit a float8_e5m2");
     REQUIRE_FAILS(runcu_launch(f, ONE, real(1), real(1), real(1)), RUNCU_ERROR_LAUNCH_ARGUMENT,
                   "1 does not fit a float8_e8m0fnu");

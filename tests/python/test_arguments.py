@@ -331,6 +331,22 @@ def test_vectors(mod):
     assert store(mod, 'vec3', np.float32([1, 2, 3]), 12) == np.float32([1, 2, 3]).tobytes()
 
 
+def test_vectors_of_gpuarray(mod):
+    from runcu.gpuarray import vec
+
+    for name, value in (
+        ('vec2', vec.make_float2(1, 2)),
+        ('vec3', vec.make_float3(1, 2, 3)),
+        ('vec4', vec.make_float4(1, 2, 3, 4)),
+        ('dvec2', vec.make_double2(1, 2)),
+        ('ivec3', vec.make_int3(1, 2, 3)),
+    ):
+        assert value.shape == ()
+        assert store(mod, name, value, value.nbytes) == value.tobytes()
+    with pytest.raises(ArgumentError, match='12 bytes were given where 16'):
+        store(mod, 'vec4', vec.make_float3(1, 2, 3), 16)
+
+
 @pytest.mark.parametrize(
     ('name', 'value', 'words'),
     [

@@ -25,6 +25,12 @@ class Interface:
     __cuda_array_interface__ = {
         'data': (int(memory), False), 'shape': (64,), 'typestr': '<f4', 'version': 3}
 
+class Tensor:
+    def __dlpack__(self, **kwargs):
+        return memory.__dlpack__(**kwargs)
+    def __dlpack_device__(self):
+        return memory.__dlpack_device__()
+
 def fails(function, *args, **kwargs):
     try:
         function(*args, **kwargs)
@@ -57,6 +63,22 @@ assert grown < 4 << 20, f'{{grown}} bytes more'
 SCENARIOS = {
     'launch': 'f(memory, 4, pair, block=(64, 1, 1), grid=(1, 1))',
     'launch of host arrays': 'f[64](InOut(x), np.int32(4), pair)',
+    'launch of tensors': 'f[1, 64](Tensor(), k, pair); f[1, 64](cuda.from_dlpack(memory), 4, pair)',
+    'tensors': (
+        'memory.__dlpack__(); memory.__dlpack__(max_version=(1, 0)); memory.__dlpack__(copy=True);'
+        ' t = cuda.from_dlpack(memory); t.shape, t.strides, repr(t); np.from_dlpack(Tensor())'
+    ),
+    'cycles of tensors': 't = cuda.from_dlpack(memory); t.me = t',
+    'tensors that fail': (
+        'fails(cuda.from_dlpack, x); fails(memory.__dlpack__, dl_device=(7, 0));'
+        ' fails(memory.__dlpack__, max_version=1); fails(cuda.from_dlpack, 5)'
+    ),
+    'arguments that fail': (
+        "fails(f[1], x, 4, pair); fails(f[1], memory, 'x', pair); fails(f[1], memory, 1j, pair);"
+        ' fails(f[1], memory, np.longdouble(1), pair); fails(f[1], memory, 1 << 70, pair);'
+        " fails(f[1], memory, 4, np.zeros((), '>i4, f4')); fails(f[1], 12345, 4, pair);"
+        ' h = InOut(x); fails(f[1], h, h, pair)'
+    ),
     'launch of foreign arrays': 'f[1, 64](Interface(), k, pair); f[1, 64](Holder(), 4, pair)',
     'launch timed': 'f(memory, 4, pair, block=64, time_kernel=True)',
     'launch with keywords made at run time': "f(memory, 4, pair, **{'blo' + 'ck': [64, 1, 1]})",
