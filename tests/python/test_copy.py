@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 from runcu import driver
+from runcu.compiler import SourceModule
 
 
 @pytest.fixture
@@ -402,3 +403,43 @@ def test_rows_of_arrays(device, stream, is_async):
     assert (out == expected).all()
     with pytest.raises(driver.LogicError, match='invalid argument'):
         run({'src_array': other, 'dst_host': np.zeros((20, 20), 'f4')}, 0, 1, 20, 12)
+
+
+SPIN = """
+__global__ void spin(long long cycles, int *x)
+{
+    long long start = clock64();
+    while (clock64() - start < cycles)
+        ;
+    x[0] = 0;
+}
+"""
+
+
+def test_what_was_copied_is_what_stood_there(device):
+    """A copy behind a kernel that takes a while; the host's memory changes right after the call."""
+    kernel = SourceModule(SPIN).spin
+    for size in (4, 4096, 65536, 262144):
+        host = np.full(size // 4, 7, np.int32)
+        memory = driver.mem_alloc(size)
+        kernel(np.int64(2_000_000), memory, block=1)
+        driver.memcpy_htod(memory, host)
+        host[:] = 8
+        assert (driver.from_device(memory, host.shape, host.dtype) == 7).all()
+
+
+def test_page_locked_memory_may_change_after_the_copy(device):
+    kernel = SourceModule(SPIN).spin
+    host = driver.pagelocked_empty(1024, np.int32)
+    host[:] = 7
+    memory = driver.mem_alloc(host.nbytes)
+    kernel(np.int64(2_000_000), memory, block=1)
+    driver.memcpy_htod(memory, host)
+    host[:] = 8
+    assert (driver.from_device(memory, host.shape, host.dtype) == 7).all()
+
+
+def test_a_small_copy_that_does_not_fit(device):
+    memory = driver.mem_alloc(100)
+    with pytest.raises(driver.LogicError, match='invalid argument'):
+        driver.memcpy_htod(memory, np.zeros(200, np.uint8))
