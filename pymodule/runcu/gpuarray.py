@@ -530,6 +530,14 @@ class GPUArray:
     def reshape(self, *shape: Any, order: str = 'C') -> GPUArray:
         """A view of another shape; one extent may be -1. Never copies.
 
+        Parameters
+        ----------
+        *shape : int, or one sequence of int
+        order : {'C', 'F', 'A'}
+            Of the result, for which the memory of a contiguous array is taken as it lies, whatever
+            the array's own order: as in PyCUDA, where NumPy would copy. 'A' is the array's own. In
+            an array with gaps, the order in which elements are read and placed, as in NumPy.
+
         Raises
         ------
         ValueError
@@ -546,8 +554,13 @@ class GPUArray:
             new[unknown[0]] = self.size // known
         if math.prod(new) != self.size or builtins.min(new, default=0) < 0:
             raise ValueError(f'an array of {self.size} elements has no shape {tuple(new)}')
-        order = 'F' if order == 'A' and self.flags.f_contiguous and not self._packed else order
-        strides = view_strides(self, tuple(new), 'C' if order == 'A' else order.upper())
+        flags, order = self.flags, order.upper()
+        if order == 'A':
+            order = 'F' if flags.f_contiguous and not flags.c_contiguous else 'C'
+        if flags.forc:
+            strides = order_strides(self.dtype.itemsize, tuple(new), order)
+        else:
+            strides = view_strides(self, tuple(new), order)
         if strides is None:
             raise ValueError(
                 f'an array of shape {self.shape} and strides {self.strides} cannot be seen as '
@@ -555,14 +568,21 @@ class GPUArray:
             )
         return self._view(tuple(new), strides)
 
-    def ravel(self, order: str = 'C') -> GPUArray:
-        """The elements as an array of one dimension: a view if possible, else a copy."""
-        strides = view_strides(self, (self.size,), order)
-        if strides is not None:
-            return self._view((self.size,), strides)
+    def ravel(self) -> GPUArray:
+        """The elements as an array of one dimension.
+
+        A view of a contiguous array's memory as it lies, as in PyCUDA; a copy in C order of one
+        with gaps.
+        """
+        return (self if self.flags.forc else self._c_copy()).reshape(self.size)
+
+    def _c_copy(self) -> GPUArray:
+        """The array itself if it is C-contiguous, else a copy that is."""
+        if self._packed:
+            return self
         copy = self._like(self.dtype, self.shape)
         _move(copy, self)
-        return copy.reshape(self.size)
+        return copy
 
     def squeeze(self) -> GPUArray:
         """A view without the axes of length 1."""
@@ -1158,6 +1178,16 @@ def _as_operand(value: Any, dtype: np.dtype) -> Any:
     return value if isinstance(value, GPUArray) else Scalar(convert(scalar(value), dtype), dtype)
 
 
+def _chosen(name: str, test: str, values: list[Any], out: Any, stream: Any) -> GPUArray:
+    """Elements of the second value where a test of the first holds, else those of the third."""
+    arrays = _operands(name, values)
+    common = _common(values[1:])
+    result = arrays[0]._like(common, shape_of(arrays)) if out is None else out
+    rule = Rule.of(f'z0 = Z0({test} ? C(x1) : C(x2))', common)
+    into(name, rule, result, [values[0], *(_as_operand(v, common) for v in values[1:])], stream)
+    return result
+
+
 def if_positive(
     criterion: GPUArray, then_: Any, else_: Any, out: GPUArray | None = None, stream: Any = None
 ) -> GPUArray:
@@ -1174,20 +1204,16 @@ def if_positive(
     """
     if not isinstance(criterion, GPUArray) or criterion.dtype.kind in 'cV':
         raise TypeError('if_positive: the criterion is a GPUArray of real numbers or truth values')
-    arrays = [criterion, *_operands('if_positive', [criterion, then_, else_])[1:]]
-    common = _common([then_, else_])
-    result = arrays[0]._like(common, shape_of(arrays)) if out is None else out
-    rule = Rule.of('z0 = Z0(x0 > 0 ? C(x1) : C(x2))', common)
-    into('if_positive', rule, result,
-         [criterion, _as_operand(then_, common), _as_operand(else_, common)], stream)  # fmt: skip
-    return result
+    return _chosen('if_positive', 'x0 > 0', [criterion, then_, else_], out, stream)
 
 
 def where(
     criterion: GPUArray, then_: Any, else_: Any, out: GPUArray | None = None, stream: Any = None
 ) -> GPUArray:
-    """As `if_positive`."""
-    return if_positive(criterion, then_, else_, out, stream)
+    """Elements of `then_` where `criterion` is not 0, else those of `else_`; as `if_positive`."""
+    if not isinstance(criterion, GPUArray) or criterion.dtype.kind not in 'biufc':
+        raise TypeError('where: the criterion is a GPUArray of numbers or truth values')
+    return _chosen('where', 'x0 != X0(0)', [criterion, then_, else_], out, stream)
 
 
 def _larger(name: str, a: Any, b: Any, out: GPUArray | None, stream: Any) -> GPUArray:

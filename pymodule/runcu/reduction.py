@@ -416,7 +416,7 @@ def _lined_up(arrays: Sequence[GPUArray]) -> list[GPUArray]:
         for a in arrays
     ):  # fmt: skip
         return list(arrays)
-    return [array.ravel() for array in arrays]
+    return [array._c_copy() for array in arrays]
 
 
 def sum_of(
@@ -456,5 +456,5 @@ def _reduced(
     if subset is None:
         lined = _lined_up(arrays)
     else:
-        lined = [*(a.ravel() for a in arrays), subset.ravel()]
+        lined = [array._c_copy() for array in (*arrays, subset)]
     return built.run(lined, lined[-1].size, stream, allocator)

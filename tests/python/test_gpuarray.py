@@ -400,8 +400,12 @@ def test_reshape(device):
             a.reshape(shape)
     with pytest.raises(ValueError, match='copy'):
         a[:, :, 1:3].reshape(12)
-    with pytest.raises(ValueError, match='copy'):
-        a.T.reshape(24)
+    same(a.transpose((1, 0, 2)).copy()[:, :1].reshape(3, 4), host.transpose((1, 0, 2))[:, 0])
+    # Contiguous memory is taken as it lies, as in PyCUDA.
+    same(a.T.reshape(24), host.reshape(24))
+    same(a.reshape((4, 6), order='F'), host.ravel().reshape((4, 6), order='F'))
+    assert a.reshape(4, 6, order='F').reshape(4, 6, order='A').flags.f_contiguous
+    same(f.reshape(6, 4), host.T.reshape(6, 4))
     same(gpuarray.zeros((0, 3), np.int8).reshape(3, 0), np.zeros((3, 0), np.int8))
 
 
@@ -409,7 +413,8 @@ def test_ravel_squeeze_transpose(device):
     host = np.arange(24, dtype=np.float32).reshape(2, 1, 3, 4)
     a = gpuarray.to_gpu(host)
     same(a.ravel(), host.ravel())
-    same(a.T.ravel(), host.T.ravel())
+    assert a.T.ravel().ptr == a.ptr  # the memory as it lies, as in PyCUDA
+    same(a.T.ravel(), host.ravel())
     same(a[..., ::2].ravel(), host[..., ::2].ravel())
     same(a.squeeze(), host.squeeze())
     same(a.T, host.T)
@@ -795,6 +800,8 @@ def test_where_maximum_minimum(device):
     x, y = gpuarray.to_gpu(a), gpuarray.to_gpu(b)
     same(gpuarray.if_positive(x, x, y), np.where(a > 0, a, b))
     same(gpuarray.if_positive(x > y, x, 0), np.where(a > b, a, np.float32(0)))
+    same(gpuarray.where(x, x, y), np.where(a != 0, a, b))
+    same(gpuarray.where(x - 1, x, y), np.where(a != 1, a, b))
     same(gpuarray.where(x > y, 1.5, y), np.where(a > b, np.float32(1.5), b))
     same(gpuarray.maximum(x, y), np.maximum(a, b))
     same(gpuarray.minimum(x, 2), np.minimum(a, 2))
