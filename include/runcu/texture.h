@@ -25,7 +25,8 @@ typedef struct runcu_resource {
 /** An array seen as one of another format, or a part of its levels and layers. */
 typedef struct runcu_texture_view {
     int format;                  /**< CU_RES_VIEW_FORMAT_*; 0: its own */
-    size_t width, height, depth; /**< in elements of that format */
+    size_t width, height, depth; /**< in elements of that format: 4 times the array's of
+                                    block-compressed ones, else the array's; all 0 means that */
     uint32_t first_level, last_level, first_layer, last_layer;
 } runcu_texture_view;
 
@@ -50,7 +51,8 @@ RUNCU_API int runcu_texture_create(runcu_texture **out, const runcu_texture_para
 RUNCU_API int runcu_texture_wrap(runcu_texture **out, uint64_t handle);
 /** CUtexObject: what kernels take; 0: closed. */
 RUNCU_API uint64_t runcu_texture_handle(const runcu_texture *texture);
-/** How it is read and, where that is memory, what; `array`, `mipmap` and `view` are NULL. */
+/** How it is read and, where that is memory, what; `array`, `mipmap` and `view` are NULL. The
+ * border of somebody else's is not known. */
 RUNCU_API int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture);
 /** Ends the driver's object (not a wrapped one) and keeps ours, whose functions fail with
  * ERROR_FREED from now on. What it reads stays. Accepts NULL. */

@@ -299,7 +299,8 @@ class ResourceView:
     format : resource_view_format
         NONE: the array's own.
     width, height, depth : int
-        In elements of that format.
+        In elements of that format: the array's, or 4 times as many of a block-compressed format.
+        By default they are filled in.
     first_level, last_level, first_layer, last_layer : int
         Inclusive.
     """

@@ -439,12 +439,49 @@ static PyMethodDef peer_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-#define NUMBER(name, field, doc)                                \
-    {                                                           \
-        name, T_ULONGLONG, offsetof(bind_memcpy, field), 0, doc \
+/* Where an attribute's number is. */
+#define NUMBER(name, field, doc)                                                 \
+    {                                                                            \
+        name, get_number, set_number, doc, (void *) offsetof(bind_memcpy, field) \
     }
 
-static PyMemberDef rows_members[] = {
+static unsigned long long *number_at(PyObject *self, void *offset)
+{
+    return (unsigned long long *) ((char *) self + (uintptr_t) offset);
+}
+
+static PyObject *get_number(PyObject *self, void *offset)
+{
+    return PyLong_FromUnsignedLongLong(*number_at(self, offset));
+}
+
+static int set_number(PyObject *self, PyObject *value, void *offset)
+{
+    size_t number;
+    if (!value)
+        return bind_raise(PyExc_AttributeError, "the attribute cannot be deleted");
+    if (bind_size(&number, value, "the attribute") != 0)
+        return -1;
+    *number_at(self, offset) = number;
+    return 0;
+}
+
+static PyMemberDef memcpy_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
+
+static PyGetSetDef box_getset[] = {
+    NUMBER("src_z", src.z, "Planes before the first of the source."),
+    NUMBER("src_lod", src.lod, "0."),
+    NUMBER("src_height", src.height, "Rows from plane to plane of the source; 0: no gaps."),
+    NUMBER("dst_z", dst.z, "Planes before the first of the destination."),
+    NUMBER("dst_lod", dst.lod, "0."),
+    NUMBER("dst_height", dst.height, "Rows from plane to plane of the destination; 0: no gaps."),
+    NUMBER("depth", depth, "Planes that are copied."),
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static char dst_mark;
+
+static PyGetSetDef rows_getset[] = {
     NUMBER("src_x_in_bytes", src.x, "Bytes before the first in each row of the source."),
     NUMBER("src_y", src.y, "Rows before the first of the source."),
     NUMBER("src_pitch", src.pitch, "Bytes from row to row of the source; 0: no gaps."),
@@ -453,24 +490,6 @@ static PyMemberDef rows_members[] = {
     NUMBER("dst_pitch", dst.pitch, "Bytes from row to row of the destination; 0: no gaps."),
     NUMBER("width_in_bytes", width, "Bytes of a row that are copied."),
     NUMBER("height", height, "Rows that are copied, of each plane."),
-    BIND_MEMBERS,
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyMemberDef box_members[] = {
-    NUMBER("src_z", src.z, "Planes before the first of the source."),
-    NUMBER("src_lod", src.lod, "0."),
-    NUMBER("src_height", src.height, "Rows from plane to plane of the source; 0: no gaps."),
-    NUMBER("dst_z", dst.z, "Planes before the first of the destination."),
-    NUMBER("dst_lod", dst.lod, "0."),
-    NUMBER("dst_height", dst.height, "Rows from plane to plane of the destination; 0: no gaps."),
-    NUMBER("depth", depth, "Planes that are copied."),
-    {NULL, 0, 0, 0, NULL},
-};
-
-static char dst_mark;
-
-static PyGetSetDef rows_getset[] = {
     {"src_memory_type", get_type, set_type, "The memory_type of the source.", NULL},
     {"dst_memory_type", get_type, set_type, "The memory_type of the destination.", &dst_mark},
     {"src_device", get_device, put_device, "The source's device address.", NULL},
@@ -490,7 +509,7 @@ static PyType_Slot memcpy_2d_slots[] = {
     {Py_tp_traverse, memcpy_traverse},
     {Py_tp_clear, memcpy_clear},
     {Py_tp_methods, rows_methods},
-    {Py_tp_members, rows_members},
+    {Py_tp_members, memcpy_members},
     {Py_tp_getset, rows_getset},
     {0, NULL},
 };
@@ -506,7 +525,7 @@ static PyType_Slot memcpy_3d_slots[] = {
     {Py_tp_dealloc, memcpy_dealloc},
     {Py_tp_traverse, memcpy_traverse},
     {Py_tp_clear, memcpy_clear},
-    {Py_tp_members, box_members},
+    {Py_tp_getset, box_getset},
     {0, NULL},
 };
 

@@ -219,11 +219,11 @@ static inline int bind_check(bind_state *state, int status)
 }
 
 /* What to do without texture and surface references, after what has failed. */
-#define BIND_NO_REFERENCES                                                            \
-    "no compiler makes texture and surface references since CUDA 12. Pass an object " \
-    "to the kernel instead:\n"                                                        \
-    "    texture = driver.TextureObject(driver.np_to_array(a, 'C'))\n"                \
-    "    kernel(texture, ...)\n"                                                      \
+#define BIND_NO_REFERENCES                                                                      \
+    "no compiler makes texture references or surface references since CUDA 12. Pass an object " \
+    "to the kernel instead:\n"                                                                  \
+    "    texture = driver.TextureObject(driver.np_to_array(a, 'C'))\n"                          \
+    "    kernel(texture, ...)\n"                                                                \
     "    // void kernel(cudaTextureObject_t texture, ...) { ... tex2D<float>(texture, x, y) ... }"
 
 /* A call that may wait: other Python threads run meanwhile. */

@@ -12,9 +12,10 @@ static CUresult end_mipmap(const struct drv_table *cu, uint64_t handle)
     return cu->cuMipmappedArrayDestroy((CUmipmappedArray) (uintptr_t) handle);
 }
 
-static const struct core_handle_kind array_kind = {"array", "cuArrayDestroy", end_array};
+static const struct core_handle_kind array_kind = {"array", "cuArrayDestroy", end_array,
+                                                   sizeof(runcu_array)};
 static const struct core_handle_kind mipmap_kind = {"mipmapped array", "cuMipmappedArrayDestroy",
-                                                    end_mipmap};
+                                                    end_mipmap, sizeof(runcu_mipmap)};
 
 /* ---- shapes ---- */
 
@@ -89,6 +90,15 @@ static CUDA_ARRAY3D_DESCRIPTOR descriptor_of(const runcu_array_params *params)
         p.width, p.height, p.depth, p.format, p.channels ? p.channels : 1, p.flags};
 }
 
+/* Of larger ones drivers look at 32 bits alone. */
+static int check_extents(const CUDA_ARRAY3D_DESCRIPTOR *d)
+{
+    if (d->Width <= UINT32_MAX && d->Height <= UINT32_MAX && d->Depth <= UINT32_MAX)
+        return 0;
+    return runcu_fail(RUNCU_ERROR_ARGUMENT, "no device has an array of %zu x %zu x %zu elements",
+                      d->Width, d->Height, d->Depth);
+}
+
 /* ---- arrays ---- */
 
 int runcu_array_create(runcu_array **out, const runcu_array_params *params)
@@ -97,7 +107,9 @@ int runcu_array_create(runcu_array **out, const runcu_array_params *params)
     struct core_handle *h;
     CUarray array = NULL;
     *out = NULL;
-    int status = core_handle_new(&h, &array_kind);
+    int status = check_extents(&d);
+    if (!status)
+        status = core_handle_new(&h, &array_kind);
     if (status)
         return status;
     struct core_driver *driver = h->context->driver;
@@ -157,16 +169,15 @@ int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, un
     CUmipmappedArray mipmap = NULL;
     struct core_handle *h;
     *out = NULL;
-    int status = core_handle_new(&h, &mipmap_kind);
+    int status = check_extents(&d);
+    if (!status)
+        status = core_handle_new(&h, &mipmap_kind);
     if (status)
         return status;
     struct core_driver *driver = h->context->driver;
     status = CU_CALL(driver, cuMipmappedArrayCreate, &mipmap, &d, levels);
-    if (status) {
-        if (!levels)
-            runcu_fail_detail("There is at least one level.");
+    if (status)
         return core_handle_discard(&h, explain(driver, &d, status));
-    }
     h->handle = (uintptr_t) mipmap;
     h->is_owned = true;
     *out = (runcu_mipmap *) h;

@@ -7,7 +7,7 @@ static CUresult end_exec(const struct drv_table *cu, uint64_t handle)
 }
 
 static const struct core_handle_kind exec_kind = {"launchable graph", "cuGraphExecDestroy",
-                                                  end_exec};
+                                                  end_exec, sizeof(runcu_graph_exec)};
 
 static CUgraphExec exec_of(const struct core_handle *h)
 {

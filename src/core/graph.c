@@ -10,7 +10,8 @@ static CUresult end_graph(const struct drv_table *cu, uint64_t handle)
     return cu->cuGraphDestroy((CUgraph) (uintptr_t) handle);
 }
 
-static const struct core_handle_kind graph_kind = {"graph", "cuGraphDestroy", end_graph};
+static const struct core_handle_kind graph_kind = {"graph", "cuGraphDestroy", end_graph,
+                                                   sizeof(runcu_graph)};
 
 /* --- what nodes do --- */
 

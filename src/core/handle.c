@@ -6,7 +6,7 @@
 int core_handle_new(struct core_handle **out, const struct core_handle_kind *kind)
 {
     *out = NULL;
-    struct core_handle *h = core_new(sizeof *h);
+    struct core_handle *h = core_new(kind->size);
     if (!h)
         return RUNCU_ERROR_MEMORY;
     int status = core_context_get(&h->context);

@@ -1,5 +1,5 @@
 /* Objects that only stand for a handle of the driver's: runcu_array, runcu_mipmap, runcu_texture
- * and runcu_surface are this struct, each with its kind. */
+ * and runcu_surface begin with this struct, each with its kind. */
 #ifndef CORE_HANDLE_H
 #define CORE_HANDLE_H
 
@@ -8,6 +8,7 @@
 struct core_handle_kind {
     const char *name, *routine; /* that `end` calls */
     CUresult (*end)(const struct drv_table *cu, uint64_t handle);
+    size_t size; /* of the object */
 };
 
 struct core_handle {
@@ -29,6 +30,7 @@ struct runcu_mipmap {
 
 struct runcu_texture {
     struct core_handle base;
+    float border[4]; /* of one of ours: NVIDIA's driver does not tell */
 };
 
 struct runcu_surface {

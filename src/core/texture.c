@@ -14,8 +14,10 @@ static CUresult end_surface(const struct drv_table *cu, uint64_t handle)
     return cu->cuSurfObjectDestroy(handle);
 }
 
-static const struct core_handle_kind texture_kind = {"texture", "cuTexObjectDestroy", end_texture};
-static const struct core_handle_kind surface_kind = {"surface", "cuSurfObjectDestroy", end_surface};
+static const struct core_handle_kind texture_kind = {"texture", "cuTexObjectDestroy", end_texture,
+                                                     sizeof(runcu_texture)};
+static const struct core_handle_kind surface_kind = {"surface", "cuSurfObjectDestroy", end_surface,
+                                                     sizeof(runcu_surface)};
 
 /* ---- what is read ---- */
 
@@ -105,16 +107,38 @@ static CUDA_TEXTURE_DESC sampler_of(const runcu_texture_params *p)
     return d;
 }
 
-static CUDA_RESOURCE_VIEW_DESC view_of(const runcu_texture_view *v)
+/* The extents that a view must have: those of what it is of, in elements of its format. */
+static void fill_extents(CUDA_RESOURCE_VIEW_DESC *out, const struct drv_table *cu,
+                         const CUDA_RESOURCE_DESC *r)
 {
-    return (CUDA_RESOURCE_VIEW_DESC){.format = v->format,
-                                     .width = v->width,
-                                     .height = v->height,
-                                     .depth = v->depth,
-                                     .firstMipmapLevel = v->first_level,
-                                     .lastMipmapLevel = v->last_level,
-                                     .firstLayer = v->first_layer,
-                                     .lastLayer = v->last_layer};
+    size_t block = out->format > CU_RES_VIEW_FORMAT_FLOAT_4X32 ? 4 : 1;
+    CUarray array = r->res.array.hArray;
+    CUDA_ARRAY3D_DESCRIPTOR d = {0};
+    if (r->resType == CU_RESOURCE_TYPE_MIPMAPPED_ARRAY &&
+        cu->cuMipmappedArrayGetLevel(&array, r->res.mipmap.hMipmappedArray, 0) != CUDA_SUCCESS)
+        return;
+    if (r->resType <= CU_RESOURCE_TYPE_MIPMAPPED_ARRAY &&
+        cu->cuArray3DGetDescriptor(&d, array) == CUDA_SUCCESS) {
+        out->width = block * d.Width;
+        out->height = block * d.Height;
+        out->depth = d.Depth;
+    }
+}
+
+static CUDA_RESOURCE_VIEW_DESC view_of(const runcu_texture_view *v, const struct drv_table *cu,
+                                       const CUDA_RESOURCE_DESC *r)
+{
+    CUDA_RESOURCE_VIEW_DESC d = {.format = v->format,
+                                 .width = v->width,
+                                 .height = v->height,
+                                 .depth = v->depth,
+                                 .firstMipmapLevel = v->first_level,
+                                 .lastMipmapLevel = v->last_level,
+                                 .firstLayer = v->first_layer,
+                                 .lastLayer = v->last_layer};
+    if (!v->width && !v->height && !v->depth)
+        fill_extents(&d, cu, r);
+    return d;
 }
 
 int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params)
@@ -122,7 +146,7 @@ int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params
     runcu_texture_params p;
     CUDA_RESOURCE_VIEW_DESC view;
     CUDA_RESOURCE_DESC resource;
-    struct core_handle *h, *held;
+    struct core_handle *h = NULL, *held;
     CUtexObject texture = 0;
     *out = NULL;
     core_params(&p, sizeof p, params);
@@ -134,11 +158,12 @@ int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params
     if (!status) {
         struct core_driver *driver = h->context->driver;
         if (p.view)
-            view = view_of(p.view);
+            view = view_of(p.view, &driver->cu, &resource);
         status = CU_CALL(driver, cuTexObjectCreate, &texture, &resource, &sampler,
                          p.view ? &view : NULL);
         h->handle = texture;
         h->is_owned = true;
+        memcpy(((runcu_texture *) h)->border, p.border, sizeof p.border);
         if (status)
             status = core_handle_discard(&h, explain(driver, &resource, status));
     }
@@ -160,7 +185,6 @@ uint64_t runcu_texture_handle(const runcu_texture *texture)
 static void tell_sampler(runcu_texture_params *out, const CUDA_TEXTURE_DESC *d)
 {
     memcpy(out->address_mode, d->addressMode, sizeof out->address_mode);
-    memcpy(out->border, d->borderColor, sizeof out->border);
     out->filter = d->filterMode;
     out->flags = d->flags;
     out->anisotropy = d->maxAnisotropy;
@@ -190,8 +214,8 @@ static void tell_resource(runcu_resource *out, const CUDA_RESOURCE_DESC *d)
 int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture)
 {
     struct core_scope scope;
-    CUDA_TEXTURE_DESC sampler;
-    CUDA_RESOURCE_DESC resource;
+    CUDA_TEXTURE_DESC sampler = {0};
+    CUDA_RESOURCE_DESC resource = {0};
     *out = (runcu_texture_params){.size = sizeof *out};
     int status = core_handle_begin(&scope, texture ? &texture->base : NULL, "the texture");
     if (status)
@@ -203,6 +227,7 @@ int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture)
     if (!status) {
         tell_sampler(out, &sampler);
         tell_resource(&out->resource, &resource);
+        memcpy(out->border, texture->border, sizeof out->border);
     }
     return core_handle_end(&scope, &texture->base, status);
 }
@@ -219,25 +244,38 @@ void runcu_texture_destroy(runcu_texture **texture)
 
 /* ---- surfaces ---- */
 
+/* Drivers do not look whether one of our arrays was made for it. */
+static int check_flag(const struct core_handle *array)
+{
+    CUDA_ARRAY3D_DESCRIPTOR d;
+    if (!array->is_owned ||
+        array->context->driver->cu.cuArray3DGetDescriptor(
+            &d, (CUarray) (uintptr_t) array->handle) != CUDA_SUCCESS ||
+        d.Flags & CUDA_ARRAY3D_SURFACE_LDST)
+        return 0;
+    return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                      "the surface's array was made without the flag SURFACE_LDST");
+}
+
 int runcu_surface_create(runcu_surface **out, runcu_array *array)
 {
     CUDA_RESOURCE_DESC resource = {.resType = CU_RESOURCE_TYPE_ARRAY};
-    struct core_handle *h, *held = array ? &array->base : NULL;
+    struct core_handle *h = NULL, *held = array ? &array->base : NULL;
     CUsurfObject surface = 0;
     *out = NULL;
     int status = core_handle_hold(held, "the surface's array");
     if (status)
         return status;
     resource.res.array.hArray = (CUarray) (uintptr_t) held->handle;
-    status = core_handle_new(&h, &surface_kind);
+    status = check_flag(held);
+    if (!status)
+        status = core_handle_new(&h, &surface_kind);
     if (!status) {
         status = CU_CALL(h->context->driver, cuSurfObjectCreate, &surface, &resource);
         h->handle = surface;
         h->is_owned = true;
-        if (status) {
-            runcu_fail_detail("The array must have been made with the flag SURFACE_LDST.");
+        if (status)
             status = core_handle_discard(&h, status);
-        }
     }
     core_handle_let_go(held);
     *out = (runcu_surface *) h;

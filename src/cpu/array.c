@@ -298,9 +298,9 @@ CUresult cpu_cuMipmappedArrayCreate(CUmipmappedArray *array,
     if (code)
         return code;
     cpu_refuse(CUDA_SUCCESS, NULL);
-    if (!array || !descriptor || !levels || !is_possible(descriptor))
+    if (!array || !descriptor || !is_possible(descriptor))
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
-    levels = MIN(levels, most_levels(descriptor));
+    levels = MIN(MAX(levels, 1), most_levels(descriptor));
     struct cpu_mipmap *m = alloc_zero(1, sizeof *m + levels * sizeof m->levels[0]);
     if (!m || !(m->handle = cpu_handle_create(CPU_MIPMAP, m))) {
         alloc_free(m);

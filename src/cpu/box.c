@@ -12,7 +12,7 @@ struct side {
     void *host;
     CUdeviceptr device;
     CUarray array;
-    size_t x, y, z, lod; /* x in bytes */
+    size_t x, y, z; /* x in bytes */
     size_t pitch, height;
 };
 
@@ -73,8 +73,6 @@ static CUresult find_in_memory(struct corner *out, const struct side *s, const s
 static CUresult find(struct corner *out, struct cpu_context *c, const struct side *s,
                      const struct extent *e)
 {
-    if (s->lod)
-        return CUDA_ERROR_INVALID_VALUE;
     if (s->type == CU_MEMORYTYPE_ARRAY)
         return find_in_array(out, s, e);
     if (s->type != CU_MEMORYTYPE_HOST && s->type != CU_MEMORYTYPE_DEVICE &&
@@ -188,7 +186,6 @@ static void get_sides(struct side out[2], const CUDA_MEMCPY3D_PEER *p)
                            .x = p->dstXInBytes,
                            .y = p->dstY,
                            .z = p->dstZ,
-                           .lod = p->dstLOD,
                            .pitch = p->dstPitch,
                            .height = p->dstHeight};
     out[1] = (struct side){.type = p->srcMemoryType,
@@ -198,7 +195,6 @@ static void get_sides(struct side out[2], const CUDA_MEMCPY3D_PEER *p)
                            .x = p->srcXInBytes,
                            .y = p->srcY,
                            .z = p->srcZ,
-                           .lod = p->srcLOD,
                            .pitch = p->srcPitch,
                            .height = p->srcHeight};
 }

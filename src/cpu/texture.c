@@ -97,10 +97,15 @@ static bool is_good_view(const CUDA_RESOURCE_DESC *r, const CUDA_RESOURCE_VIEW_D
     const struct cpu_array *a = base_of(r, &levels);
     if (!a || !is_in(v->format, CU_RES_VIEW_FORMAT_UNSIGNED_BC7))
         return false;
+    /* A block of 4 x 4 is one element of the array. */
+    size_t block = v->format > CU_RES_VIEW_FORMAT_FLOAT_4X32 ? 4 : 1;
+    const CUDA_ARRAY3D_DESCRIPTOR *d = &a->descriptor;
+    if (v->width != block * d->Width || v->height != block * d->Height || v->depth != d->Depth)
+        return false;
     if (v->firstMipmapLevel > v->lastMipmapLevel || v->lastMipmapLevel >= levels ||
         v->firstLayer > v->lastLayer)
         return false;
-    size_t layers = a->descriptor.Flags & CUDA_ARRAY3D_LAYERED ? a->descriptor.Depth : 1;
+    size_t layers = d->Flags & CUDA_ARRAY3D_LAYERED ? d->Depth : 1;
     return v->lastLayer < MAX(layers, 1);
 }
 
@@ -157,7 +162,6 @@ CUresult cpu_cuTexObjectCreate(CUtexObject *texture, const CUDA_RESOURCE_DESC *r
     return cpu_leave(CUDA_SUCCESS);
 }
 
-/* Of an array that was made for it. */
 CUresult cpu_cuSurfObjectCreate(CUsurfObject *surface, const CUDA_RESOURCE_DESC *resource)
 {
     struct cpu_context *c = NULL;
@@ -169,8 +173,6 @@ CUresult cpu_cuSurfObjectCreate(CUsurfObject *surface, const CUDA_RESOURCE_DESC 
         return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if ((code = check_resource(c, resource)))
         return cpu_leave(code);
-    if (!(cpu_array_get(resource->res.array.hArray)->descriptor.Flags & CUDA_ARRAY3D_SURFACE_LDST))
-        return cpu_leave(CUDA_ERROR_INVALID_VALUE);
     if (!(code = create(&t, c, CPU_SURFACE, resource)))
         *surface = (uintptr_t) t->handle;
     return cpu_leave(code);

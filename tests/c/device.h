@@ -64,7 +64,7 @@
     X(textures_are_made_of_everything)           \
     X(textures_have_views)                       \
     X(textures_are_checked)                      \
-    X(surfaces_need_arrays_made_for_them)        \
+    X(surfaces_are_made_of_arrays)               \
     X(module_variables)                          \
     X(variables_hold_addresses)                  \
     X(modules_have_their_own_variables)          \

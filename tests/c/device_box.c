@@ -161,9 +161,6 @@ void boxes_are_copied(void)
     }
     CUdeviceptr p = bytes_of(BYTES, 0);
     CUDA_MEMCPY3D copy = box_to_device(in, p);
-    copy.srcLOD = 1;
-    FAILS(cu.cuMemcpy3D(&copy), CUDA_ERROR_INVALID_VALUE);
-    copy = box_to_device(in, p);
     copy.dstHeight = 2; /* planes of 2 rows have no room for 5 */
     FAILS(cu.cuMemcpy3D(&copy), CUDA_ERROR_INVALID_VALUE);
     copy = box_to_device(in, p);
@@ -453,6 +450,7 @@ void textures_have_views(void)
     CUDA_RESOURCE_VIEW_DESC got, view = {.format = 13, /* one 32-bit unsigned channel */
                                          .width = 16,
                                          .height = 16,
+                                         .depth = 4,
                                          .firstLayer = 1,
                                          .lastLayer = 2};
     CUtexObject texture;
@@ -466,6 +464,8 @@ void textures_have_views(void)
     REQUIRE_INT(got.firstLayer, ==, 1);
     REQUIRE_INT(got.lastLayer, ==, 2);
     OK(cu.cuTexObjectDestroy(texture));
+    view.depth = 2; /* the array's own extents are asked for */
+    FAILS(cu.cuTexObjectCreate(&texture, &resource, &plain, &view), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuArrayDestroy(array));
 }
 
@@ -491,25 +491,21 @@ void textures_are_checked(void)
     OK(cu.cuTexObjectDestroy(texture));
 }
 
-void surfaces_need_arrays_made_for_them(void)
+void surfaces_are_made_of_arrays(void)
 {
     CUDA_ARRAY3D_DESCRIPTOR d = shape(32, 16, 0, CUDA_ARRAY3D_SURFACE_LDST);
     CUDA_RESOURCE_DESC resource, again;
     CUsurfObject surface;
-    CUarray array, other;
+    CUarray array;
     begin();
     OK(cu.cuArray3DCreate(&array, &d));
-    d.Flags = 0;
-    OK(cu.cuArray3DCreate(&other, &d));
     resource = of_array(array);
     OK(cu.cuSurfObjectCreate(&surface, &resource));
     OK(cu.cuSurfObjectGetResourceDesc(&again, surface));
     REQUIRE(again.res.array.hArray == array);
     OK(cu.cuSurfObjectDestroy(surface));
-    resource = of_array(other);
-    FAILS(cu.cuSurfObjectCreate(&surface, &resource), CUDA_ERROR_INVALID_VALUE);
+    FAILS(cu.cuSurfObjectCreate(&surface, NULL), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuArrayDestroy(array));
-    OK(cu.cuArrayDestroy(other));
 }
 
 /* ---- the CPU device alone ---- */

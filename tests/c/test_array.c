@@ -256,8 +256,10 @@ static void arrays_tell_their_shapes(void)
     bad.format = 77;
     REQUIRE_FAILS(runcu_array_create(&array, &bad), RUNCU_ERROR_DRIVER, "none of CU_AD_FORMAT");
     bad.format = FLOAT;
-    bad.height = (size_t) 1 << 40;
+    bad.height = 1 << 30;
     REQUIRE_FAILS(runcu_array_create(&array, &bad), RUNCU_ERROR_DRIVER, "arrays of up to");
+    bad.height = (size_t) 1 << 40;
+    REQUIRE_FAILS(runcu_array_create(&array, &bad), RUNCU_ERROR_ARGUMENT, "no device has");
     bad = (runcu_array_params){.width = 4, .height = 5, .depth = 6, .format = FLOAT, .flags = 4};
     REQUIRE_FAILS(runcu_array_create(&array, &bad), RUNCU_ERROR_DRIVER, "as high as wide");
     REQUIRE_FAILS(runcu_array_create(&array, NULL), RUNCU_ERROR_DRIVER, "must not be 0");
@@ -286,7 +288,6 @@ static void levels_end_with_their_array(void)
     REQUIRE_OK(runcu_mipmap_create(&mipmap, &shape, 2));
     REQUIRE_FAILS(runcu_mipmap_level(&level, mipmap, 2), RUNCU_ERROR_DRIVER, "no level 2");
     runcu_mipmap_destroy(&mipmap);
-    REQUIRE_FAILS(runcu_mipmap_create(&mipmap, &shape, 0), RUNCU_ERROR_DRIVER, "at least one");
     REQUIRE_INT(core_live_objects, ==, 0);
 }
 
@@ -309,6 +310,7 @@ static void textures_of_everything(void)
     REQUIRE_OK(runcu_texture_describe(&got, texture));
     REQUIRE_INT(got.address_mode[1], ==, 1);
     REQUIRE_INT(got.filter, ==, 1);
+    REQUIRE_NEAR(got.border[2], 0.5, 0);
     REQUIRE_OK(runcu_texture_wrap(&wrapped, runcu_texture_handle(texture)));
     runcu_texture_destroy(&wrapped);
     runcu_texture_close(texture);
@@ -358,7 +360,7 @@ static void surfaces_of_arrays(void)
     runcu_surface_close(surface);
     REQUIRE_INT(runcu_surface_handle(surface), ==, 0);
     runcu_surface_destroy(&surface);
-    REQUIRE_FAILS(runcu_surface_create(&surface, other), RUNCU_ERROR_DRIVER, "SURFACE_LDST");
+    REQUIRE_FAILS(runcu_surface_create(&surface, other), RUNCU_ERROR_ARGUMENT, "SURFACE_LDST");
     REQUIRE_FAILS(runcu_surface_create(&surface, NULL), RUNCU_ERROR_ARGUMENT, "NULL");
     runcu_array_destroy(&array);
     runcu_array_destroy(&other);
