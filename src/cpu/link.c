@@ -146,21 +146,41 @@ static const struct ptx_func *find_undefined(const struct ptx_module *m)
     return NULL;
 }
 
+static const char *find_undefined_name(const struct ptx_module *m)
+{
+    const struct ptx_func *missing = find_undefined(m);
+    if (missing)
+        return missing->name;
+    for (uint32_t i = 0; i < m->var_count; i++)
+        if (m->vars[i]->is_extern && m->vars[i]->space != PTX_SHARED)
+            return m->vars[i]->name;
+    return NULL;
+}
+
+/* In nvlink's words. */
+static CUresult refuse_undefined(const struct cpu_link *link, const char *name)
+{
+    char text[512];
+    size_t i = 0;
+    while (i + 1 < link->inputs.len && !ptx_find_func(link->inputs.at[i].module, name) &&
+           !ptx_find_var(link->inputs.at[i].module, name))
+        i++;
+    snprintf(text, sizeof text, "Undefined reference to '%.300s' in '%.100s'", name,
+             link->inputs.at[i].name);
+    return refuse(link, text);
+}
+
 static CUresult check_whole(const struct cpu_link *link, const char *image)
 {
     struct ptx_module *module = NULL;
-    char text[512] = "";
     CUresult code = cpu_ptx_parse(&module, image, &link->jit);
     if (code)
         return code;
-    const struct ptx_func *missing = find_undefined(module);
+    const char *missing = find_undefined_name(module);
     if (missing)
-        snprintf(text, sizeof text, "Undefined reference to '%s'", missing->name);
-    for (uint32_t i = 0; i < module->var_count && !*text; i++)
-        if (module->vars[i]->is_extern && module->vars[i]->space != PTX_SHARED)
-            snprintf(text, sizeof text, "Undefined reference to '%s'", module->vars[i]->name);
+        code = refuse_undefined(link, missing);
     ptx_destroy(&module);
-    return *text ? refuse(link, text) : CUDA_SUCCESS;
+    return code;
 }
 
 static CUresult complete(struct cpu_link *link)

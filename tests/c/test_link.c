@@ -133,8 +133,9 @@ static void require_failure(const char *first, const char *second, const char *t
 
 static void what_cannot_be_linked_is_told(void)
 {
-    require_failure(caller, NULL, "Undefined reference to '");
+    require_failure(caller, NULL, "Undefined reference to 'twice' in 'first'");
     require_failure(callee, callee, "Multiple definition of '");
+    require_failure(callee, callee, "in 'second', first defined in 'first'");
     require_failure(HEAD ".nonsense\n", NULL, "nonsense");
 }
 
