@@ -763,6 +763,16 @@ class HostAllocation:
         """The host_alloc_flags it was made with."""
     def get_device_pointer(self) -> int:
         """The address under which kernels reach it."""
+    def __dlpack__(
+        self,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """A DLPack capsule of its bytes: a one-dimensional array of uint8 that keeps the memory."""
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's device: page-locked host memory of a GPU is (3, 0)."""
     def __enter__(self) -> Self:
         """The allocation itself."""
     def __exit__(self, *args: object) -> None:

@@ -53,6 +53,9 @@ int bind_fail_type(struct bind_arguments *call, Py_ssize_t i, PyObject *value, c
 
 int bind_fail_host(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
+    const runcu_param *p = bind_param(call, i);
+    if (p && p->kind && p->kind != RUNCU_PARAM_POINTER && !p->is_maybe_pointer)
+        return bind_fail_type(call, i, value, "an array where a value is needed: x.item() is one");
     return bind_fail_argument(
         call, i,
         "a pointer to device memory is needed, and %.200s was given, which is a host array: pass "
@@ -327,13 +330,13 @@ static int read_other(struct bind_arguments *call, Py_ssize_t i, PyObject *value
     bind_state *state = call->function->state;
     uint64_t address;
     call->runs_python = true;
-    int found = bind_device_array(call, i, value);
+    bool is_host = PyObject_TypeCheck(value, state->host_allocation_type);
+    int found = is_host ? 0 : bind_device_array(call, i, value);
     if (found)
         return found < 0 ? -1 : 0;
-    bool is_holder = PyObject_TypeCheck(value, state->holder_type);
-    if (is_holder || PyObject_TypeCheck(value, state->host_allocation_type)) {
-        if (is_holder ? bind_address(&address, state, value) != 0
-                      : bind_host_address(&address, value) != 0)
+    if (is_host || PyObject_TypeCheck(value, state->holder_type)) {
+        if ((is_host ? bind_host_address(&address, value) : bind_address(&address, state, value)) !=
+            0)
             return -1;
         bind_set_address(&call->args[i], address);
         return 0;

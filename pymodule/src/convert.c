@@ -172,6 +172,34 @@ static int address_of_gpudata(uint64_t *out, bind_state *state, PyObject *value)
     return status;
 }
 
+/* Of an array that has DLPack alone. Its library's work is waited for: who asks does not say in
+ * which stream the address will be used. */
+static int address_of_tensor(uint64_t *out, bind_state *state, PyObject *value)
+{
+    runcu_address_info info = {.size = sizeof info};
+    PyObject *foreign = bind_foreign_from_dlpack(state, value, NULL);
+    int status = foreign ? bind_foreign_address(out, foreign) : -1;
+    Py_XDECREF(foreign); /* `value` keeps the memory */
+    if (status != 0 || !*out)
+        return status;
+    BIND_UNLOCKED(status, runcu_stream_synchronize(NULL));
+    status = status ? status : runcu_address_find(&info, *out);
+    if (bind_check(state, status) != 0)
+        return -1;
+    *out = info.address;
+    return *out ? 0
+                : bind_raise(PyExc_TypeError,
+                             "a device address is expected, not an array in host memory: %.200s",
+                             Py_TYPE(value)->tp_name);
+}
+
+static bool has_dlpack(bind_state *state, PyObject *value)
+{
+    PyObject *method = bind_optional((PyObject *) Py_TYPE(value), state->name___dlpack__);
+    Py_XDECREF(method);
+    return method;
+}
+
 int bind_address(uint64_t *out, bind_state *state, PyObject *value)
 {
     if (PyLong_CheckExact(value))
@@ -192,6 +220,10 @@ int bind_address(uint64_t *out, bind_state *state, PyObject *value)
         *out = array.address;
         return found < 0 ? -1 : bind_cuda_array_wait(state, &array);
     }
+    if (has_dlpack(state, value))
+        return address_of_tensor(out, state, value);
+    if (PyErr_Occurred())
+        return -1;
     if (PyIndex_Check(value))
         return address_of_int(out, value);
     return address_of_gpudata(out, state, value);

@@ -121,7 +121,37 @@ static PyObject *host_get_device_pointer(PyObject *self, PyObject *unused)
     return PyLong_FromUnsignedLongLong(h->address);
 }
 
+static PyObject *host_dlpack_device(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_host_allocation *h = (bind_host_allocation *) self;
+    return is_freed(h) ? NULL : bind_dlpack_device_pair(h->state, (uintptr_t) h->data);
+}
+
+static PyObject *host_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                             PyObject *kwnames)
+{
+    bind_host_allocation *h = (bind_host_allocation *) self;
+    PyObject *capsule = NULL, *shape = NULL;
+    if (is_freed(h) || !(shape = Py_BuildValue("(n)", (Py_ssize_t) h->bytes)))
+        return NULL;
+    PyArray_Descr *dtype = PyArray_DescrFromType(NPY_UINT8);
+    struct bind_tensor tensor = {
+        .owner = self, .address = (uintptr_t) h->data, .shape = shape, .dtype = dtype};
+    if (dtype)
+        capsule = bind_dlpack_tensor(&tensor, (struct bind_fastcall){args, nargs, kwnames});
+    Py_XDECREF(dtype);
+    Py_DECREF(shape);
+    return capsule;
+}
+
 static PyMethodDef host_methods[] = {
+    {"__dlpack__", (PyCFunction) (void (*)(void)) host_dlpack, METH_FASTCALL | METH_KEYWORDS,
+     "__dlpack__($self, stream=None, max_version=None, dl_device=None, copy=None)\n--\n\n"
+     "A DLPack capsule of its bytes: a one-dimensional array of uint8 that keeps the memory."},
+    {"__dlpack_device__", host_dlpack_device, METH_NOARGS,
+     "__dlpack_device__($self, /)\n--\n\nDLPack's device: page-locked host memory of a GPU is "
+     "(3, 0)."},
     {"free", host_free, METH_NOARGS,
      "free($self, /)\n--\n\nFrees the memory now. Arrays made of it must not be used any more."},
     {"get_flags", host_get_flags, METH_NOARGS,

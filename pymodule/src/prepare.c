@@ -221,9 +221,7 @@ static int half_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *va
     double d = PyFloat_AsDouble(value);
     if ((d == -1.0 && PyErr_Occurred()) || bind_pack_half(call->scratch[i].bytes, d) != 0)
         return -1;
-    call->args[i].kind = RUNCU_ARG_BYTES;
-    call->args[i].size = 2;
-    call->args[i].value.p = call->scratch[i].bytes;
+    bind_read_number(&call->args[i], RUNCU_ARG_F16, call->scratch[i].bytes, 2);
     return 0;
 }
 

@@ -623,6 +623,9 @@ def test_tensors_in_host_memory_are_no_pointers(mod):
     host = np.arange(4, dtype=np.float32)
     with pytest.raises(TypeError, match='HostTensor was given, which is a host array.*In'):
         store(mod, 'pointer', HostTensor(host), 8)
+    for name in ('i32', 'f32', 'vec3'):
+        with pytest.raises(TypeError, match='item'):
+            store(mod, name, HostTensor(host), 8)
     locked = driver.pagelocked_zeros(4, np.float32)
     assert store(mod, 'pointer', HostTensor(locked), 8) == np.uint64(
         locked.base.get_device_pointer()

@@ -281,6 +281,38 @@ def test_consumers_streams(device, is_cpu, stream):
             exported.__dlpack__(stream='x')
 
 
+def test_page_locked_memory_is_shared(device, is_cpu):
+    memory = driver.HostAllocation(64)
+    assert memory.__dlpack_device__() == (CPU if is_cpu else HOST, 0)
+    taken = driver.from_dlpack(memory)
+    assert (taken.ptr, taken.shape) == (memory.get_device_pointer(), (64,))
+    view = np.from_dlpack(memory)
+    view[:] = 7
+    assert memoryview(memory)[63] == 7
+    del view, taken
+    memory.free()
+    with pytest.raises(driver.LogicError, match='freed'):
+        memory.__dlpack__()
+
+
+def test_copies_from_tensors(device):
+    """Whoever has DLPack alone stands for an address in copies as well."""
+    exported = Exported(np.arange(6, dtype=np.float32))
+    assert driver.from_device(exported, 6, np.float32).tolist() == [0, 1, 2, 3, 4, 5]
+    driver.memcpy_htod(exported, np.full(6, 9, np.float32))
+    assert driver.from_device(exported.memory, 6, np.float32).tolist() == [9] * 6
+
+    class Host:
+        def __dlpack__(self, **kwargs):
+            return np.zeros(4).__dlpack__()
+
+        def __dlpack_device__(self):
+            return (CPU, 0)
+
+    with pytest.raises(TypeError, match='host memory'):
+        driver.memcpy_htod(Host(), np.zeros(4))
+
+
 def test_the_interface_of_allocations(device, is_cpu):
     memory = driver.mem_alloc(64)
     if is_cpu:
