@@ -70,6 +70,8 @@ def store() -> Store:
     context = Context.get_current() or Context.attach()
     found = _stores.get(context)
     if found is None:
+        for other in [c for c in _stores if not c.is_alive]:
+            _stores.pop(other, None)
         found = _stores[context] = Store(context)
     return found
 

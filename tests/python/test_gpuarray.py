@@ -999,6 +999,42 @@ def test_import_needs_no_device(python):
     assert done.stdout == 'None\n' and done.stderr == ''
 
 
+def test_operations_leave_no_memory_behind(device):
+    host = np.ones((64, 1024), np.float32)
+    a = gpuarray.to_gpu(host)
+    warm = gpuarray.sum(a[:, ::2] * 2 + a.T[:512].T)
+    assert warm.get() == 3 * 64 * 512
+    cuda.Context.synchronize()
+    before = cuda.mem_get_info()[0]
+    for _ in range(200):
+        b = a[:, ::2] * 2 + a.T[:512].T
+        b += a[:, 1::2]
+        c = gpuarray.concatenate([b, b.copy()])
+        c[::2] = c[1::2]
+        total = gpuarray.sum(c[:, ::3], stream=cuda.Stream())
+        c.get()
+    del b, c, total
+    cuda.Context.synchronize()
+    assert cuda.mem_get_info()[0] >= before - (4 << 20)
+
+
+def test_kernels_of_contexts_that_are_gone_are_forgotten(device):
+    from runcu import _engine
+
+    for _ in range(3):
+        context = device.make_context()
+        a = gpuarray.ones(10, np.float32)
+        same(a + a, np.full(10, 2, np.float32))
+        del a
+        context.pop()
+        context.detach()
+    context = device.make_context()
+    _engine.store()
+    assert all(known.is_alive for known in _engine._stores)
+    context.pop()
+    context.detach()
+
+
 def test_each_context_has_its_kernels(device):
     a = gpuarray.ones(10, np.float32)
     same(a + a, np.full(10, 2, np.float32))
