@@ -24,9 +24,12 @@
 #define RUNCU_VERSION_PATCH 0
 
 #if defined(__GNUC__)
+/* On the way of each launch: such functions lie side by side. Not for users. */
+#define RUNCU_HOT_ __attribute__((hot))
 #define RUNCU_API __attribute__((visibility("default")))
 #define RUNCU_PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
 #else
+#define RUNCU_HOT_
 #define RUNCU_API
 #define RUNCU_PRINTF_LIKE(format, first)
 #endif

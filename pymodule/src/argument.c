@@ -387,7 +387,7 @@ static uint8_t traveller_kind(const bind_state *state, PyObject *value, PyTypeOb
     return kind && !((bind_handler *) value)->allocation ? kind : 0;
 }
 
-int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
+RUNCU_HOT_ int bind_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value)
 {
     bind_state *state = call->function->state;
     runcu_arg *arg = &call->args[i];

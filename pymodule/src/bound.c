@@ -30,7 +30,8 @@ static int launch_values(const bind_bound *self)
     return status;
 }
 
-static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+RUNCU_HOT_ static PyObject *bound_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                                       PyObject *kwnames)
 {
     bind_bound *b = (bind_bound *) self;
     int status;

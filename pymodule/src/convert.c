@@ -277,7 +277,7 @@ static bool small_extents(runcu_dim3 *out, PyObject *items)
     return count > 0;
 }
 
-int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what)
+RUNCU_HOT_ int bind_dim3(runcu_dim3 *out, bind_state *state, PyObject *value, const char *what)
 {
     if (PyTuple_CheckExact(value))
         return small_extents(out, value) ? 0 : extents(out, state, value, what);

@@ -605,6 +605,9 @@ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject
 typedef int bind_arguments_fn(void *user, const runcu_arg *args, size_t count);
 int bind_with_arguments(bind_function *self, PyObject *const *values, Py_ssize_t count,
                         bind_arguments_fn *use, void *user);
+/* A prepared call. */
+int bind_launch_prepared(bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                         PyObject *const *values, Py_ssize_t count);
 /* Likewise, waited for; *seconds is how long the device took. */
 int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params,
                       PyObject *stream, PyObject *const *values, Py_ssize_t count);

@@ -39,23 +39,6 @@ static int run(struct bind_arguments *call, const runcu_launch_params *params, P
     return call->has_handlers ? call_handlers(call, state->name_post_call, stream) : 0;
 }
 
-/* Device memory where a pointer was prepared, and small ints where an integer was, which is most of
- * what prepared calls are given; false: bind_prepared_argument decides. */
-static inline bool convert_straight(struct bind_arguments *call, Py_ssize_t i, PyObject *value,
-                                    uint8_t kind)
-{
-    bind_state *state = call->function->state;
-    runcu_arg *arg = &call->args[i];
-    if (kind == RUNCU_ARG_MEM)
-        return (Py_IS_TYPE(value, state->allocation_type) ||
-                Py_IS_TYPE(value, state->pooled_type)) &&
-               bind_take_allocation(call, i, (bind_allocation *) value);
-    Py_ssize_t n = bind_small(value);
-    arg->kind = kind;
-    arg->value.i = n;
-    return n >= 0;
-}
-
 static int convert_prepared(struct bind_arguments *call, PyObject *const *values)
 {
     const bind_function *f = call->function;
@@ -63,12 +46,9 @@ static int convert_prepared(struct bind_arguments *call, PyObject *const *values
     if (call->count != f->code_count)
         return bind_raise(PyExc_TypeError, "%s() was prepared for %zd arguments, %zd were given",
                           runcu_function_name(f->function), f->code_count, call->count);
-    for (Py_ssize_t i = 0; i < call->count; i++) {
-        if (codes[i].kind && convert_straight(call, i, values[i], codes[i].kind))
-            continue;
+    for (Py_ssize_t i = 0; i < call->count; i++)
         if (bind_prepared_argument(call, i, values[i], codes[i]) != 0)
             return -1;
-    }
     return 0;
 }
 
@@ -89,8 +69,8 @@ static int note_captured(bind_function *self, runcu_stream *stream, PyObject *co
     return status ? status : bind_capture_hold(self->state, stream, values, count);
 }
 
-int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
-                PyObject *const *values, Py_ssize_t count, bool is_prepared)
+RUNCU_HOT_ int bind_launch(bind_function *self, const runcu_launch_params *params, PyObject *stream,
+                           PyObject *const *values, Py_ssize_t count, bool is_prepared)
 {
     runcu_arg args[ON_STACK];
     struct bind_scratch scratch[ON_STACK];
@@ -137,6 +117,43 @@ int bind_with_arguments(bind_function *self, PyObject *const *values, Py_ssize_t
     PyMem_Free(call.args);
     PyMem_Free(call.scratch);
     return status;
+}
+
+/* Device memory where a pointer was prepared, and small ints where an integer was. */
+static inline bool read_straight(runcu_arg *out, const bind_state *state, PyObject *value,
+                                 uint8_t kind)
+{
+    out->kind = kind;
+    if (kind == RUNCU_ARG_MEM) {
+        if (!Py_IS_TYPE(value, state->allocation_type) && !Py_IS_TYPE(value, state->pooled_type))
+            return false;
+        out->value.mem =
+            atomic_load_explicit(&((bind_allocation *) value)->mem, memory_order_relaxed);
+        return out->value.mem != NULL;
+    }
+    out->value.i = bind_small(value);
+    return kind && out->value.i >= 0;
+}
+
+/* Most of what prepared calls are given needs no Python code, and so nothing has to be held. */
+RUNCU_HOT_ int bind_launch_prepared(bind_function *self, const runcu_launch_params *params,
+                                    PyObject *stream, PyObject *const *values, Py_ssize_t count)
+{
+#ifndef Py_GIL_DISABLED /* else another thread may free memory before the launch has looked at it \
+                         */
+    runcu_arg args[ON_STACK];
+    Py_ssize_t i = 0;
+    bool is_straight = count == self->code_count && count <= ON_STACK &&
+                       !atomic_load_explicit(&bind_callback_count, memory_order_relaxed);
+    while (is_straight && i < count) {
+        is_straight = read_straight(&args[i], self->state, values[i], self->codes[i].kind);
+        i++;
+    }
+    if (is_straight)
+        return bind_check(self->state,
+                          runcu_launch_args(self->function, params, args, (size_t) count));
+#endif
+    return bind_launch(self, params, stream, values, count, true);
 }
 
 int bind_launch_timed(double *seconds, bind_function *self, const runcu_launch_params *params,
@@ -281,8 +298,8 @@ static int fail_keywords(bind_state *state, PyObject *kwnames)
     return -1;
 }
 
-int bind_read_options(struct bind_options *o, bind_state *state, PyObject *const *values,
-                      PyObject *kwnames)
+RUNCU_HOT_ int bind_read_options(struct bind_options *o, bind_state *state, PyObject *const *values,
+                                 PyObject *kwnames)
 {
     Py_ssize_t count = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     for (Py_ssize_t k = 0; k < count; k++) {
@@ -329,8 +346,8 @@ int bind_fail_no_block(const bind_function *f, PyObject *const *args, Py_ssize_t
         name, name);
 }
 
-PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
-                             PyObject *kwnames)
+RUNCU_HOT_ PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                                        PyObject *kwnames)
 {
     bind_function *f = (bind_function *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
@@ -348,8 +365,8 @@ PyObject *bind_function_call(PyObject *self, PyObject *const *args, size_t nargs
 
 /* --- function[threads](*args), function[grid, block, stream, shared](*args) --- */
 
-PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf,
-                             PyObject *kwnames)
+RUNCU_HOT_ PyObject *bind_launcher_call(PyObject *self, PyObject *const *args, size_t nargsf,
+                                        PyObject *kwnames)
 {
     bind_launcher *l = (bind_launcher *) self;
     Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);

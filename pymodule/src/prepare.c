@@ -410,8 +410,8 @@ static int read_shape(runcu_launch_params *params, PyObject **keep, bind_functio
     return 2 + stream_count;
 }
 
-static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                          PyObject *kwnames, int stream_count)
+RUNCU_HOT_ static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *kwnames, int stream_count)
 {
     bind_function *f = (bind_function *) self;
     runcu_launch_params params = {.size = sizeof params};
@@ -420,7 +420,7 @@ static PyObject *prepared(PyObject *self, PyObject *const *args, Py_ssize_t narg
     if (kwnames && first > 0)
         status = read_keywords(&params, f->state, args + nargs, kwnames);
     if (status >= 0)
-        status = bind_launch(f, &params, keep, args + first, nargs - first, true);
+        status = bind_launch_prepared(f, &params, keep, args + first, nargs - first);
     Py_XDECREF(keep);
     if (status != 0)
         return NULL;

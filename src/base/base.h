@@ -17,6 +17,7 @@
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 #define NORETURN __attribute__((noreturn))
 #define ALWAYS_INLINE __attribute__((always_inline)) inline
+#define HOT __attribute__((hot)) /* lies beside others that are */
 #define NO_INLINE __attribute__((noinline))
 #define MAYBE_UNUSED __attribute__((unused))
 #define NO_TSAN __attribute__((no_sanitize("thread")))
@@ -32,6 +33,7 @@
 #define PRINTF_LIKE(fmt, first)
 #define NORETURN _Noreturn
 #define ALWAYS_INLINE inline
+#define HOT
 #define NO_INLINE
 #define MAYBE_UNUSED
 #define NO_TSAN

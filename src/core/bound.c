@@ -129,7 +129,7 @@ int runcu_bound_shape(runcu_bound *bound, const runcu_launch_params *params)
     return take_shape(bound, params);
 }
 
-int runcu_bound_launch(const runcu_bound *bound)
+HOT int runcu_bound_launch(const runcu_bound *bound)
 {
     if (UNLIKELY(!bound))
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_launch: the bound launch is NULL");

@@ -33,7 +33,7 @@ static ALWAYS_INLINE void leave(struct core_history *h)
     atomic_store_explicit(&h->is_busy, false, memory_order_release);
 }
 
-void core_history_add(const struct core_launch *l)
+HOT void core_history_add(const struct core_launch *l)
 {
     const runcu_function *f = l->function;
     struct core_history *h = &f->context->history;

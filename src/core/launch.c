@@ -360,7 +360,7 @@ static int launch_there_and_back(const struct core_launch *l, const struct core_
 
 /* --- all together --- */
 
-int core_launch_run(const struct core_launch *l, const struct core_args *args)
+HOT int core_launch_run(const struct core_launch *l, const struct core_args *args)
 {
     if (UNLIKELY(atomic_load_explicit(&l->function->context->is_dead, memory_order_relaxed)))
         return runcu_fail(RUNCU_ERROR_FREED, "%s: the kernel's context has been detached",
@@ -387,8 +387,8 @@ static NO_INLINE int fail_null(const runcu_function *function, const runcu_launc
                                 : "the list of arguments");
 }
 
-int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
-                      const runcu_arg *list, size_t count)
+HOT int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
+                          const runcu_arg *list, size_t count)
 {
     uint64_t stack[CORE_PACK_STACK / sizeof(uint64_t)];
     void *pointers[CORE_POINTERS];

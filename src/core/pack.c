@@ -598,8 +598,8 @@ static int pack_unknown(struct core_packed *out, char *buffer, size_t room, runc
     return 0;
 }
 
-int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function *f,
-              const struct core_args *args)
+HOT int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function *f,
+                  const struct core_args *args)
 {
     *out = (struct core_packed){0};
     if (f->count < 0)
