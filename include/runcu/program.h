@@ -136,6 +136,10 @@ RUNCU_API int runcu_nvrtc_search(const char *const *folders, size_t count);
 RUNCU_API int runcu_nvrtc_version(int *major, int *minor, const char **path);
 /** 1 if NVRTC has been loaded by this library in this process. */
 RUNCU_API int runcu_nvrtc_is_loaded(void);
+/** Waits until no thread compiles, at most some seconds, and lets none begin until the process has
+ * forked: a fork does so by itself. For interpreters that hold a lock while they fork which the
+ * callback of runcu_set_interrupt wants: call it before, without that lock. Thread-safety: safe. */
+RUNCU_API void runcu_nvrtc_expect_fork(void);
 
 RUNCU_END
 

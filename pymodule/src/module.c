@@ -188,7 +188,20 @@ static PyObject *set_array_type(PyObject *module, PyObject *type)
     Py_RETURN_NONE;
 }
 
+/* Called by os.fork: a compile asks for signals, for which it needs the GIL. */
+static PyObject *before_fork(PyObject *module, PyObject *unused)
+{
+    (void) module;
+    (void) unused;
+    Py_BEGIN_ALLOW_THREADS
+    runcu_nvrtc_expect_fork();
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef module_functions[] = {
+    {"_before_fork", before_fork, METH_NOARGS,
+     "_before_fork($module, /)\n--\n\nRegistered with os.register_at_fork."},
     {"_set_array_type", set_array_type, METH_O,
      "_set_array_type($module, type, /)\n--\n\nThe class whose `gpudata` and `dtype` are what "
      "kernels and copies need to know."},
@@ -231,6 +244,23 @@ static int refuse_subinterpreters(void)
     return -1;
 }
 
+static int register_fork(PyObject *module)
+{
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *watch = os ? PyObject_GetAttrString(os, "register_at_fork") : NULL;
+    PyObject *function = watch ? PyObject_GetAttrString(module, "_before_fork") : NULL;
+    PyObject *none = PyTuple_New(0);
+    PyObject *named = function ? Py_BuildValue("{sO}", "before", function) : NULL;
+    PyObject *done = none && named ? PyObject_Call(watch, none, named) : NULL;
+    Py_XDECREF(done);
+    Py_XDECREF(named);
+    Py_XDECREF(none);
+    Py_XDECREF(function);
+    Py_XDECREF(watch);
+    Py_XDECREF(os);
+    return done ? 0 : -1;
+}
+
 static int execute(PyObject *module)
 {
     bind_state *state = bind_module_state(module);
@@ -255,7 +285,9 @@ static int execute(PyObject *module)
         add_statics(state->context_type, bind_context_statics, module) != 0 ||
         add_functions(module) != 0)
         return -1;
-    return bind_hooks_install(state) == 0 ? register_exit(module) : -1;
+    if (bind_hooks_install(state) != 0 || register_fork(module) != 0)
+        return -1;
+    return register_exit(module);
 }
 
 static PyModuleDef_Slot slots[] = {

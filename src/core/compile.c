@@ -159,7 +159,6 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
         str_fini(&wrapped);
         return false;
     }
-    nvrtc_enter();
     a->code = fn->nvrtcCreateProgram(&a->program, r->params.extern_c ? wrapped.at : r->source,
                                      str_text(&r->path), (int) r->headers.names.len,
                                      r->headers.texts.at, r->headers.names.at);
@@ -169,7 +168,6 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
         a->code = fn->nvrtcAddNameExpression(a->program, r->params.name_expressions[i]);
     if (a->code == NVRTC_SUCCESS)
         a->code = fn->nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
-    nvrtc_leave();
     str_fini(&wrapped);
     return true;
 }
@@ -425,6 +423,7 @@ int compile_run(runcu_program *program, struct request *r)
     int status = choose_arch(arch, r);
     if (status)
         return status;
+    nvrtc_enter();
     program->arch = arena_string(&program->arena, arch, strlen(arch));
     bool minimal = may_be_minimal(r),
          ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
@@ -434,5 +433,6 @@ int compile_run(runcu_program *program, struct request *r)
         ok = run_again(&a, arch);
     status = ok ? take_answers(program, &a) : runcu_fail_memory();
     attempt_fini(&a);
+    nvrtc_leave();
     return status;
 }

@@ -22,7 +22,7 @@ struct place {
     const char *path;   /* NULL: nothing is there to look at */
 };
 
-enum { FORK_PATIENCE = 2 /* seconds */ };
+enum { FORK_PATIENCE = 5 /* seconds */ };
 
 struct places {
     struct arena arena;
@@ -31,16 +31,102 @@ struct places {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Held by whoever compiles; a fork waits for it, or NVRTC's own locks would stay locked in the
- * child. */
-static pthread_rwlock_t compiling = PTHREAD_RWLOCK_INITIALIZER;
-static _Thread_local bool is_compiling, has_fork_lock;
+/* Who is inside NVRTC. A fork waits for them, and they for a fork: NVRTC's own locks would stay
+ * locked in the child. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    unsigned inside;
+    bool is_forking;
+} gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+static _Thread_local unsigned depth; /* of this thread in NVRTC */
 static char **folders; /* of runcu_nvrtc_search, ended by NULL */
 static struct nvrtc loaded;
 static bool is_loaded;
 static struct str
     known; /* path that nvrtc_identify found: looking again would cost more than the cache */
 static struct str known_env; /* what it depended on */
+
+void nvrtc_enter(void)
+{
+    if (depth++)
+        return;
+    pthread_mutex_lock(&gate.lock);
+    while (gate.is_forking)
+        pthread_cond_wait(&gate.changed, &gate.lock);
+    gate.inside++;
+    pthread_mutex_unlock(&gate.lock);
+}
+
+void nvrtc_leave(void)
+{
+    if (--depth)
+        return;
+    pthread_mutex_lock(&gate.lock);
+    gate.inside--;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+/* Leaves the gate locked. */
+static void close_gate(void)
+{
+    struct timespec until;
+    unsigned own = depth > 0;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += FORK_PATIENCE;
+    pthread_mutex_lock(&gate.lock);
+    gate.is_forking = true;
+    while (gate.inside > own && pthread_cond_timedwait(&gate.changed, &gate.lock, &until) == 0)
+        continue;
+}
+
+static void before_fork(void)
+{
+    close_gate();
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+    pthread_mutex_unlock(&lock);
+    gate.is_forking = false;
+    pthread_cond_broadcast(&gate.changed);
+    pthread_mutex_unlock(&gate.lock);
+}
+
+/* Whoever else was inside or waited is not here. */
+static void in_child(void)
+{
+    gate.changed = (pthread_cond_t) PTHREAD_COND_INITIALIZER;
+    gate.inside = depth > 0;
+    after_fork();
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(before_fork, after_fork, in_child);
+}
+
+static pthread_once_t watching = PTHREAD_ONCE_INIT;
+
+void runcu_nvrtc_expect_fork(void)
+{
+    pthread_once(&watching, watch_forks);
+    close_gate();
+    pthread_mutex_unlock(&gate.lock);
+}
+
+static void lock_all(void)
+{
+    pthread_once(&watching, watch_forks);
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_all(void)
+{
+    pthread_mutex_unlock(&lock);
+}
 
 static void add_place(struct places *p, const char *origin, const char *path)
 {
@@ -266,7 +352,7 @@ static void identify(void)
 bool nvrtc_identify(struct sha256 *hash)
 {
     struct fs_info info;
-    pthread_mutex_lock(&lock);
+    lock_all();
     if (!is_loaded)
         identify();
     const char *path = is_loaded ? loaded.path : str_text(&known);
@@ -276,7 +362,7 @@ bool nvrtc_identify(struct sha256 *hash)
         sha256_add_number(hash, info.size);
         sha256_add_number(hash, (uint64_t) info.mtime);
     }
-    pthread_mutex_unlock(&lock);
+    unlock_all();
     return found;
 }
 
@@ -383,61 +469,18 @@ static int fail_load(const struct str *report)
     return status;
 }
 
-void nvrtc_enter(void)
-{
-    pthread_rwlock_rdlock(&compiling);
-    is_compiling = true;
-}
-
-void nvrtc_leave(void)
-{
-    is_compiling = false;
-    pthread_rwlock_unlock(&compiling);
-}
-
-static void before_fork(void)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += FORK_PATIENCE;
-    has_fork_lock = !is_compiling && pthread_rwlock_timedwrlock(&compiling, &until) == 0;
-    pthread_mutex_lock(&lock);
-}
-
-static void after_fork(void)
-{
-    pthread_mutex_unlock(&lock);
-    if (has_fork_lock)
-        pthread_rwlock_unlock(&compiling);
-}
-
-/* Whoever was still compiling is not here. */
-static void in_child(void)
-{
-    pthread_mutex_unlock(&lock);
-    if (!is_compiling)
-        compiling = (pthread_rwlock_t) PTHREAD_RWLOCK_INITIALIZER;
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(before_fork, after_fork, in_child);
-}
-
 int nvrtc_get(const struct nvrtc **out)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct str report = {0};
     struct nvrtc found = {0};
-    pthread_once(&once, watch_forks);
-    pthread_mutex_lock(&lock);
+    lock_all();
     if (!is_loaded && load_anywhere(&found, &report)) {
         nvrtc_keep_signals(found.path);
         loaded = found;
         is_loaded = true;
     }
     bool ok = is_loaded;
-    pthread_mutex_unlock(&lock);
+    unlock_all();
     *out = ok ? &loaded : NULL;
     int status = ok ? 0 : fail_load(&report);
     str_fini(&report);
@@ -452,12 +495,12 @@ bool nvrtc_is_at_least(const struct nvrtc *nvrtc, int major, int minor)
 bool nvrtc_search_folders(struct text_list *out, struct arena *arena)
 {
     bool ok = true;
-    pthread_mutex_lock(&lock);
+    lock_all();
     for (char **folder = folders; ok && folder && *folder; folder++) {
         const char *copy = arena_string(arena, *folder, strlen(*folder));
         ok = copy && vec_push(out, copy);
     }
-    pthread_mutex_unlock(&lock);
+    unlock_all();
     return ok;
 }
 
@@ -478,11 +521,11 @@ int runcu_nvrtc_search(const char *const *list, size_t count)
         free_folders(copy);
         return runcu_fail_memory();
     }
-    pthread_mutex_lock(&lock);
+    lock_all();
     char **old = folders;
     folders = copy;
     str_clear(&known);
-    pthread_mutex_unlock(&lock);
+    unlock_all();
     free_folders(old);
     return 0;
 }
@@ -502,9 +545,9 @@ int runcu_nvrtc_version(int *major, int *minor, const char **path)
 
 int runcu_nvrtc_is_loaded(void)
 {
-    pthread_mutex_lock(&lock);
+    lock_all();
     bool answer = is_loaded;
-    pthread_mutex_unlock(&lock);
+    unlock_all();
     return answer;
 }
 

@@ -4,7 +4,9 @@ import gc
 import threading
 import weakref
 
+import numpy as np
 import pytest
+import runcu
 from runcu import driver
 from runcu.driver import Context, Device
 
@@ -360,3 +362,35 @@ def test_a_context_made_by_others_is_seen_and_never_destroyed(python):
     if done.stderr.strip() == 'skip' or 'does not load' in done.stderr:
         pytest.skip('needs a GPU')
     assert done.returncode == 0, done.stderr
+
+
+SCALE = '''
+__constant__ int step;
+extern "C" __global__ void scale(float *x, float by) { x[threadIdx.x] *= by; }
+__global__ void fill(int *x, int what) { x[threadIdx.x] = what + step; }
+'''
+
+
+def test_modules_and_functions_by_handle(device):
+    made = runcu.SourceModule(SCALE).module
+    module = driver.Module.from_handle(made.handle, made)
+    assert module.handle == made.handle and module.owner is made
+    assert module.get_global('step')[1] == 4
+    x = np.arange(8, dtype=np.float32)
+    memory = driver.to_device(x)
+    module.get_function('scale')(memory, np.float32(2), block=8)
+    assert (driver.from_device_like(memory, x) == 2 * x).all()
+    kernel = made.get_function('fill')
+    same = driver.Function.from_handle(kernel.handle, owner=kernel)
+    same(memory, np.int32(7), block=8)
+    assert (driver.from_device(memory, 8, np.int32) == 7).all()
+    assert same.owner is kernel and same.num_regs == kernel.num_regs
+    with pytest.raises(driver.ArgumentError):
+        same(memory, block=8)
+    del module, same
+    gc.collect()
+    kernel(memory, 9, block=8)  # wrapping owns nothing
+    assert (driver.from_device(memory, 8, np.int32) == 9).all()
+    for cls in (driver.Module, driver.Function):
+        with pytest.raises(driver.ArgumentError):
+            cls.from_handle(0)

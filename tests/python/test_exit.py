@@ -192,7 +192,9 @@ def test_end(python, device_name, name):
     import textwrap
 
     program, printed = PROGRAMS[name]
-    done = python(HEAD + textwrap.dedent(program), device=device_name, check=False, timeout=60)
+    quiet = {'PYTHONWARNINGS': 'ignore::DeprecationWarning'}  # of forks
+    program = HEAD + textwrap.dedent(program)
+    done = python(program, device=device_name, check=False, timeout=60, **quiet)
     assert done.returncode == CODES.get(name, 0), done.stderr
     assert done.stderr == ''
     if isinstance(printed, set):

@@ -1,8 +1,18 @@
 """Forks and worker processes: the CPU device goes on in a child, a GPU says why it cannot."""
 
+import functools
+
 import pytest
 
+#: Newer Pythons warn of a fork in a process that has threads.
+QUIET = {'PYTHONWARNINGS': 'ignore::DeprecationWarning'}
+
 SOURCE = '__global__ void twice(int *x) { x[threadIdx.x] *= 2; }'
+
+
+@pytest.fixture
+def python(python):
+    return functools.partial(python, **QUIET)
 
 
 def test_every_call_in_a_child_says_one_thing_on_a_gpu(python, device_name):
@@ -97,7 +107,7 @@ def test_a_fork_while_other_threads_hold_locks(python):
     """Whatever they are in the middle of, the child can do all of it."""
     done = python(
         f"""
-        import os, signal, sys, threading, time, numpy as np, runcu
+        import faulthandler, os, signal, sys, threading, time, numpy as np, runcu
         from runcu import driver, tools
         from runcu.driver import Context, Device
         mod = runcu.SourceModule({SOURCE!r})
@@ -115,7 +125,6 @@ def test_a_fork_while_other_threads_hold_locks(python):
             lambda: driver.mem_alloc(100).free(),
             lambda: Device(0).make_context().detach(),
             compile_one,
-            lambda: print('', end='', file=sys.stderr),
         ]
         def forever(call):
             with context:
@@ -127,7 +136,8 @@ def test_a_fork_while_other_threads_hold_locks(python):
             time.sleep(0.01)
             pid = os.fork()
             if not pid:
-                signal.alarm(20)  # a deadlock ends the child
+                faulthandler.dump_traceback_later(30)  # a deadlock ends the child
+                signal.alarm(31)
                 for call in calls:
                     call()
                 x = np.arange(8, dtype=np.int32)
