@@ -35,6 +35,8 @@ MAKERS = {
     'InOut': 'driver.InOut(np.zeros(4, np.int32))',
     'IPCMemoryHandle': None,
     'MemoryPool': 'driver.MemoryPool()',
+    'PhysicalMemory': 'driver.PhysicalMemory(driver.mem_granularity())',
+    'AddressRange': 'driver.AddressRange(driver.mem_granularity())',
     'Jit': '_core.Jit()',
     'Module': 'module',
     'Function': "module.get_function('k')",
@@ -56,6 +58,9 @@ ENDS = {
     'HostAllocation': 'it.free()',
     'PooledDeviceAllocation': 'it.free()',
     'PooledHostAllocation': 'it.free()',
+    'MemoryPool': 'it.close()',
+    'PhysicalMemory': 'it.close()',
+    'AddressRange': 'it.close()',
 }
 
 #: What runs in the other process.
