@@ -215,18 +215,17 @@ static const dl_exchange *ask_table(bind_state *state, PyTypeObject *type)
     return table && table->major == DL_MAJOR && table->tensor_from_object ? table : NULL;
 }
 
-/* The table lives as long as the process. The type that was last asked for is remembered. */
+/* The table lives as long as the process. The type that was last asked for is remembered, also if
+ * it has none: attributes that are missing take long to find. */
 static const dl_exchange *table_of(bind_state *state, PyTypeObject *type)
 {
     if ((PyObject *) type == state->exchange_type)
         return state->exchange;
     const dl_exchange *table = ask_table(state, type);
 #ifndef Py_GIL_DISABLED /* where threads would take it from each other */
-    if (table) {
-        Py_INCREF(type);
-        Py_XSETREF(state->exchange_type, (PyObject *) type);
-        state->exchange = table;
-    }
+    Py_INCREF(type);
+    state->exchange = table;
+    Py_XSETREF(state->exchange_type, (PyObject *) type);
 #endif
     return table;
 }

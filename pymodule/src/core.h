@@ -144,7 +144,7 @@ typedef struct bind_state {
     PyObject *layout;     /* the dtype or ctypes type of a struct that was found right last */
     size_t layout_align;
     PyObject *exchange_name; /* __dlpack_c_exchange_api__ */
-    PyObject *exchange_type; /* the last type with an exchange table of DLPack, and that table */
+    PyObject *exchange_type; /* the type last asked for DLPack's exchange table, and the table */
     const dl_exchange *exchange;
 } bind_state;
 
