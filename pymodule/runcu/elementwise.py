@@ -42,11 +42,19 @@ def arguments_of(arguments: str | Sequence[Argument]) -> list[Argument]:
     return list(arguments)
 
 
+#: A word of a text, and the header that it takes for granted.
+_HEADERS = [
+    ('complex', 'pycuda-complex.hpp'),
+    ('half', 'cuda_fp16.h'),
+    ('nv_bfloat16', 'cuda_bf16.h'),
+    ('__nv_fp8', 'cuda_fp8.h'),
+]
+
+
 def headers_for(*texts: str) -> str:
     """The headers that a user's text may take for granted."""
     text = ' '.join(texts)
-    result = '#include <pycuda-complex.hpp>\n' if 'complex' in text else ''
-    return result + ('#include <cuda_fp16.h>\n' if 'half' in text else '')
+    return ''.join(f'#include <{header}>\n' for word, header in _HEADERS if word in text)
 
 
 def _module(

@@ -260,3 +260,20 @@ def test_a_half(device):
     x = gpuarray.to_gpu(np.arange(10, dtype=np.float16))
     ElementwiseKernel('half *x', 'x[i] = __float2half(2 * __half2float(x[i]))')(x)
     np.testing.assert_array_equal(x.get(), 2 * np.arange(10, dtype=np.float16))
+
+
+def test_b_float(device):
+    """The dtypes of ml_dtypes are CUDA's types."""
+    ml_dtypes = pytest.importorskip('ml_dtypes')
+    host = np.arange(10).astype(ml_dtypes.bfloat16)
+    x = gpuarray.to_gpu(host)
+    kernel = ElementwiseKernel(
+        '__nv_bfloat16 *x, __nv_bfloat16 s',
+        'x[i] = __float2bfloat16(__bfloat162float(x[i]) * __bfloat162float(s))',
+    )
+    kernel(x, ml_dtypes.bfloat16(3))
+    np.testing.assert_array_equal(x.get(), host * 3)
+    x[::2].fill(1)
+    np.testing.assert_array_equal(x.get()[::2], np.ones(5, ml_dtypes.bfloat16))
+    with pytest.raises(TypeError, match='bfloat16'):
+        x + x
