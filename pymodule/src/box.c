@@ -311,6 +311,9 @@ static PyObject *run(bind_memcpy *m, struct call *call)
             status = hold_place(&to, m->state, call->stream);
         if (status == 0 && call->is_async)
             status = hold_place(&from, m->state, call->stream);
+        PyObject *const used[] = {m->dst.object, m->src.object};
+        if (status == 0 && call->is_async)
+            status = bind_capture_hold(m->state, call->stream, used, 2);
         release_place(&to);
         release_place(&from);
     }

@@ -63,6 +63,10 @@ static PyObject *memcpy_peer_async(PyObject *module, PyObject *const *args, Py_s
         read_peer(&copy, state, values) != 0 || bind_stream(&stream, &keep, state, values[5]) != 0)
         return NULL;
     BIND_QUEUED(status, runcu_copy_peer_async(&copy, stream));
+    if (status == 0 && bind_capture_hold(state, stream, values, 2) != 0) {
+        Py_XDECREF(keep);
+        return NULL;
+    }
     Py_XDECREF(keep);
     return none_or_null(state, status);
 }

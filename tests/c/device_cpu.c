@@ -233,6 +233,32 @@ void host_function_may_not_call_back(void)
 
 /* ---- memory of the host ---- */
 
+/* A capture of two streams, made launchable, launched and changed. True when nothing failed. */
+static bool uses_graphs(CUstream s, CUevent e, CUdeviceptr a, CUfunction f)
+{
+    CUstream other = NULL;
+    CUgraph g = NULL, copy = NULL;
+    CUgraphExec exec = NULL;
+    CUgraphExecUpdateResultInfo info;
+    bool ok = !cu.cuStreamCreate(&other, CU_STREAM_NON_BLOCKING);
+    ok = ok && !cu.cuStreamBeginCapture(s, CU_STREAM_CAPTURE_MODE_RELAXED);
+    bool captures = ok;
+    ok = ok && !launch(f, 1, 32, s, ARGS(a, 10, 1)) && !cu.cuEventRecord(e, s);
+    ok = ok && !cu.cuStreamWaitEvent(other, e, 0) && !cu.cuMemsetD32Async(a, 1, 4, other);
+    ok = ok && !cu.cuEventRecord(e, other) && !cu.cuStreamWaitEvent(s, e, 0);
+    ok = captures && !cu.cuStreamEndCapture(s, &g) && ok;
+    ok = ok && !cu.cuGraphClone(&copy, g) && !cu.cuGraphInstantiateWithFlags(&exec, g, 0);
+    ok = ok && !cu.cuGraphLaunch(exec, s) && !cu.cuGraphExecUpdate(exec, copy, &info);
+    ok = ok && !cu.cuGraphLaunch(exec, other) && !cu.cuCtxSynchronize();
+    if (exec)
+        OK(cu.cuGraphExecDestroy(exec));
+    if (g)
+        OK(cu.cuGraphDestroy(g));
+    if (copy)
+        OK(cu.cuGraphDestroy(copy));
+    return ok;
+}
+
 /* Everything once, as far as it goes. True when nothing failed. */
 static bool uses_everything(void)
 {
@@ -254,6 +280,7 @@ static bool uses_everything(void)
     ok = ok && !cu.cuMemcpyDtoHAsync(host, a, 4000, s) && !launch(p, 2, 32, NULL, ARGS(a));
     ok = ok && !cu.cuStreamSynchronize(s) && !cu.cuMemcpyDtoH(&w, a, 4) && !cu.cuCtxSynchronize();
     REQUIRE(!ok || w > 0);
+    ok = ok && uses_graphs(s, e, a, f);
     if (c)
         OK(cu.cuCtxDestroy(c));
     return ok;
