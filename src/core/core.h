@@ -456,6 +456,10 @@ int core_pack(struct core_packed *out, void *buffer, size_t room, runcu_function
 size_t core_pack_offset(size_t offset, const runcu_arg *arg);
 size_t core_pack_size(const runcu_arg *arg);
 
+/* stream.c: cuStreamQuery of what runs: a stream that is captured, or the default one beside it, is
+ * not asked, which would lose the capture, and counts as done. */
+CUresult core_stream_query(const struct drv_table *cu, CUstream stream);
+
 /* event.c: keeps the event from being destroyed for a while; ERROR_ARGUMENT for NULL, ERROR_FREED
  * if it is closed (nothing has to be undone then). */
 int core_event_hold(runcu_event *event);

@@ -84,7 +84,7 @@ static void forget_uses(runcu_mem *block)
 static bool note_use(runcu_mem *block, CUstream stream)
 {
     const struct drv_table *cu = &block->context->driver->cu;
-    if (cu->cuStreamQuery(stream) != CUDA_ERROR_NOT_READY)
+    if (core_stream_query(cu, stream) != CUDA_ERROR_NOT_READY)
         return true;
     struct core_use *use = alloc_zero(1, sizeof *use);
     if (use && cu->cuEventCreate(&use->event, CU_EVENT_DISABLE_TIMING) == CUDA_SUCCESS) {

@@ -27,12 +27,21 @@ static void link_stream(runcu_stream *stream)
     core_unlock();
 }
 
+CUresult core_stream_query(const struct drv_table *cu, CUstream stream)
+{
+    int status = CU_STREAM_CAPTURE_STATUS_NONE;
+    CUresult code = cu->cuStreamIsCapturing(stream, &status);
+    if (code == CUDA_ERROR_STREAM_CAPTURE_IMPLICIT || status != CU_STREAM_CAPTURE_STATUS_NONE)
+        return CUDA_SUCCESS;
+    return cu->cuStreamQuery(stream);
+}
+
 /* Work in flight goes on, but nobody can ask the stream any more: the default stream, which can be
  * asked, waits for it. */
 static void hand_over(const struct drv_table *cu, CUstream stream)
 {
     CUevent done;
-    if (cu->cuStreamQuery(stream) != CUDA_ERROR_NOT_READY ||
+    if (core_stream_query(cu, stream) != CUDA_ERROR_NOT_READY ||
         cu->cuEventCreate(&done, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS)
         return;
     if (cu->cuEventRecord(done, stream) == CUDA_SUCCESS)

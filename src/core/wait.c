@@ -13,8 +13,8 @@ enum {
     MICROSECOND = 1000,
     MILLISECOND = 1000 * MICROSECOND,
     ASK_EVERY = 20 * MILLISECOND,
-    BUSY_FOR = 50 * MICROSECOND,  /* most kernels end while nothing else is done */
-    YIELD_FOR = 2 * MILLISECOND,  /* as long as a sleep would be felt */
+    BUSY_FOR = 50 * MICROSECOND, /* most kernels end while nothing else is done */
+    YIELD_FOR = 2 * MILLISECOND, /* as long as a sleep would be felt */
     LONGEST_SLEEP = 100 * MICROSECOND,
 };
 
@@ -38,12 +38,12 @@ static CUresult ask(const struct target *t)
     const struct drv_table *cu = &t->driver->cu;
     if (t->event)
         return cu->cuEventQuery(t->event);
-    CUresult code = cu->cuStreamQuery(t->stream);
+    CUresult code = core_stream_query(cu, t->stream);
     if (code || !t->context || !atomic_load(&t->context->has_streams))
         return code;
     core_lock();
     for (runcu_stream *s = t->context->streams; s && !code; s = s->next)
-        code = cu->cuStreamQuery(s->handle);
+        code = core_stream_query(cu, s->handle);
     core_unlock();
     return code;
 }

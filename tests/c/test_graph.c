@@ -276,13 +276,16 @@ static void captures_survive_clearing_up(void)
 {
     runcu_graph *g;
     runcu_event *e, *kept;
-    runcu_mem *spare;
+    runcu_mem *spare, *block;
+    runcu_pool *pool;
     int done = 0;
     start();
     runcu_stream *s = new_stream(), *other = new_stream();
     REQUIRE_OK(runcu_event_create(&e, 0));
     REQUIRE_OK(runcu_event_create(&kept, 0));
     REQUIRE_OK(runcu_mem_alloc(&spare, 64));
+    REQUIRE_OK(runcu_pool_create(&pool));
+    REQUIRE_OK(runcu_pool_alloc(&block, pool, 64, NULL));
     REQUIRE_OK(runcu_event_record(kept, other));
     REQUIRE_OK(runcu_stream_begin_capture(s, RUNCU_CAPTURE_GLOBAL));
     runcu_fill fill = one_word(0, 3);
@@ -290,10 +293,14 @@ static void captures_survive_clearing_up(void)
     REQUIRE_OK(runcu_event_is_done(&done, kept));
     runcu_event_destroy(&e);
     REQUIRE_OK(runcu_mem_free(&spare));
+    REQUIRE_OK(runcu_mem_free(&block));
+    REQUIRE_OK(runcu_pool_alloc(&block, pool, 64, s));
+    REQUIRE_OK(runcu_mem_free(&block));
     runcu_stream_destroy(&other);
     REQUIRE_OK(runcu_mem_fill_async(&fill, s));
     REQUIRE_OK(runcu_stream_end_capture(&g, s));
     runcu_graph_destroy(&g);
+    runcu_pool_destroy(&pool);
     runcu_event_destroy(&kept);
     runcu_stream_destroy(&s);
     finish();
