@@ -1,6 +1,7 @@
 """Bound launches: arguments fixed once, replaced one by one, launched again and again."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -253,3 +254,31 @@ def test_cycles_are_collected(mod, word):
     del array
     gc.collect()
     assert ref() is None
+
+
+def test_sixteen_threads_launch_in_every_way(mod, word, device):
+    failures = []
+    shared = mod.add.bind(word, 1, 0, block=1)
+
+    def work():
+        try:
+            with runcu.device(device):
+                kernel = mod.get_function('add').prepare('Pif')
+                bound = kernel.bind(word, 0, 0, block=1)
+                for i in range(50):
+                    kernel(word, 0, 0, block=1)
+                    kernel.prepared_call((1, 1), (1, 1, 1), word, 0, 0)
+                    bound[1] = i % 2 - i % 2
+                    bound()
+                    shared()
+                driver.Context.synchronize()
+        except Exception as e:  # noqa: BLE001
+            failures.append(e)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failures
+    assert number(word) == 16 * 50  # one stream: they do not add at once
