@@ -152,6 +152,7 @@
     X(memory_that_streams_will_free_is_waited_for)\
     X(fault_text_of_unmapped_memory)             \
     X(mapped_memory_of_a_child_is_its_own)       \
+    X(memory_of_every_kind_is_short)             \
     X(fault_drops_queued_work)                   \
     X(fault_with_many_threads_waiting)           \
     X(free_waits_for_copies_of_other_contexts)   \

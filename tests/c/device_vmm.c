@@ -1,4 +1,5 @@
 /* Conformance: reserved addresses, physical memory, mappings, access. */
+#include "base/alloc.h"
 #include "device.h"
 
 static const CUmemAccessDesc both_ways = {{CU_MEM_LOCATION_TYPE_DEVICE, 0},
@@ -174,4 +175,65 @@ void mapped_memory_of_a_child_is_its_own(void)
     REQUIRE(waitpid(pid, &status, 0) == pid && status == 0);
     REQUIRE_INT(word(p), ==, 7);
     REQUIRE_INT(word(p + size - 4), ==, 7);
+}
+
+/* ---- memory of the host is short ---- */
+
+/* Memory of every kind once, as far as it goes. True when nothing failed. */
+static bool has_every_kind(void)
+{
+    static unsigned registered[64];
+    CUmemAllocationProp prop = device_memory();
+    CUmemGenericAllocationHandle h = 0;
+    CUmemPoolProps like = {.allocType = CU_MEM_ALLOCATION_TYPE_PINNED,
+                           .location = {CU_MEM_LOCATION_TYPE_DEVICE, 0}};
+    CUmemoryPool pool = NULL;
+    CUipcMemHandle handle;
+    CUipcEventHandle name;
+    CUcontext c = NULL;
+    CUevent e = NULL;
+    CUdeviceptr p = 0, q = 0, r = 0, range = 0;
+    size_t g = grain(), pitch;
+    bool ok = !cu.cuCtxCreate(&c, 0, 0) && !cu.cuMemAllocPitch(&p, &pitch, 100, 3, 4);
+    ok = ok && !cu.cuMemAllocManaged(&q, 4000, CU_MEM_ATTACH_GLOBAL);
+    ok = ok && !cu.cuMemHostRegister(registered, sizeof registered, 0);
+    ok = ok && !cu.cuIpcGetMemHandle(&handle, p);
+    ok = ok && !cu.cuEventCreate(&e, CU_EVENT_INTERPROCESS | CU_EVENT_DISABLE_TIMING);
+    ok = ok && !cu.cuEventRecord(e, NULL) && !cu.cuIpcGetEventHandle(&name, e);
+    ok = ok && !cu.cuMemPoolCreate(&pool, &like);
+    ok = ok && !cu.cuMemAllocFromPoolAsync(&r, 4000, pool, NULL) && !cu.cuMemFreeAsync(r, NULL);
+    ok = ok && !cu.cuMemAddressReserve(&range, g, 0, 0, 0) && !cu.cuMemCreate(&h, g, &prop, 0);
+    ok = ok && !cu.cuMemMap(range, g, 0, h, 0) && !cu.cuMemSetAccess(range, g, &both_ways, 1);
+    ok = ok && !cu.cuMemsetD8(range, 1, g) && !cu.cuMemsetD8(q, 1, 4000) && !cu.cuCtxSynchronize();
+    if (range) {
+        cu.cuMemUnmap(range, g); /* if it is mapped */
+        OK(cu.cuMemAddressFree(range, g));
+    }
+    if (h)
+        OK(cu.cuMemRelease(h));
+    if (c)
+        OK(cu.cuCtxDestroy(c));
+    if (pool)
+        OK(cu.cuMemPoolDestroy(pool));
+    return ok;
+}
+
+void memory_of_every_kind_is_short(void)
+{
+    size_t before, after;
+    if (cu.cuInit != cpu_table.cuInit)
+        return; /* the library has an allocator of its own */
+    begin();
+    OK(cu.cuMemGetInfo(&before, NULL));
+    for (size_t n = 1;; n++) {
+        alloc_fail_at(n);
+        bool ok = has_every_kind();
+        alloc_fail_at(0);
+        OK(cu.cuMemGetInfo(&after, NULL));
+        REQUIRE_INT(before, ==, after);
+        if (ok)
+            break;
+        REQUIRE_INT(n, <, 100000);
+    }
+    REQUIRE(has_every_kind());
 }
