@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from ._engine import THREADS, Operand, Operation, Scalar, apply, flat_kernel, store
+from ._engine import (
+    THREADS,
+    Kernel,
+    Operand,
+    Operation,
+    Scalar,
+    Store,
+    apply,
+    flat_kernel,
+    store,
+)
 
 __all__ = [
     'Rule',
@@ -282,7 +292,11 @@ def binary(name: str, a: Any, b: Any, is_array: bool, flip: bool = False) -> Any
         operand = convert(b, second)
         if not a._packed:
             return _general(name, rule, a, Scalar(operand, second), flip)
-    out = a._like(rule.out)
+    return _launch(kernels, kernel, a._like(rule.out), a, operand)
+
+
+def _launch(kernels: Store, kernel: Kernel, out: Any, a: Any, operand: Any) -> Any:
+    """Launches an operator's kernel over arrays without gaps; `operand` is memory or a number."""
     n = out.size
     if n:
         blocks = -(-n // (THREADS * kernel.width))
@@ -360,6 +374,14 @@ def _copied(operand: Any, like: Any, stream: Any) -> Any:
 
 def in_place(name: str, a: Any, b: Any, is_array: bool) -> Any:
     """`a` after `a op= b`; TypeError if the result is of a kind that does not fit into `a`."""
+    kernels = store()
+    key = (name, a.dtype, b.dtype if is_array else type(b), False)
+    found = kernels.functions.get(key)
+    if found is not None and found[0].out == a.dtype and a._packed:
+        if not is_array:
+            return _launch(kernels, found[2], a, a, convert(b, found[1]))
+        if _is_apart(a, b):
+            return _launch(kernels, found[2], a, a, b.gpudata)
     rule = _rule(name, a, b, is_array, False)
     if not np.can_cast(rule.out, a.dtype, 'same_kind'):
         raise TypeError(
@@ -370,4 +392,16 @@ def in_place(name: str, a: Any, b: Any, is_array: bool) -> Any:
         raise ValueError(f'{name}: the result of {a.shape} and {b.shape} is larger than the array')
     second = b if is_array else Scalar(convert(b, rule.second), rule.second)
     into(name, rule, a, [a, second])
+    if found is None and rule.out == a.dtype:
+        kernels.functions[key] = _prepare(name, a, b, is_array, False)
     return a
+
+
+def _is_apart(a: Any, b: Any) -> bool:
+    """Whether two arrays have one shape, no gaps, and all of their memory in common or none."""
+    if not b._packed or a.shape != b.shape or not a.size:
+        return False
+    first, second = int(a.gpudata), int(b.gpudata)
+    if first == second:
+        return a.dtype.itemsize == b.dtype.itemsize
+    return first + a.nbytes <= second or second + b.nbytes <= first

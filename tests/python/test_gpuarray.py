@@ -590,6 +590,17 @@ def test_in_place(device):
     a[::2, 1:] *= 3
     host[::2, 1:] *= 3
     same(a, host)
+    for _ in range(3):  # the first time a kernel is made, later it is found
+        a -= a
+        a += gpuarray.ones((4, 5), np.float32)
+        a *= 3
+        a += a
+        a /= gpuarray.to_gpu(np.full((4, 5), 2, np.float32))
+        same(a, np.full((4, 5), 3, np.float32))
+        b = a.reshape(20)[1:]
+        b += a.reshape(20)[:-1]
+        same(a, np.array([3] + 19 * [6], np.float32).reshape(4, 5))
+        b -= gpuarray.arange(19, dtype=np.int16)
     i = gpuarray.ones(3, np.int32)
     for wrong in ('i /= 2', 'i += 1.5', 'i *= f', 'i += 1j'):
         with pytest.raises(TypeError, match='astype'):
