@@ -2,10 +2,25 @@
  * uses is let go when that is over. */
 #include "graph.h"
 
+/* The stream of the last launch has been closed, and nothing can be recorded there: its context is
+ * waited for. */
+static bool has_lost_stream(bind_graph_exec *e)
+{
+    runcu_context *context;
+    bind_streamobject *s = (bind_streamobject *) e->stream;
+    if (!s || !atomic_load(&s->is_closed) || runcu_stream_context(&context, e->last) != 0)
+        return false;
+    Py_BEGIN_ALLOW_THREADS
+    runcu_context_synchronize(context); /* a failure is told by whoever waits next */
+    runcu_context_release(&context);
+    Py_END_ALLOW_THREADS
+    return true;
+}
+
 /* What is held goes, once the last launch is over. Takes the reference. */
 static void let_go(bind_graph_exec *e, PyObject *holds)
 {
-    if (!holds || !e->is_launched) {
+    if (!holds || !e->is_launched || has_lost_stream(e)) {
         Py_XDECREF(holds);
         return;
     }

@@ -78,7 +78,7 @@ def test_function_and_arguments_live_until_it_is_over(device):
     alive = [weakref.ref(function), weakref.ref(argument)]
     gate = threading.Event()
     with Stream(flags=1) as stream:
-        stream.add_callback(gate.wait)
+        stream.add_callback(gate.wait, 10)
         stream.add_callback(function, lambda a=argument: a)
         del function, argument
         gc.collect()
@@ -108,7 +108,7 @@ def test_a_full_queue_behind_a_call_that_waits_for_python(device):
     with Stream(flags=1) as stream:
         opener = threading.Timer(0.2, gate.set)
         opener.start()
-        stream.add_callback(gate.wait)
+        stream.add_callback(gate.wait, 10)
         for _ in range(5000):
             kernel(memory, block=(1, 1, 1), stream=stream)
         stream.synchronize()
@@ -121,7 +121,7 @@ def test_a_full_queue_of_events_behind_a_call(device):
     with Stream(flags=1) as stream:
         opener = threading.Timer(0.2, gate.set)
         opener.start()
-        stream.add_callback(gate.wait)
+        stream.add_callback(gate.wait, 10)
         events = [driver.Event().record(stream) for _ in range(3000)]
         stream.synchronize()
         opener.join()

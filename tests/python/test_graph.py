@@ -269,6 +269,29 @@ def test_an_update_lets_the_old_go(mod):
     assert alive() is None
 
 
+def test_host_memory_lives_until_a_launch_in_flight_is_over(mod):
+    size = 1 << 22
+    memory = driver.mem_alloc(size)
+    source = np.full(size, 7, np.uint8)
+    alive = weakref.ref(source)
+    with Stream(flags=1) as stream, Graph() as graph:
+        graph.add_copy(memory, source)
+        gate = threading.Event()
+        stream.add_callback(gate.wait, 10)
+        exec_ = graph.instantiate()
+        exec_.launch(stream)
+        graph.close()
+        exec_.close()
+        del exec_, source
+        gc.collect()
+        assert alive() is not None
+        gate.set()
+        stream.synchronize()
+        gc.collect()
+        assert alive() is None
+    assert (driver.from_device(memory, size, np.uint8) == 7).all()
+
+
 # --- changes ---
 
 
@@ -508,7 +531,7 @@ def test_graphs_with_python_functions_and_a_full_queue(device):
     gate = threading.Event()
     counts = []
     graph = Graph()
-    graph.add_callback(gate.wait)
+    graph.add_callback(gate.wait, 10)
     graph.add_callback(counts.append, 1)
     exec_ = graph.instantiate()
     with Stream(flags=1) as stream:
