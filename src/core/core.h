@@ -287,6 +287,8 @@ struct core_copy {
  * is the current context. True: *status is the outcome; false: nothing was copied, and the driver's
  * own copy is to be used. */
 bool core_stage_copy(int *status, struct core_copy *copy, CUcontext handle);
+/* False: core_stage_copy would not copy it. */
+bool core_stage_is_large(const struct core_copy *copy);
 /* --- post.c --- */
 
 /* A small copy to a GPU that need not be waited for; false: nothing was copied. `handle` is the

@@ -284,9 +284,24 @@ static int send(struct travel *t, const runcu_function *f, const runcu_arg *arg,
     if (!arg->size)
         return 0;
     int status = CU_CALL(f->driver, cuMemAlloc, &t->address, arg->size);
-    if (!status && goes_out(arg))
+    if (status || !goes_out(arg))
+        return status;
+    struct core_copy copy = {f->driver, NULL, t->address, (void *) (uintptr_t) arg->value.p,
+                             arg->size, true};
+    if (!core_stage_copy(&status, &copy, f->context->handle))
         status = CU_CALL(f->driver, cuMemcpyHtoDAsync, t->address, arg->value.p, arg->size, stream);
     return status;
+}
+
+/* From the device: large ones by several threads, once the kernel has ended. */
+static int bring(const struct travel *t, const runcu_function *f, CUstream stream)
+{
+    struct core_copy copy = {f->driver,    NULL, t->address, (void *) (uintptr_t) t->arg->value.p,
+                             t->arg->size, false};
+    int status = core_stage_is_large(&copy) ? CU_CALL(f->driver, cuStreamSynchronize, stream) : 0;
+    if (status || core_stage_copy(&status, &copy, f->context->handle))
+        return status;
+    return CU_CALL(f->driver, cuMemcpyDtoHAsync, copy.host, copy.device, copy.bytes, stream);
 }
 
 static int receive(const struct travel *list, size_t count, const runcu_function *f,
@@ -299,9 +314,7 @@ static int receive(const struct travel *list, size_t count, const runcu_function
             /* a copy to plain memory waits for the kernel */
             status = has_any ? 0 : core_wait_stream(f->driver, stream, "cuMemcpyDtoHAsync");
             if (!status)
-                status =
-                    CU_CALL(f->driver, cuMemcpyDtoHAsync, (void *) (uintptr_t) list[i].arg->value.p,
-                            list[i].address, list[i].arg->size, stream);
+                status = bring(&list[i], f, stream);
             has_any = true;
         }
     if (has_any && !status) {

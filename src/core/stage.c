@@ -288,9 +288,14 @@ static bool copy_locked(int *status, const struct core_copy *copy, struct core_s
     return true;
 }
 
+bool core_stage_is_large(const struct core_copy *copy)
+{
+    return !copy->driver->is_cpu && copy->bytes >= LEAST_BYTES;
+}
+
 bool core_stage_copy(int *status, struct core_copy *copy, CUcontext handle)
 {
-    if (copy->driver->is_cpu || copy->bytes < LEAST_BYTES || !is_plain(copy) || !is_inside(copy) ||
+    if (!core_stage_is_large(copy) || !is_plain(copy) || !is_inside(copy) ||
         core_context_find(&copy->context, copy->driver, handle) != 0)
         return false;
     bool is_done = false;

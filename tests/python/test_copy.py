@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from runcu import driver
 from runcu.compiler import SourceModule
+from runcu.compiler import SourceModule
 
 
 @pytest.fixture
@@ -443,3 +444,27 @@ def test_a_small_copy_that_does_not_fit(device):
     memory = driver.mem_alloc(100)
     with pytest.raises(driver.LogicError, match='invalid argument'):
         driver.memcpy_htod(memory, np.zeros(200, np.uint8))
+
+
+def test_large_arrays_travel_with_a_launch(device):
+    """These go the way of large copies, in the order of the launch and of earlier work."""
+    source = """
+    __global__ void twice(float *out, const float *in, float *both, unsigned n)
+    {
+        for (unsigned i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
+        {
+            out[i] = 2 * in[i];
+            both[i] += in[i];
+        }
+    }
+    """
+    twice = SourceModule(source).get_function('twice')
+    values = np.arange(5 << 20, dtype='f4')
+    for stream in (None, driver.Stream(), driver.Stream(1)):
+        out, both = np.zeros_like(values), np.ones_like(values)
+        args = driver.Out(out), driver.In(values), driver.InOut(both), np.uint32(values.size)
+        twice(*args, grid=(64, 1), block=(128, 1, 1), stream=stream)
+        if stream is not None:
+            stream.synchronize()
+        assert (out == 2 * values).all()
+        assert (both == values + 1).all()
