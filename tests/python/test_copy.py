@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from runcu import driver
 from runcu.compiler import SourceModule
-from runcu.compiler import SourceModule
 
 
 @pytest.fixture
