@@ -226,12 +226,17 @@ static inline int bind_check(bind_state *state, int status)
     "    kernel(texture, ...)\n"                                                                \
     "    // void kernel(cudaTextureObject_t texture, ...) { ... tex2D<float>(texture, x, y) ... }"
 
+/* Threads in such a call: the end of the interpreter waits for them, for a while. */
+extern atomic_uint bind_inside;
+
 /* A call that may wait: other Python threads run meanwhile. */
-#define BIND_UNLOCKED(status, call)    \
-    do {                               \
-        Py_BEGIN_ALLOW_THREADS(status) \
-        = (call);                      \
-        Py_END_ALLOW_THREADS           \
+#define BIND_UNLOCKED(status, call)        \
+    do {                                   \
+        Py_BEGIN_ALLOW_THREADS             \
+        atomic_fetch_add(&bind_inside, 1); \
+        (status) = (call);                 \
+        atomic_fetch_sub(&bind_inside, 1); \
+        Py_END_ALLOW_THREADS               \
     } while (0)
 
 /* Around the calls of a dealloc, which may wait: no exception gets in or out. An interrupt that
@@ -254,6 +259,9 @@ void bind_quiet_end(struct bind_quiet *quiet);
 int bind_on_wait(void *user);
 /* Installs the library's callbacks for this process. 0, or -1 with an exception. */
 int bind_hooks_install(bind_state *state);
+/* When it has ended: waits, for a while, until daemon threads have left the library, which the
+ * driver's own end would pull away from under them. */
+void bind_wait_for_others(void);
 /* At the interpreter's end: from now on kernels print straight to the process's standard output. */
 void bind_hooks_end(bind_state *state);
 

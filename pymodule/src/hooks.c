@@ -27,6 +27,7 @@ static struct {
     bool is_direct; /* the interpreter is gone or going */
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .last = &queue.first};
 
+atomic_uint bind_inside;
 static atomic_uint tellers; /* threads that are writing to sys.stdout */
 
 atomic_bool bind_has_news;
@@ -289,6 +290,12 @@ static void wait_for_tellers(void)
     for (int i = 0; i < 2000 && atomic_load(&tellers); i++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     Py_END_ALLOW_THREADS
+}
+
+void bind_wait_for_others(void)
+{
+    for (int i = 0; i < 2000 && atomic_load(&bind_inside); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
 void bind_hooks_end(bind_state *state)

@@ -285,8 +285,10 @@ static int execute(PyObject *module)
         add_statics(state->context_type, bind_context_statics, module) != 0 ||
         add_functions(module) != 0)
         return -1;
+    static bool is_waiting;
     if (bind_hooks_install(state) != 0 || register_fork(module) != 0)
         return -1;
+    is_waiting = is_waiting || Py_AtExit(bind_wait_for_others) == 0;
     return register_exit(module);
 }
 

@@ -301,6 +301,8 @@ static int destroy(runcu_context *context)
     CUresult code = cu->cuCtxDestroy(context->handle);
     if (is_current && code == CUDA_SUCCESS)
         core_popped_all(context->driver);
+    else
+        core_buried();
     return core_is_gone(code) ? 0 : core_check(context->driver, "cuCtxDestroy", code);
 }
 

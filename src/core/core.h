@@ -180,6 +180,8 @@ int core_pushed(struct core_driver *driver);
 void core_popped(struct core_driver *driver);
 /* Likewise; then what was destroyed while it lay beneath goes as well. */
 void core_popped_all(struct core_driver *driver);
+/* A context was destroyed that is not the current one. */
+void core_buried(void);
 /* The default device of this thread is about to change: what was made current for the old one
  * alone, goes. */
 void core_current_forget_default(void);

@@ -20,6 +20,7 @@ static _Thread_local struct {
     int run_count;
     struct core_driver *implied_driver; /* whose context `implied` became current for want of one */
     CUcontext implied;
+    bool has_buried; /* a context was destroyed that may lie beneath the current one */
 } thread;
 
 static struct run *top_run(void)
@@ -52,9 +53,19 @@ void core_popped(struct core_driver *driver)
     thread.run_count--;
 }
 
-static bool is_destroyed(CUresult code)
+/* Asks for what needs a living context; NVIDIA's driver answers some questions without. */
+static bool is_destroyed(const struct drv_table *cu)
 {
+    CUevent event;
+    CUresult code = cu->cuEventCreate(&event, CU_EVENT_DISABLE_TIMING);
+    if (code == CUDA_SUCCESS)
+        cu->cuEventDestroy(event);
     return code == CUDA_ERROR_CONTEXT_IS_DESTROYED || code == CUDA_ERROR_INVALID_CONTEXT;
+}
+
+void core_buried(void)
+{
+    thread.has_buried = true;
 }
 
 /* Before the first use of a device: where the CUDA driver is loaded, somebody may have made a
@@ -72,11 +83,12 @@ void core_popped_all(struct core_driver *driver)
 {
     const struct drv_table *cu = &driver->cu;
     CUcontext now = NULL;
-    CUdevice device;
     core_popped(driver);
-    while (cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now &&
-           is_destroyed(cu->cuCtxGetDevice(&device)) && cu->cuCtxPopCurrent(&now) == CUDA_SUCCESS)
+    while (thread.has_buried && cu->cuCtxGetCurrent(&now) == CUDA_SUCCESS && now &&
+           is_destroyed(cu) && cu->cuCtxPopCurrent(&now) == CUDA_SUCCESS)
         core_popped(driver);
+    if (!thread.run_count)
+        thread.has_buried = false;
 }
 
 int core_current_peek(struct core_driver **out, CUcontext *handle)

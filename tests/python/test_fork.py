@@ -21,7 +21,7 @@ def test_every_call_in_a_child_says_one_thing_on_a_gpu(python, device_name):
         import gc, os, sys, numpy as np, runcu
         from runcu import driver, tools
         from runcu.driver import Context, Device
-        mod = runcu.SourceModule({SOURCE!r})
+        twice = runcu.SourceModule({SOURCE!r}).twice
         memory = driver.to_device(np.arange(8, dtype=np.int32))
         stream, event = driver.Stream(), driver.Event()
         context, pool = Context.get_current(), tools.DeviceMemoryPool()
@@ -29,14 +29,14 @@ def test_every_call_in_a_child_says_one_thing_on_a_gpu(python, device_name):
         pid = os.fork()
         if pid:
             assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-            mod.twice[1, 8](memory)
+            twice[1, 8](memory)
             assert driver.from_device(memory, 8, np.int32)[7] == 14
             sys.exit()
         calls = [
             Context.synchronize,
             lambda: driver.mem_alloc(64),
             lambda: pool.allocate(1 << 20),
-            lambda: mod.twice[1, 8](memory),
+            lambda: twice[1, 8](memory),
             lambda: driver.from_device(memory, 8, np.int32),
             lambda: driver.memset_d32(memory, 0, 8),
             lambda: driver.Stream(),
@@ -63,7 +63,7 @@ def test_every_call_in_a_child_says_one_thing_on_a_gpu(python, device_name):
         print(*texts)
         print(host.sum())
         host[:] = 1
-        del mod, memory, stream, event, context, pool, block, host
+        del twice, memory, stream, event, context, pool, block, host
         gc.collect()
         """,
         device=device_name,
