@@ -332,6 +332,7 @@ struct runcu_mem {
     size_t bytes;
     void *host; /* where the host finds it; NULL: nowhere */
     enum core_mem_kind kind;
+    runcu_mempool *mempool; /* counted: of memory in the order of streams, or NULL */
     /* Of a pool's block; NULL and zero otherwise. */
     runcu_pool *pool;
     size_t granted; /* what the driver was asked for; `bytes` is what the user was */
@@ -343,6 +344,8 @@ struct runcu_mem {
 /* memory.c: an object without memory yet, of the current context; and its end, with `status`. */
 int core_mem_create(runcu_mem **out, enum core_mem_kind kind);
 int core_mem_discard(runcu_mem **mem, int status);
+/* mempool.c: a pool of the driver's goes after its last memory. Accepts NULL. */
+void core_mempool_drop(runcu_mempool *pool);
 
 /* What can be closed while other threads are using it: the last of them finishes the closing. */
 struct core_guard {

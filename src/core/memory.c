@@ -19,6 +19,7 @@ int core_mem_create(runcu_mem **out, enum core_mem_kind kind)
 
 int core_mem_discard(runcu_mem **mem, int status)
 {
+    core_mempool_drop((*mem)->mempool);
     runcu_context_release(&(*mem)->context);
     core_delete(*mem);
     *mem = NULL;

@@ -6,6 +6,7 @@ struct runcu_mempool {
     runcu_device *device;
     CUmemoryPool handle;
     bool is_owned;
+    atomic_int refs; /* the owner, and each allocation: drivers fail if memory outlives its pool */
 };
 
 /* --- memory --- */
@@ -27,6 +28,9 @@ int runcu_mem_alloc_async(runcu_mem **out, size_t bytes, runcu_mempool *pool, ru
         return core_stream_end(&s, status);
     runcu_mem *mem = *out;
     mem->bytes = bytes;
+    mem->mempool = pool;
+    if (pool)
+        atomic_fetch_add(&pool->refs, 1);
     if (pool)
         status = CU_CALL(s.driver, cuMemAllocFromPoolAsync, &mem->address, bytes, pool->handle,
                          core_stream(stream));
@@ -74,6 +78,7 @@ static int new_pool(runcu_mempool **out, runcu_device *device)
     if (!pool)
         return status ? status : RUNCU_ERROR_MEMORY;
     pool->device = device;
+    atomic_store(&pool->refs, 1);
     *out = pool;
     return 0;
 }
@@ -135,7 +140,12 @@ void runcu_mempool_destroy(runcu_mempool **pool)
 {
     runcu_mempool *p = *pool;
     *pool = NULL;
-    if (!p)
+    core_mempool_drop(p);
+}
+
+void core_mempool_drop(runcu_mempool *p)
+{
+    if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     if (p->is_owned) {
         CUresult code = p->device->driver->cu.cuMemPoolDestroy(p->handle);

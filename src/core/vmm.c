@@ -260,9 +260,27 @@ int runcu_range_map(runcu_range *r, const runcu_physical *physical, size_t offse
     return 0;
 }
 
+/* Not every driver minds what is not mapped. */
+static int check_mapped(const runcu_range *r, size_t offset, size_t bytes)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < r->parts.len; i++) {
+        const struct part *p = &r->parts.at[i];
+        if (p->offset >= offset && p->offset + p->bytes <= offset + bytes)
+            sum += p->bytes;
+    }
+    if (bytes && sum == bytes)
+        return 0;
+    return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                      "the %zu bytes from byte %zu on are not whole mappings one after another",
+                      bytes, offset);
+}
+
 int runcu_range_unmap(runcu_range *r, size_t offset, size_t bytes)
 {
     int status = check(r, offset, bytes);
+    if (!status)
+        status = check_mapped(r, offset, bytes);
     if (!status)
         status = come_to_rest(r);
     if (!status)
