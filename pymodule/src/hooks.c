@@ -97,6 +97,8 @@ static void on_print(void *user, const char *text, size_t len)
 
 int bind_on_wait(void *user)
 {
+    if (!Py_IsInitialized()) /* a daemon thread, and the interpreter has ended */
+        return 1;
     PyGILState_STATE gil = PyGILState_Ensure();
     int stop = PyErr_Occurred() != NULL;
     if (!stop && atomic_load(&bind_has_news))
