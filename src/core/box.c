@@ -262,6 +262,8 @@ static int copy_held(struct job *j, call_fn *call, runcu_stream *stream)
             status = core_wait_copy(j->driver, j->current, "cuMemcpy");
         if (!status)
             status = explain(j, call(j, core_stream(stream)));
+        if (!status && !j->is_async && !j->driver->is_cpu && !j->box.to.host)
+            core_mark_posted(j->driver, j->current);
         core_handle_let_go(from);
     }
     core_handle_let_go(to);

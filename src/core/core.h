@@ -291,13 +291,17 @@ struct core_copy {
 bool core_stage_copy(int *status, struct core_copy *copy, CUcontext handle);
 /* False: core_stage_copy would not copy it. */
 bool core_stage_is_large(const struct core_copy *copy);
+
 /* --- post.c --- */
 
 /* A small copy to a GPU that need not be waited for; false: nothing was copied. `handle` is the
  * current context. */
 bool core_post_copy(const struct core_copy *copy, CUcontext handle);
-/* Stands before what goes into a stream that does not wait for the legacy default stream; NULL: not
- * into any yet. */
+/* Likewise, of a copy by the driver's own call: that returns when plain memory has been read, which
+ * may be before its bytes have arrived. */
+void core_mark_posted(struct core_driver *driver, CUcontext handle);
+/* Stands before what goes into a stream that does not wait for the legacy default stream, with its
+ * context current. */
 void core_settle_posted(struct core_driver *driver, CUstream stream);
 
 static inline void core_settle(struct core_driver *driver, CUstream stream)

@@ -28,15 +28,22 @@ bool core_post_copy(const struct core_copy *copy, CUcontext handle)
     struct core_driver *driver = copy->driver;
     if (driver->is_cpu || !copy->bytes || copy->bytes > MOST_BYTES || !is_postable(copy))
         return false;
-    if (atomic_load(&driver->posted_in) != handle)
-        core_settle(driver, NULL);
-    /* With work in blocking streams it would be on its way for as long as that takes. */
-    if (driver->cu.cuStreamQuery(NULL) != CUDA_SUCCESS ||
+    /* With work in blocking streams it would be on its way for as long as that takes; after others
+     * of its kind alone it is not. */
+    bool is_after_others = atomic_load(&driver->posted_in) == handle &&
+                           atomic_load(&driver->posted) != atomic_load(&driver->settled) &&
+                           core_is_watched(driver) && !atomic_load(&driver->is_busy);
+    if ((!is_after_others && driver->cu.cuStreamQuery(NULL) != CUDA_SUCCESS) ||
         driver->cu.cuMemcpyHtoDAsync(copy->device, copy->host, copy->bytes, NULL) != CUDA_SUCCESS)
         return false;
+    core_mark_posted(driver, handle);
+    return true;
+}
+
+void core_mark_posted(struct core_driver *driver, CUcontext handle)
+{
     atomic_store(&driver->posted_in, handle);
     atomic_fetch_add(&driver->posted, 1);
-    return true;
 }
 
 void core_settle_posted(struct core_driver *driver, CUstream stream)
@@ -44,14 +51,14 @@ void core_settle_posted(struct core_driver *driver, CUstream stream)
     const struct drv_table *cu = &driver->cu;
     unsigned long long posted = atomic_load(&driver->posted), settled;
     int capturing = 0;
-    CUcontext popped;
+    CUcontext now;
+    /* That context may be gone by now: nothing is done there. */
+    if (cu->cuCtxGetCurrent(&now) != CUDA_SUCCESS || now != atomic_load(&driver->posted_in))
+        return;
     /* Nothing happens yet in a stream that is being captured, and waiting would end the capture. */
     if (stream && cu->cuStreamIsCapturing(stream, &capturing) == CUDA_SUCCESS && capturing)
         return;
-    if (cu->cuCtxPushCurrent(atomic_load(&driver->posted_in)) == CUDA_SUCCESS) {
-        cu->cuStreamSynchronize(NULL);
-        cu->cuCtxPopCurrent(&popped);
-    }
+    cu->cuStreamSynchronize(NULL);
     settled = atomic_load(&driver->settled);
     while (settled < posted && !atomic_compare_exchange_weak(&driver->settled, &settled, posted))
         ;
