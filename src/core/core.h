@@ -300,6 +300,8 @@ bool core_post_copy(const struct core_copy *copy, CUcontext handle);
 /* Likewise, of a copy by the driver's own call: that returns when plain memory has been read, which
  * may be before its bytes have arrived. */
 void core_mark_posted(struct core_driver *driver, CUcontext handle);
+/* Device memory is about to be freed, or address space given another meaning. */
+void core_forget_addresses(void);
 /* Stands before what goes into a stream that does not wait for the legacy default stream, with its
  * context current. */
 void core_settle_posted(struct core_driver *driver, CUstream stream);

@@ -79,6 +79,7 @@ int runcu_mem_wrap(runcu_mem **out, uint64_t handle)
 static CUresult release(const runcu_mem *m, const char **routine)
 {
     const struct drv_table *cu = &m->context->driver->cu;
+    core_forget_addresses();
     switch (m->kind) {
     case CORE_MEM_HOST:
         *routine = "cuMemFreeHost";

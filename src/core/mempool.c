@@ -58,6 +58,7 @@ int runcu_mem_free_async(runcu_mem **mem, runcu_stream *stream)
     if (m->context->driver != s.driver)
         return core_stream_end(&s, runcu_fail(RUNCU_ERROR_ARGUMENT, "the memory and the stream are "
                                                                     "of different drivers"));
+    core_forget_addresses();
     status = CU_CALL(s.driver, cuMemFreeAsync, m->address, core_stream(stream));
     if (!status) {
         *mem = NULL;

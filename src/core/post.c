@@ -3,24 +3,76 @@
  * is about to go into one of those waits first. */
 #include "core.h"
 
+#include <pthread.h>
+
 /* The driver copies as much into its own memory before it returns. */
 enum { MOST_BYTES = 64 << 10 };
+
+/* What was last found to be memory that the host cannot see: an allocation of this driver's, until
+ * something is freed. */
+static struct {
+    pthread_mutex_t lock;
+    const struct core_driver *driver;
+    CUdeviceptr base;
+    size_t bytes;
+    unsigned long long frees; /* how many there had been */
+} known = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static atomic_ullong frees;
+
+void core_forget_addresses(void)
+{
+    atomic_fetch_add(&frees, 1);
+}
+
+static bool is_known(const struct core_copy *copy)
+{
+    pthread_mutex_lock(&known.lock);
+    bool answer = known.driver == copy->driver && known.frees == atomic_load(&frees) &&
+                  copy->device - known.base < known.bytes;
+    pthread_mutex_unlock(&known.lock);
+    return answer;
+}
+
+static void learn(const struct core_copy *copy, unsigned long long when)
+{
+    CUdeviceptr base;
+    size_t bytes;
+    if (copy->driver->cu.cuMemGetAddressRange(&base, &bytes, copy->device) != CUDA_SUCCESS)
+        return;
+    pthread_mutex_lock(&known.lock);
+    known.driver = copy->driver;
+    known.base = base;
+    known.bytes = bytes;
+    known.frees = when;
+    pthread_mutex_unlock(&known.lock);
+}
+
+static bool is_device_only(const struct core_copy *copy)
+{
+    const struct drv_table *cu = &copy->driver->cu;
+    unsigned long long when = atomic_load(&frees);
+    unsigned type = 0;
+    int is_managed = 1; /* of which the driver writes one byte */
+    if (is_known(copy))
+        return true;
+    if (cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, copy->device) !=
+            CUDA_SUCCESS ||
+        type != CU_MEMORYTYPE_DEVICE ||
+        cu->cuPointerGetAttribute(&is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, copy->device) !=
+            CUDA_SUCCESS ||
+        (is_managed & 0xff))
+        return false;
+    learn(copy, when);
+    return true;
+}
 
 /* Host memory that the driver knows nothing of, to memory that the host cannot see. */
 static bool is_postable(const struct core_copy *copy)
 {
-    const struct drv_table *cu = &copy->driver->cu;
-    unsigned type = 0;
-    int is_managed = 1; /* of which the driver writes one byte */
-    if (cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-                                  (uintptr_t) copy->host) == CUDA_SUCCESS)
-        return false;
-    return cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, copy->device) ==
-               CUDA_SUCCESS &&
-           type == CU_MEMORYTYPE_DEVICE &&
-           cu->cuPointerGetAttribute(&is_managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, copy->device) ==
-               CUDA_SUCCESS &&
-           !(is_managed & 0xff);
+    unsigned type;
+    return copy->driver->cu.cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                                  (uintptr_t) copy->host) != CUDA_SUCCESS &&
+           is_device_only(copy);
 }
 
 bool core_post_copy(const struct core_copy *copy, CUcontext handle)

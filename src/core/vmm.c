@@ -192,6 +192,7 @@ int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes, s
 static int come_to_rest(runcu_range *r)
 {
     struct core_scope scope;
+    core_forget_addresses();
     if (!core_enter_cleanup(&scope, r->context))
         return 0;
     CUresult code = r->device->driver->cu.cuCtxSynchronize();
