@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "core/program.h"
+#include "core/remote.h"
 
 struct attempt {
     struct request *r;
@@ -421,7 +422,7 @@ int compile_run(runcu_program *program, struct request *r)
     struct attempt a = {.r = r};
     char arch[24];
     int status = choose_arch(arch, r);
-    if (status)
+    if (status || remote_replaces(&status, program, r))
         return status;
     nvrtc_enter();
     program->arch = arena_string(&program->arena, arch, strlen(arch));

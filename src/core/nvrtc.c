@@ -38,6 +38,7 @@ static struct {
     pthread_cond_t changed;
     unsigned inside;
     bool is_forking;
+    bool is_stuck; /* this child was forked when somebody else was inside all the same */
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 static _Thread_local unsigned depth; /* of this thread in NVRTC */
 static char **folders; /* of runcu_nvrtc_search, ended by NULL */
@@ -56,6 +57,11 @@ void nvrtc_enter(void)
         pthread_cond_wait(&gate.changed, &gate.lock);
     gate.inside++;
     pthread_mutex_unlock(&gate.lock);
+}
+
+bool nvrtc_is_stuck(void)
+{
+    return gate.is_stuck;
 }
 
 void nvrtc_leave(void)
@@ -99,6 +105,7 @@ static void after_fork(void)
 static void in_child(void)
 {
     gate.changed = (pthread_cond_t) PTHREAD_COND_INITIALIZER;
+    gate.is_stuck |= gate.inside > (depth > 0);
     gate.inside = depth > 0;
     after_fork();
 }

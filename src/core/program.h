@@ -53,6 +53,9 @@ void nvrtc_keep_signals(const char *path);
 /* Finds and loads it; lives as long as the process. */
 int nvrtc_get(const struct nvrtc **out);
 /* Around calls of NVRTC: while there are any, a fork waits, for a while. Thread-safety: safe. */
+/* Was this process forked in the middle of a compilation that took too long to be waited for, so
+ * that NVRTC's locks are held here for ever? */
+bool nvrtc_is_stuck(void);
 void nvrtc_enter(void);
 void nvrtc_leave(void);
 /* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing.

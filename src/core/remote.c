@@ -347,6 +347,20 @@ bool remote_compile(int *status, struct remote *remote, runcu_program *program, 
     return ok && !has_program;
 }
 
+bool remote_replaces(int *status, runcu_program *program, struct request *r)
+{
+    struct remote remote = {0};
+    if (!nvrtc_is_stuck())
+        return false;
+    bool ok = remote_start(&remote) && remote_compile(status, &remote, program, r);
+    remote_stop(&remote, false);
+    if (!ok)
+        *status = runcu_fail(RUNCU_ERROR_FORKED,
+                             "another thread was compiling when this process was forked, and NVRTC "
+                             "is locked here: compile before, or start processes by spawn");
+    return true;
+}
+
 /* --- the worker's side ----------------------------------------------------- */
 
 static int compile(runcu_program **out, const struct asked *asked)

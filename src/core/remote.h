@@ -21,8 +21,10 @@ void remote_stop(struct remote *remote, bool kill_it);
 void remote_interrupt(const struct remote *remote);
 /* Has the request compiled, which the cache does not have. False if the worker is of no use any
  * more; otherwise *status is what program_make would have returned. */
-bool remote_compile(int *status, struct remote *remote, runcu_program *program,
-                    struct request *r);
+bool remote_compile(int *status, struct remote *remote, runcu_program *program, struct request *r);
+/* True where NVRTC cannot be used in this process any more: a worker has compiled, or *status says
+ * why not. */
+bool remote_replaces(int *status, runcu_program *program, struct request *r);
 /* The worker's side: serves until the other end closes. Returns its exit status. */
 int remote_serve(int socket);
 
