@@ -41,20 +41,29 @@ static struct {
     bool is_stuck; /* this child was forked when somebody else was inside all the same */
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 static _Thread_local unsigned depth; /* of this thread in NVRTC */
-static char **folders; /* of runcu_nvrtc_search, ended by NULL */
+static char **folders;               /* of runcu_nvrtc_search, ended by NULL */
 static struct nvrtc loaded;
 static bool is_loaded;
 static struct str
     known; /* path that nvrtc_identify found: looking again would cost more than the cache */
 static struct str known_env; /* what it depended on */
 
+static void wait_until(struct timespec *out)
+{
+    clock_gettime(CLOCK_REALTIME, out);
+    out->tv_sec += FORK_PATIENCE;
+}
+
 void nvrtc_enter(void)
 {
+    struct timespec until;
     if (depth++)
         return;
     pthread_mutex_lock(&gate.lock);
+    wait_until(&until);
     while (gate.is_forking)
-        pthread_cond_wait(&gate.changed, &gate.lock);
+        if (pthread_cond_timedwait(&gate.changed, &gate.lock, &until))
+            gate.is_forking = false; /* it was announced, and does not come */
     gate.inside++;
     pthread_mutex_unlock(&gate.lock);
 }
@@ -79,8 +88,7 @@ static void close_gate(void)
 {
     struct timespec until;
     unsigned own = depth > 0;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += FORK_PATIENCE;
+    wait_until(&until);
     pthread_mutex_lock(&gate.lock);
     gate.is_forking = true;
     while (gate.inside > own && pthread_cond_timedwait(&gate.changed, &gate.lock, &until) == 0)

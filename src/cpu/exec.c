@@ -272,23 +272,6 @@ static CUresult launch(struct cpu_exec *e, struct cpu_stream *s)
     return CUDA_SUCCESS;
 }
 
-/* A launch in a stream that is captured is a graph in the graph. */
-static CUresult add_to_capture(const struct cpu_exec *e, struct cpu_stream *s)
-{
-    struct cpu_node *n = NULL;
-    struct cpu_graph *child = cpu_graph_copy(e->graph, true);
-    if (!child)
-        return CUDA_ERROR_OUT_OF_MEMORY;
-    CUresult code = cpu_capture_node(&n, s, CU_GRAPH_NODE_TYPE_GRAPH);
-    if (code) {
-        cpu_graph_free(child);
-        return code;
-    }
-    child->is_child = true;
-    n->child = child;
-    return CUDA_SUCCESS;
-}
-
 static CUresult get_exec(struct cpu_exec **out, struct cpu_stream **stream, CUgraphExec exec,
                          CUstream handle)
 {
@@ -308,7 +291,7 @@ CUresult cpu_cuGraphLaunch(CUgraphExec exec, CUstream stream)
     cpu_refuse(CUDA_SUCCESS, NULL);
     code = get_exec(&e, &s, exec, stream);
     if (!code && s->capture)
-        return cpu_leave(add_to_capture(e, s));
+        code = cpu_capture_break(s->capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
     if (!code && !(code = cpu_wait_for_room(s->context)))
         code = get_exec(&e, &s, exec, stream);
     if (!code && cpu_workers_need() != 0)

@@ -521,27 +521,6 @@ void capture_with_external_events(void)
     REQUIRE_INT(word(p), ==, 6);
 }
 
-void capture_of_a_graph_launch(void)
-{
-    CUgraph g = NULL;
-    CUgraphNode node;
-    size_t len = 1;
-    int type = -1;
-    CUcontext c = begin();
-    CUdeviceptr p = words(1, 0);
-    CUgraphExec inner = instance(set_and_add(c, p, 4, 5));
-    CUstream s = captured(CU_STREAM_CAPTURE_MODE_RELAXED);
-    OK(cu.cuGraphLaunch(inner, s));
-    OK(cu.cuStreamEndCapture(s, &g));
-    OK(cu.cuGraphGetNodes(g, &node, &len));
-    REQUIRE_INT(len, ==, 1);
-    OK(cu.cuGraphNodeGetType(node, &type));
-    REQUIRE_INT(type, ==, CU_GRAPH_NODE_TYPE_GRAPH);
-    REQUIRE_INT(word(p), ==, 0);
-    run(instance(g));
-    REQUIRE_INT(word(p), ==, 9);
-}
-
 void capture_begins_and_ends_once(void)
 {
     CUgraph g = NULL;
@@ -567,6 +546,18 @@ static void require_lost(CUstream s)
     REQUIRE(g == NULL);
     require_status(s, CU_STREAM_CAPTURE_STATUS_NONE);
     OK(cu.cuStreamSynchronize(s));
+}
+
+void capture_of_a_graph_launch(void)
+{
+    CUcontext c = begin();
+    CUdeviceptr p = words(1, 0);
+    CUgraphExec inner = instance(set_and_add(c, p, 4, 5));
+    CUstream s = captured(CU_STREAM_CAPTURE_MODE_RELAXED);
+    FAILS(cu.cuGraphLaunch(inner, s), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+    require_lost(s);
+    run(inner);
+    REQUIRE_INT(word(p), ==, 9);
 }
 
 void capture_cannot_be_waited_for(void)
@@ -686,8 +677,6 @@ void capture_modes_forbid(void)
     OK(cu.cuThreadExchangeStreamCaptureMode(&mode));
     REQUIRE_INT(mode, ==, CU_STREAM_CAPTURE_MODE_RELAXED);
     OK(cu.cuStreamEndCapture(s, &g));
-    mode = 9;
-    FAILS(cu.cuThreadExchangeStreamCaptureMode(&mode), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuMemFree(q));
 }
 

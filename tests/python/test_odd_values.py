@@ -66,7 +66,7 @@ KEYWORDS = [
 #: These change what the rest of the program stands on, or wait for ever.
 LEFT_OUT = {
     'pop', 'detach', 'push', 'set_limit', 'nvrtc_search', '_at_exit', 'set_default_device', 'free',
-    'from_handle', '__exit__',
+    'from_handle', '__exit__', '_before_fork',
 }
 
 def targets():
@@ -79,7 +79,10 @@ def targets():
         for name in dir(type(obj)):
             if name in LEFT_OUT or (name.startswith('__') and name in dir(object)):
                 continue
-            member = getattr(obj, name, None)
+            try:
+                member = getattr(obj, name, None)
+            except cuda.Error:
+                continue  # a property of what has been closed
             if callable(member):
                 yield member
         if callable(obj):
