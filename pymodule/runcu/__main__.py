@@ -227,8 +227,8 @@ def run(args: Sequence[str]) -> int:
 
 def doctor() -> int:
     """Says what is found, and where; 0 if kernels can be compiled and launched."""
-    import runcu
-    from runcu import _core, compiler
+    import runcu.compiler  # which tells where NVRTC may be
+    from runcu import _core
     from runcu.driver import Error
 
     print(f'runcu {runcu.__version__}, Python {sys.version.split()[0]}, {runcu.__path__[0]}')
@@ -244,7 +244,6 @@ def doctor() -> int:
         except Error as e:
             print(f'driver {driver}: {e}')
     try:
-        compiler._search()
         major, minor, path = _core.nvrtc_version()
         print(f'NVRTC {major}.{minor}: {path}')
     except Error as e:

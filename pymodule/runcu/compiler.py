@@ -42,17 +42,14 @@ def _default_flags() -> list[str]:
 #: Used where `options` is None; from the environment.
 DEFAULT_NVCC_FLAGS = _default_flags()
 
-_searched = False
+
+def _tell_places() -> None:
+    """In which of Python's folders NVRTC may have been installed, and where our worker lies."""
+    _core.nvrtc_search([p for p in sys.path if p and os.path.isdir(os.path.join(p, 'nvidia'))])
+    _core.worker_path(os.path.join(os.path.dirname(__file__), 'runcu-worker'))
 
 
-def _search() -> None:
-    """Tells the library, once, in which of Python's folders NVRTC may have been installed."""
-    global _searched
-    if not _searched:
-        _searched = True
-        _core.nvrtc_search([p for p in sys.path if p and os.path.isdir(os.path.join(p, 'nvidia'))])
-        _core.worker_path(os.path.join(os.path.dirname(__file__), 'runcu-worker'))
-
+_tell_places()
 
 _TEMPLATE = """\
 kernels are CUDA C++ source text, not Python functions. In place of {name}:
@@ -152,7 +149,6 @@ def _compile(
 
         more['keep_dir'] = tempfile.mkdtemp(prefix='runcu-')
         print(f'*** compiler output in {more["keep_dir"]}')
-    _search()
     program = Program(
         text,
         options=options,
@@ -431,7 +427,6 @@ def compile_many(
     """
     texts = [_text_of(source) for source in sources]
     _check_arch(arch)
-    _search()
     tell, end = progress if callable(progress) else None, None
     if progress is True:
         tell, end = _bar(len(texts))

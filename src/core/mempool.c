@@ -144,11 +144,23 @@ void runcu_mempool_destroy(runcu_mempool **pool)
     core_mempool_drop(p);
 }
 
+/* NVIDIA's driver does not always survive that a pool ends while memory of it is being freed. */
+static void wait_for_frees(const runcu_device *device)
+{
+    struct core_driver *driver = NULL;
+    CUcontext context;
+    CUdevice current;
+    if (core_current_peek(&driver, &context) == 0 && driver == device->driver &&
+        driver->cu.cuCtxGetDevice(&current) == CUDA_SUCCESS && current == device->handle)
+        driver->cu.cuCtxSynchronize();
+}
+
 void core_mempool_drop(runcu_mempool *p)
 {
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
         return;
     if (p->is_owned) {
+        wait_for_frees(p->device);
         CUresult code = p->device->driver->cu.cuMemPoolDestroy(p->handle);
         const char *text = drv_result_text(code);
         if (code && !core_is_gone(code))
