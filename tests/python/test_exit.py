@@ -235,9 +235,9 @@ def test_subinterpreters_are_refused(python):
             try:
                 import runcu._core
             except ImportError as e:
-                print('refused')
+                print('refused', flush=True)
             except Exception as e:  # numpy may be the first to complain
-                print('refused')
+                print('refused', flush=True)
         ''')
         runcu.driver.mem_alloc(4)
         import os, sys
