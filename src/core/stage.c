@@ -10,21 +10,22 @@
 #include "base/alloc.h"
 #include "base/workers.h"
 
-/* Measured on an H200 (PCIe 5, 16 cores): 8 threads with chunks of 4 MiB fill the bus; chunks of 1
- * MiB, which a shorter copy needs to occupy all threads, come to three quarters of that. Below the
- * least size starting threads costs more than it saves. */
+/* Measured on an H200 (PCIe 5, 16 cores): 6 threads that give one stream chunks of 2 MiB are within
+ * a tenth or so of page-locked memory's rate in both directions; chunks of 1 MiB, which a shorter
+ * copy needs to occupy all threads, are a little slower. So are more threads, and streams of each
+ * thread's own: the device loses some 9 us each time it turns to another stream. Below the least
+ * size starting threads costs more than it saves. */
 enum {
-    MOST_LANES = 8,
+    MOST_LANES = 6,
     LEAST_BYTES = 16 << 20,
     LONG_BYTES = 64 << 20,
     SHORT_CHUNK = 1 << 20,
-    LONG_CHUNK = 4 << 20,
+    LONG_CHUNK = 2 << 20,
 };
 
 /* What one thread works with: two buffers, one being copied by the device while the thread copies
  * the other. */
 struct lane {
-    CUstream stream;
     CUevent done[2];
     char *buffers; /* two of `chunk` bytes, page-locked */
     size_t chunk;
@@ -33,6 +34,7 @@ struct lane {
 struct core_stage {
     pthread_mutex_t lock; /* one copy at a time: two would only share the bus */
     CUevent before;       /* recorded in the legacy default stream */
+    CUstream stream;      /* of all lanes */
     unsigned most;        /* lanes worth trying: fewer once page-locked memory was refused */
     struct lane lanes[MOST_LANES];
 };
@@ -99,11 +101,11 @@ static bool issue(struct job *job, struct lane *lane, unsigned k, const struct p
     CUresult code;
     if (copy->to_device) {
         memcpy(buffer, (const char *) copy->host + piece->offset, piece->bytes);
-        code = cu->cuMemcpyHtoDAsync(device, buffer, piece->bytes, lane->stream);
+        code = cu->cuMemcpyHtoDAsync(device, buffer, piece->bytes, job->stage->stream);
     } else {
-        code = cu->cuMemcpyDtoHAsync(buffer, device, piece->bytes, lane->stream);
+        code = cu->cuMemcpyDtoHAsync(buffer, device, piece->bytes, job->stage->stream);
     }
-    return !fail(job, code) && !fail(job, cu->cuEventRecord(lane->done[k], lane->stream));
+    return !fail(job, code) && !fail(job, cu->cuEventRecord(lane->done[k], job->stage->stream));
 }
 
 /* Copies chunks until none is left or one has failed; the buffers are at rest afterwards. */
@@ -120,7 +122,7 @@ static void run_lane(struct job *job, struct lane *lane)
     is_well = is_well && settle(job, lane, k, &pending[k]);
     is_well = is_well && settle(job, lane, k ^ 1, &pending[k ^ 1]);
     if (!is_well)
-        job->copy->driver->cu.cuStreamSynchronize(lane->stream);
+        job->copy->driver->cu.cuStreamSynchronize(job->stage->stream);
 }
 
 static void help(void *user, unsigned index)
@@ -160,21 +162,32 @@ static void fini_lane(const struct drv_table *cu, struct lane *lane)
     for (int k = 0; k < 2; k++)
         if (lane->done[k])
             cu->cuEventDestroy(lane->done[k]);
-    if (lane->stream)
-        cu->cuStreamDestroy(lane->stream);
     if (lane->buffers)
         cu->cuMemFreeHost(lane->buffers);
     memset(lane, 0, sizeof *lane);
 }
 
-/* Has the lane what chunks of this size take? Buffers that are no longer page-locked went with a
+/* Has the stage its event and its stream? Buffers that are no longer page-locked went with a
  * context that somebody reset: the rest is forgotten, too. */
-static bool init_lane(const struct drv_table *cu, struct lane *lane, size_t chunk)
+static bool init_stage(const struct drv_table *cu, struct core_stage *stage)
 {
     unsigned flags;
+    char *buffers = stage->lanes[0].buffers;
+    if (buffers && cu->cuMemHostGetFlags(&flags, buffers) != CUDA_SUCCESS) {
+        memset(stage->lanes, 0, sizeof stage->lanes);
+        stage->before = NULL;
+        stage->stream = NULL;
+    }
+    return (stage->before ||
+            cu->cuEventCreate(&stage->before, CU_EVENT_DISABLE_TIMING) == CUDA_SUCCESS) &&
+           (stage->stream ||
+            cu->cuStreamCreate(&stage->stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS);
+}
+
+/* Has the lane what chunks of this size take? */
+static bool init_lane(const struct drv_table *cu, struct lane *lane, size_t chunk)
+{
     void *buffers = NULL;
-    if (lane->buffers && cu->cuMemHostGetFlags(&flags, lane->buffers) != CUDA_SUCCESS)
-        memset(lane, 0, sizeof *lane);
     if (lane->chunk >= chunk)
         return true;
     fini_lane(cu, lane);
@@ -182,8 +195,7 @@ static bool init_lane(const struct drv_table *cu, struct lane *lane, size_t chun
         return false;
     lane->buffers = buffers;
     lane->chunk = chunk;
-    if (cu->cuStreamCreate(&lane->stream, CU_STREAM_NON_BLOCKING) == CUDA_SUCCESS &&
-        cu->cuEventCreate(&lane->done[0], CU_EVENT_DISABLE_TIMING) == CUDA_SUCCESS &&
+    if (cu->cuEventCreate(&lane->done[0], CU_EVENT_DISABLE_TIMING) == CUDA_SUCCESS &&
         cu->cuEventCreate(&lane->done[1], CU_EVENT_DISABLE_TIMING) == CUDA_SUCCESS)
         return true;
     fini_lane(cu, lane);
@@ -214,7 +226,10 @@ void core_stage_end(runcu_context *context)
         fini_lane(cu, &stage->lanes[i]);
     if (stage->before)
         cu->cuEventDestroy(stage->before);
+    if (stage->stream)
+        cu->cuStreamDestroy(stage->stream);
     stage->before = NULL;
+    stage->stream = NULL;
     stage->most = 0;
     pthread_mutex_unlock(&stage->lock);
     cu->cuCtxPopCurrent(&popped);
@@ -249,9 +264,6 @@ static bool is_inside(const struct core_copy *copy)
  * the driver's copy, which meets it too and names it. */
 static bool wait_for_earlier(const struct drv_table *cu, struct core_stage *stage)
 {
-    if (!stage->before &&
-        cu->cuEventCreate(&stage->before, CU_EVENT_DISABLE_TIMING) != CUDA_SUCCESS)
-        return false;
     return cu->cuEventRecord(stage->before, CU_STREAM_LEGACY) == CUDA_SUCCESS &&
            cu->cuEventSynchronize(stage->before) == CUDA_SUCCESS;
 }
@@ -263,7 +275,7 @@ static unsigned ready_lanes(const struct core_copy *copy, struct core_stage *sta
     unsigned wanted = MIN(workers_default_count(), stage->most), n = 0;
     if (wanted > chunks / 2)
         wanted = (unsigned) (chunks / 2);
-    if (wanted < 2)
+    if (wanted < 2 || !init_stage(&copy->driver->cu, stage))
         return 0;
     while (n < wanted && init_lane(&copy->driver->cu, &stage->lanes[n], chunk))
         n++;
