@@ -26,7 +26,7 @@ static struct {
 
 int floor_open(const char *library, const char *image);
 int floor_kernel(int index, const char *name);
-double floor_launch(int index, void **params, int count);
+double floor_launch(int index, void **params, int count, int waits);
 
 /* Opens the driver, makes device 0's primary context current and loads the image. 0, or what
  * failed: -1 the library, -2 a symbol, else the driver's code. */
@@ -68,15 +68,18 @@ static double now(void)
     return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-/* Waits until the device is idle, then launches one block of 32 threads `count` times. Seconds a
- * launch, or minus the driver's code. */
-double floor_launch(int index, void **params, int count)
+/* Waits until the device is idle, then launches one block of 32 threads `count` times, and with
+ * `waits` waits for the context after each. Seconds a launch, or minus the driver's code. */
+double floor_launch(int index, void **params, int count, int waits)
 {
     handle kernel = driver.kernels[index];
     result code = driver.synchronize();
     double start = now();
-    for (int i = 0; i < count && !code; i++)
+    for (int i = 0; i < count && !code; i++) {
         code = driver.launch(kernel, 1, 1, 1, 32, 1, 1, 0, NULL, params, NULL);
+        if (waits && !code)
+            code = driver.synchronize();
+    }
     double taken = now() - start;
     return code ? -(double) code : taken / count;
 }

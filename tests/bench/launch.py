@@ -58,8 +58,8 @@ class Floor:
             self.params.append((array, values))
         return f'{library}: code {code}' if code else None
 
-    def launch(self, index):
-        seconds = self.lib.floor_launch(index, self.params[index][0], LAUNCHES)
+    def launch(self, index, waits):
+        seconds = self.lib.floor_launch(index, self.params[index][0], LAUNCHES, waits)
         if seconds < 0:
             raise RuntimeError(f'the floor failed with CUDA error {-seconds:.0f}')
         return seconds * 1e6
@@ -68,6 +68,7 @@ class Floor:
 # name, kernel, and the call as a program would write it.
 CASES = [
     ('launch.0_args', 'empty0', 'f(block=(32, 1, 1), grid=(1, 1))'),
+    ('launch.0_args_synchronize', 'empty0', 'f(block=(32, 1, 1), grid=(1, 1)); synchronize()'),
     ('launch.4_args', 'empty4', 'f(a, a, a, n, block=(32, 1, 1), grid=(1, 1))'),
     ('launch.4_args_python_int', 'empty4', 'f(a, a, a, 5, block=(32, 1, 1), grid=(1, 1))'),
     ('launch.4_args_bracket', 'empty4', 'launcher(a, a, a, n)'),
@@ -92,7 +93,7 @@ def timed(statement, names, synchronize):
 
 
 def cases(module, memory, synchronize):
-    """(name, index of the floor's kernel, measurement) of every way to launch that there is."""
+    """(name, the floor's arguments, measurement) of every way to launch that there is."""
     names = {'a': memory, 'n': np.int32(5), 'x': np.float32(1), 'd': np.float64(2)}
     values = {'p': memory, '4': np.int32(5), 'd': np.float64(2)}
     for name, kernel, statement in CASES:
@@ -101,10 +102,10 @@ def cases(module, memory, synchronize):
             f.prepare('PPPi')
         arguments = [values[kind] for kind in PARAMETERS[kernel]]
         arguments[12:14] = [np.float32(1) for _ in arguments[12:14]]
-        made = {'f': f, 'launcher': f[(1, 1), (32, 1, 1)],
+        made = {'f': f, 'synchronize': synchronize, 'launcher': f[(1, 1), (32, 1, 1)],
                 'bound': f.bind(*arguments, block=(32, 1, 1), grid=(1, 1))}
-        index = list(PARAMETERS).index(kernel)
-        yield name, index, timed(statement, names | made, synchronize)
+        same = list(PARAMETERS).index(kernel), 'synchronize' in statement
+        yield name, same, timed(statement, names | made, synchronize)
 
 
 def cpu_library():
@@ -133,12 +134,12 @@ def main():
     floor = Floor()
     reason = floor.open(library, int(memory)) if library else 'libruncu-cpu.so is not built'
     prefix = 'cpu.' if is_cpu else ''
-    for name, index, mine in cases(module, memory, driver.Context.synchronize):
+    for name, same, mine in cases(module, memory, driver.Context.synchronize):
         mine()
         if reason:
             report(prefix + name, interleave(options.rounds, mine)[0], 'us')
             continue
-        ours, theirs = interleave(options.rounds, mine, lambda index=index: floor.launch(index))
+        ours, theirs = interleave(options.rounds, mine, lambda same=same: floor.launch(*same))
         report(prefix + name, ours, 'us', ours / theirs)
         report(prefix + name + '.floor', theirs, 'us', 1.0)
     if reason:
