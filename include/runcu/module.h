@@ -13,8 +13,8 @@ RUNCU_API int runcu_module_compile(runcu_module **out, const char *source,
                                    const runcu_program_params *params);
 /** Loads a compiled program. */
 RUNCU_API int runcu_module_from_program(runcu_module **out, const runcu_program *program);
-/** Loads cubin, PTX (NUL-terminated or not) or a fatbin of `bytes`. The driver's JIT log, if any,
- * is the error's detail. */
+/** Loads cubin, PTX (NUL-terminated or not), a fatbin or a bundle (bundle.h) of `bytes`. The
+ * driver's JIT log, if any, is the error's detail. */
 RUNCU_API int runcu_module_load(runcu_module **out, const void *image, size_t bytes);
 /** More owners; functions hold one. */
 RUNCU_API runcu_module *runcu_module_retain(runcu_module *module);
@@ -63,7 +63,7 @@ typedef struct runcu_param {
     uint8_t pointee_size;     /**< bytes of it, 0 unknown */
     uint8_t is_sign_unknown;  /**< an integer of which only the width is known: enumerations, extern
                                    "C" kernels */
-    uint8_t is_pointee_const;     /**< of a pointer: whether what it points to is const */
+    uint8_t is_pointee_const; /**< of a pointer: whether what it points to is const */
     uint32_t size, offset, align; /**< bytes in the parameter buffer */
     const char *type;             /**< "const float *", "" if unknown */
 } runcu_param;

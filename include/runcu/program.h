@@ -51,6 +51,8 @@ typedef struct runcu_program_params {
     void *cancel_user;
     unsigned time_limit; /**< milliseconds; 0: none. Beyond it: ERROR_TIMEOUT, as late as
                               `cancel` */
+    int no_device; /**< 1: for no device in particular. `arch` or `arch_text` decides, and sm_XX
+                        comes to a cubin also where the CPU device is current */
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };

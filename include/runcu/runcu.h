@@ -4,6 +4,7 @@
 
 #include "array.h"
 #include "base.h"
+#include "bundle.h"
 #include "context.h"
 #include "copy.h"
 #include "device.h"

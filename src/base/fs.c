@@ -81,14 +81,14 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-int fs_replace(const char *path, const void *data, size_t len)
+static int replace(const char *path, const void *data, size_t len, mode_t mode)
 {
     static atomic_uint counter;
     struct str temporary = {0};
     str_addf(&temporary, "%s.%ld.%u.tmp", path, (long) getpid(), atomic_fetch_add(&counter, 1));
     if (temporary.failed)
         return ENOMEM;
-    int status = 0, fd = open(temporary.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int status = 0, fd = open(temporary.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         status = errno;
     } else {
@@ -102,6 +102,16 @@ int fs_replace(const char *path, const void *data, size_t len)
     }
     str_fini(&temporary);
     return status;
+}
+
+int fs_replace(const char *path, const void *data, size_t len)
+{
+    return replace(path, data, len, 0600);
+}
+
+int fs_publish(const char *path, const void *data, size_t len)
+{
+    return replace(path, data, len, 0666);
 }
 
 static int make_folder(const char *path)

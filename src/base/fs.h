@@ -24,6 +24,8 @@ int fs_read(struct str *out, const char *path, size_t limit);
 /* Writes a new file beside `path` and renames it: others see the old file, the new one, or none,
  * never a part. Mode 0600. */
 int fs_replace(const char *path, const void *data, size_t len);
+/* Likewise, a file for others to read: its mode is what the process's mask leaves of 0666. */
+int fs_publish(const char *path, const void *data, size_t len);
 /* `path` and the folders above it, as far as they are missing, each with mode 0700. */
 int fs_make_folders(const char *path);
 /* Marks a file as used now. */

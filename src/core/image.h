@@ -75,8 +75,8 @@ struct core_image {
     VEC(struct core_kernel) kernels;
     VEC(struct core_symbol) variables;
     VEC(struct core_symbol) named; /* by name expressions: these are .name */
-    bool is_known;       /* PTX or a cubin: what is not listed is not there */
-    char ptx_version[8]; /* "9.1" of PTX text, else "" */
+    bool is_known;                 /* PTX or a cubin: what is not listed is not there */
+    char ptx_version[8];           /* "9.1" of PTX text, else "" */
 };
 
 struct runcu_module {
@@ -95,6 +95,10 @@ struct runcu_module {
 int core_instance_get(runcu_function **out, runcu_module *module, const char *name);
 void core_instances_release(runcu_module *module);
 
+/* module.c: runcu_module_from_program; what has to be translated is so with `params`, which may be
+ * NULL. */
+int core_module_from_program(runcu_module **out, const runcu_program *program,
+                             const runcu_jit_params *params);
 /* module.c: adds to the last failure why the driver refused the module's code, or one of its
  * kernels. */
 void core_explain_load(const runcu_module *module, CUresult code);

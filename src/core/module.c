@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bundle.h"
 #include "image.h"
 #include "jit.h"
 #include "program.h"
@@ -177,6 +178,8 @@ int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
                            const runcu_jit_params *params)
 {
+    if (core_is_bundle(image, bytes))
+        return core_bundle_load(out, image, bytes, params);
     return load(out, &(struct source){image, image, bytes, bytes, params});
 }
 
@@ -189,12 +192,13 @@ static int take_program(runcu_module **module, const runcu_program *program)
     return status;
 }
 
-int runcu_module_from_program(runcu_module **out, const runcu_program *program)
+int core_module_from_program(runcu_module **out, const runcu_program *program,
+                             const runcu_jit_params *params)
 {
     struct core_driver *driver;
     CUcontext context;
     runcu_error e;
-    struct source s = {0};
+    struct source s = {.jit = params};
     *out = NULL;
     int status = core_current(&driver, &context);
     if (status)
@@ -218,6 +222,11 @@ int runcu_module_from_program(runcu_module **out, const runcu_program *program)
     if (status)
         runcu_fail_detail("It was compiled for %s.", runcu_program_arch(program));
     return status ? status : take_program(out, program);
+}
+
+int runcu_module_from_program(runcu_module **out, const runcu_program *program)
+{
+    return core_module_from_program(out, program, NULL);
 }
 
 int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params)

@@ -202,10 +202,11 @@ static int set_target(struct request *r)
     runcu_device *device = NULL;
     bool given = (p->arch_text && *p->arch_text) || p->arch;
     int status = given || p->device ? 0 : options_parse(&r->options, p, false);
-    if (!status) {
+    if (!status && !p->no_device)
         status = find_device(&device, &r->for_cpu, p, !given && !r->options.archs.len);
-        options_fini(&r->options);
-    }
+    else if (!status && !given && !r->options.archs.len)
+        status = runcu_fail(RUNCU_ERROR_ARGUMENT, "for which architecture? sm_80, compute_75");
+    options_fini(&r->options);
     if (!status)
         status = options_parse(&r->options, p, r->for_cpu);
     return status ? status : set_arch(r, device);

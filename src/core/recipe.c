@@ -53,6 +53,7 @@ int core_recipe_create(struct core_recipe **out, const struct request *r)
     p->cache_dir = copy_text(a, p->cache_dir, &failed);
     p->keep_dir = NULL;
     p->device = NULL;
+    p->no_device = 0;
     p->cancel = NULL;
     p->name_expressions = NULL;
     p->name_expression_count = 0;

@@ -1,0 +1,402 @@
+/* Bundles: programs for several architectures as the bytes of one file, and back. The bytes are
+ * believed only if their checksum holds. Which part a device is given is decided in fit.c.
+ *
+ *   magic, format, number of bytes that follow, their checksum; then (wire.h) the version of the
+ * library, the source's name, the number of parts and the parts, as the cache has them. */
+#include "core/bundle.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/fs.h"
+#include "core/wire.h"
+
+static const char magic[8] = "runcu-b\n";
+
+enum { FORMAT = 1, HEADER = 32, PART_LIMIT = 4096 };
+
+/* --- writing -------------------------------------------------------------- */
+
+/* Folders of the machine that compiled are nobody's business, and would make bytes differ. */
+static bool is_portable(const char *option)
+{
+    static const char *const starts[] = {
+        "-I", "--include-path=", "--use-bundled-headers=", "--pre-include=runcu/"};
+    for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+        if (strncmp(option, starts[i], strlen(starts[i])) == 0)
+            return false;
+    return true;
+}
+
+static void add_options(struct str *out, const char *options)
+{
+    for (const char *at = options; at && *at;) {
+        size_t len = strcspn(at, "\n");
+        len += at[len] == '\n';
+        if (is_portable(at))
+            str_addn(out, at, len);
+        at += len;
+    }
+}
+
+static void put_part(struct str *out, const runcu_program *program)
+{
+    struct str options = {0};
+    runcu_program part = *program;
+    add_options(&options, program->options);
+    part.options = str_text(&options);
+    part.log = "";
+    program_put(out, &part);
+    out->failed |= options.failed;
+    str_fini(&options);
+}
+
+static const char *name_of(const runcu_program *program)
+{
+    const char *name = program->recipe ? program->recipe->params.name : NULL;
+    const char *slash = name ? strrchr(name, '/') : NULL;
+    return slash ? slash + 1 : name && *name ? name : "kernel.cu";
+}
+
+static void put_bundle(struct str *out, const runcu_program *const *programs, size_t count)
+{
+    str_addn(out, magic, sizeof magic);
+    for (size_t i = 0; i < 3; i++)
+        wire_put_number(out, 0);
+    wire_put_text(out, runcu_version());
+    wire_put_text(out, name_of(programs[0]));
+    wire_put_number(out, count);
+    for (size_t i = 0; i < count; i++)
+        put_part(out, programs[i]);
+    if (out->failed)
+        return;
+    uint64_t size = out->len - HEADER;
+    uint64_t numbers[3] = {FORMAT, size, hash_bytes(out->at + HEADER, (size_t) size)};
+    memcpy(out->at + sizeof magic, numbers, sizeof numbers);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+bool core_is_bundle(const void *image, size_t bytes)
+{
+    return image && bytes >= sizeof magic && memcmp(image, magic, sizeof magic) == 0;
+}
+
+static int fail_damaged(const char *where, const char *what)
+{
+    return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is damaged: %s", where, what);
+}
+
+static int check_header(const struct str *bytes, const char *where)
+{
+    uint64_t numbers[3], left = bytes->len - HEADER;
+    if (!core_is_bundle(bytes->at, bytes->len))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is no bundle of runcu's", where);
+    if (bytes->len < HEADER)
+        return fail_damaged(where, "it has been cut off");
+    memcpy(numbers, bytes->at + sizeof magic, sizeof numbers);
+    if (numbers[0] > FORMAT)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "%s is of format %llu, which runcu %s does not know (it knows %d): a "
+                          "newer runcu is needed, or one that made the bundle must be older",
+                          where, (unsigned long long) numbers[0], runcu_version(), FORMAT);
+    if (numbers[0] != FORMAT)
+        return fail_damaged(where, "there never was such a format");
+    if (numbers[1] > left)
+        return fail_damaged(where, "it has been cut off");
+    if (numbers[1] < left)
+        return fail_damaged(where, "it goes on after its end");
+    if (numbers[2] != hash_bytes(bytes->at + HEADER, (size_t) left))
+        return fail_damaged(where, "its checksum does not hold");
+    return 0;
+}
+
+static bool is_part(const runcu_program *p)
+{
+    return options_is_arch(p->arch, strlen(p->arch)) && (p->cubin || p->ptx) &&
+           (!p->cubin || core_is_elf(p->cubin, p->cubin_size));
+}
+
+static bool get_programs(runcu_bundle *b, bool *has_memory)
+{
+    struct wire w = {b->bytes.at + HEADER, b->bytes.at + b->bytes.len, false};
+    b->maker = wire_text(&w, NULL);
+    b->name = wire_text(&w, NULL);
+    size_t count = wire_count(&w);
+    if (w.bad || !b->maker || !b->name || !count || count > PART_LIMIT)
+        return false;
+    b->programs = arena_alloc(&b->arena, count * sizeof *b->programs);
+    *has_memory = b->programs != NULL;
+    for (b->count = 0; *has_memory && b->count < count; b->count++) {
+        runcu_program *p = &b->programs[b->count];
+        if (!program_get(p, &w, &b->arena) || !is_part(p))
+            return false;
+    }
+    return *has_memory && w.at == w.end;
+}
+
+static runcu_bundle_kernel *list_kernels(struct arena *arena, const struct core_image *image)
+{
+    runcu_bundle_kernel *rows = arena_alloc(arena, image->kernels.len * sizeof *rows + 1);
+    for (size_t i = 0; rows && i < image->kernels.len; i++) {
+        const struct core_symbol *id = &image->kernels.at[i].id;
+        rows[i] = (runcu_bundle_kernel){id->name, id->symbol, id->text};
+    }
+    return rows;
+}
+
+static runcu_bundle_name *list_names(struct arena *arena, const runcu_program *p)
+{
+    runcu_bundle_name *rows = arena_alloc(arena, p->named_count * sizeof *rows + 1);
+    for (size_t i = 0; rows && i < p->named_count; i++)
+        rows[i] = (runcu_bundle_name){p->named[i].expression, p->named[i].symbol};
+    return rows;
+}
+
+static int describe_part(runcu_bundle *b, size_t i)
+{
+    const runcu_program *p = &b->programs[i];
+    struct core_image *image = &b->images[i];
+    int status =
+        core_image_read(image, p->ptx ? p->ptx : p->cubin, p->ptx ? p->ptx_size : p->cubin_size);
+    if (status)
+        return status;
+    b->parts[i] = (runcu_bundle_part){.arch = p->arch,
+                                      .options = p->options,
+                                      .cubin = p->cubin,
+                                      .cubin_bytes = p->cubin_size,
+                                      .ptx = p->ptx,
+                                      .ptx_bytes = p->ptx_size,
+                                      .kernels = list_kernels(&b->arena, image),
+                                      .kernel_count = image->kernels.len,
+                                      .names = list_names(&b->arena, p),
+                                      .name_count = p->named_count};
+    return b->parts[i].kernels && b->parts[i].names ? 0 : runcu_fail_memory();
+}
+
+static int read_bundle(runcu_bundle *b, const char *where)
+{
+    bool has_memory = true;
+    int status = check_header(&b->bytes, where);
+    if (status)
+        return status;
+    if (!get_programs(b, &has_memory))
+        return has_memory ? fail_damaged(where, "it makes no sense") : runcu_fail_memory();
+    b->images = arena_alloc(&b->arena, b->count * sizeof *b->images);
+    b->parts = arena_alloc(&b->arena, b->count * sizeof *b->parts);
+    if (!b->images || !b->parts)
+        return runcu_fail_memory();
+    for (size_t i = 0; !status && i < b->count; i++)
+        status = describe_part(b, i);
+    return status;
+}
+
+/* Takes over the bytes, also on failure. */
+static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where)
+{
+    runcu_bundle *b = bytes->failed ? NULL : alloc_zero(1, sizeof *b);
+    if (!b) {
+        str_fini(bytes);
+        return runcu_fail_memory();
+    }
+    b->bytes = *bytes;
+    *bytes = (struct str){0};
+    int status = read_bundle(b, where);
+    if (status)
+        runcu_bundle_destroy(&b);
+    *out = b;
+    return status;
+}
+
+/* --- making --------------------------------------------------------------- */
+
+static int check_programs(const runcu_program *const *programs, size_t count)
+{
+    if (!programs || !count || count > PART_LIMIT)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "a bundle has 1 to %d programs, not %zu",
+                          PART_LIMIT, programs ? count : 0);
+    for (size_t i = 0; i < count; i++) {
+        if (!programs[i])
+            return runcu_fail(RUNCU_ERROR_ARGUMENT, "programs[%zu] is NULL", i);
+        if (!programs[i]->arch || (!programs[i]->cubin && !programs[i]->ptx))
+            return runcu_fail(RUNCU_ERROR_ARGUMENT, "programs[%zu] has neither cubin nor PTX", i);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(programs[i]->arch, programs[k]->arch) == 0)
+                return runcu_fail(RUNCU_ERROR_ARGUMENT, "two programs are for %s",
+                                  programs[i]->arch);
+    }
+    return 0;
+}
+
+int runcu_bundle_create(runcu_bundle **out, const runcu_program *const *programs, size_t count)
+{
+    struct str bytes = {0};
+    if (!out)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    int status = check_programs(programs, count);
+    if (status)
+        return status;
+    put_bundle(&bytes, programs, count);
+    return take_bytes(out, &bytes, "the bundle");
+}
+
+static int fail_job(const runcu_program_job *jobs, size_t count, int status)
+{
+    for (size_t i = 0; i < count; i++)
+        if (jobs[i].status && jobs[i].message)
+            return runcu_fail(jobs[i].status, "for %s: %s", jobs[i].params->arch_text,
+                              jobs[i].message);
+    return status;
+}
+
+int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *const *archs,
+                         size_t count, const runcu_program_params *params)
+{
+    if (!out)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!archs || !count || count > PART_LIMIT)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "a bundle is for 1 to %d architectures (sm_80, compute_75), not for %zu",
+                          PART_LIMIT, archs ? count : 0);
+    runcu_program_params *all = alloc_zero(count, sizeof *all);
+    runcu_program_job *jobs = alloc_zero(count, sizeof *jobs);
+    const runcu_program **programs = alloc_zero(count, sizeof(runcu_program *));
+    int status = all && jobs && programs ? 0 : runcu_fail_memory();
+    for (size_t i = 0; !status && i < count; i++) {
+        core_params(&all[i], sizeof *all, params);
+        all[i].size = sizeof *all;
+        all[i].arch_text = archs[i] ? archs[i] : "";
+        all[i].no_device = 1;
+        jobs[i] = (runcu_program_job){.source = source, .params = &all[i]};
+    }
+    if (!status && (status = runcu_program_compile_jobs(jobs, count, NULL)))
+        status = fail_job(jobs, count, status);
+    for (size_t i = 0; !status && i < count; i++)
+        programs[i] = jobs[i].program;
+    if (!status)
+        status = runcu_bundle_create(out, programs, count);
+    runcu_program_jobs_fini(jobs, jobs ? count : 0);
+    alloc_free(programs);
+    alloc_free(jobs);
+    alloc_free(all);
+    return status;
+}
+
+int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
+{
+    struct str copy = {0};
+    if (!out)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!core_is_bundle(data, bytes))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's",
+                          data ? bytes : 0);
+    str_addn(&copy, data, bytes);
+    return take_bytes(out, &copy, "the bundle");
+}
+
+int runcu_bundle_read(runcu_bundle **out, const char *path)
+{
+    struct str bytes = {0};
+    if (!out)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!path)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "path is NULL");
+    int code = fs_read(&bytes, path, SIZE_MAX / 2);
+    if (!code)
+        return take_bytes(out, &bytes, path);
+    str_fini(&bytes);
+    return code == ENOMEM
+               ? runcu_fail_memory()
+               : runcu_fail(RUNCU_ERROR_SYSTEM, "%s cannot be read: %s", path, strerror(code));
+}
+
+void runcu_bundle_destroy(runcu_bundle **bundle)
+{
+    if (!bundle || !*bundle)
+        return;
+    runcu_bundle *b = *bundle;
+    for (size_t i = 0; b->images && i < b->count; i++)
+        core_image_fini(&b->images[i]);
+    arena_fini(&b->arena);
+    str_fini(&b->bytes);
+    alloc_free(b);
+    *bundle = NULL;
+}
+
+/* --- what is in it -------------------------------------------------------- */
+
+const void *runcu_bundle_data(const runcu_bundle *bundle, size_t *bytes)
+{
+    if (bytes)
+        *bytes = bundle->bytes.len;
+    return bundle->bytes.at;
+}
+
+const runcu_bundle_part *runcu_bundle_parts(const runcu_bundle *bundle, size_t *count)
+{
+    if (count)
+        *count = bundle->count;
+    return bundle->parts;
+}
+
+const char *runcu_bundle_source_name(const runcu_bundle *bundle)
+{
+    return bundle->name;
+}
+
+const char *runcu_bundle_maker(const runcu_bundle *bundle)
+{
+    return bundle->maker;
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+static int write_file(const char *path, const void *data, size_t len)
+{
+    if (!path)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "path is NULL");
+    int code = fs_publish(path, data, len);
+    if (code == ENOMEM)
+        return runcu_fail_memory();
+    return code ? runcu_fail(RUNCU_ERROR_SYSTEM, "%s cannot be written: %s", path, strerror(code))
+                : 0;
+}
+
+int runcu_bundle_write(const runcu_bundle *bundle, const char *path)
+{
+    return write_file(path, bundle->bytes.at, bundle->bytes.len);
+}
+
+static bool is_identifier(const char *name)
+{
+    if (!name || (!isalpha((unsigned char) *name) && *name != '_'))
+        return false;
+    for (const char *p = name; *p; p++)
+        if (!isalnum((unsigned char) *p) && *p != '_')
+            return false;
+    return true;
+}
+
+int runcu_bundle_write_header(const runcu_bundle *bundle, const char *path, const char *name)
+{
+    enum { A_LINE = 20 };
+    struct str text = {0};
+    if (!is_identifier(name))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "\"%.64s\" is no name for a variable in C",
+                          name ? name : "");
+    str_addf(&text, "/* A bundle for runcu_module_load(&module, %s, sizeof %s). */\n", name, name);
+    str_addf(&text, "static const unsigned char %s[] = {", name);
+    for (size_t i = 0; i < bundle->bytes.len; i++)
+        str_addf(&text, "%s%u,", i % A_LINE ? "" : "\n    ",
+                 (unsigned) (unsigned char) bundle->bytes.at[i]);
+    str_add(&text, "\n};\n");
+    int status = text.failed ? runcu_fail_memory() : write_file(path, text.at, text.len);
+    str_fini(&text);
+    return status;
+}

@@ -1,0 +1,111 @@
+/* Which of a bundle's parts a device is given, by the rules of binary and PTX compatibility: CUDA
+ * C++ Programming Guide, 3.1.2 to 3.1.4. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bundle.h"
+
+/* Code for features of one device ("sm_90a") or of its family ("sm_100f"). */
+static char suffix_of(const char *arch)
+{
+    return arch[strlen(arch) - 1];
+}
+
+static int number_of(const char *arch)
+{
+    return atoi(strchr(arch, '_') + 1);
+}
+
+/* Machine code runs on devices of its generation that are not below it. */
+static bool cubin_fits(const runcu_program *p, int device)
+{
+    int number = number_of(p->arch);
+    if (!p->cubin)
+        return false;
+    return number == device ||
+           (number < device && number / 10 == device / 10 && suffix_of(p->arch) != 'a');
+}
+
+/* PTX is translated for every newer device. */
+static bool ptx_fits(const runcu_program *p, int device)
+{
+    int number = number_of(p->arch);
+    if (!p->ptx || suffix_of(p->arch) == 'a')
+        return p->ptx && number == device;
+    return number <= device && (suffix_of(p->arch) != 'f' || number / 10 == device / 10);
+}
+
+/* The higher the better, and what was made for one device before what was made for all. */
+static int rank_of(const runcu_program *p)
+{
+    return 2 * number_of(p->arch) + (suffix_of(p->arch) > '9');
+}
+
+const runcu_program *core_bundle_fit(bool *is_ptx, const runcu_bundle *bundle, int number,
+                                     bool takes_cubin)
+{
+    const runcu_program *cubin = NULL, *ptx = NULL;
+    for (size_t i = 0; i < bundle->count; i++) {
+        const runcu_program *p = &bundle->programs[i];
+        if (takes_cubin && cubin_fits(p, number) && (!cubin || rank_of(p) > rank_of(cubin)))
+            cubin = p;
+        if (ptx_fits(p, number) && (!ptx || rank_of(p) > rank_of(ptx)))
+            ptx = p;
+    }
+    *is_ptx = !cubin;
+    return cubin ? cubin : ptx;
+}
+
+static int fail_none(const runcu_bundle *bundle, const runcu_context *context, int number)
+{
+    struct str inside = {0};
+    int status = core_check(context->driver, "cuModuleLoadData", CUDA_ERROR_NO_BINARY_FOR_GPU);
+    for (size_t i = 0; i < bundle->count; i++)
+        str_addf(&inside, "%s%s", i ? ", " : "", bundle->programs[i].arch);
+    runcu_fail_detail("The bundle of %s is for %s; the device, %s, is sm_%d. PTX of compute_%d or "
+                      "lower would run there: runcu compile --arch compute_%d.",
+                      bundle->name, str_text(&inside), context->device->name, number, number,
+                      number);
+    str_fini(&inside);
+    return status;
+}
+
+static int load(runcu_module **out, const runcu_bundle *bundle, const runcu_jit_params *params)
+{
+    runcu_context *context;
+    int number = 0, status = core_context_get(&context);
+    bool is_ptx;
+    *out = NULL;
+    if (status)
+        return status;
+    status = runcu_device_arch(&number, context->device);
+    const runcu_program *fit =
+        status ? NULL : core_bundle_fit(&is_ptx, bundle, number, !context->driver->is_cpu);
+    if (fit) {
+        runcu_program chosen = *fit;
+        if (is_ptx)
+            chosen.cubin = NULL, chosen.cubin_size = 0;
+        status = core_module_from_program(out, &chosen, params);
+    } else if (!status) {
+        status = fail_none(bundle, context, number);
+    }
+    runcu_context_release(&context);
+    return status;
+}
+
+int core_bundle_load(runcu_module **out, const void *image, size_t bytes,
+                     const runcu_jit_params *params)
+{
+    runcu_bundle *bundle;
+    *out = NULL;
+    int status = runcu_bundle_parse(&bundle, image, bytes);
+    if (!status)
+        status = load(out, bundle, params);
+    runcu_bundle_destroy(&bundle);
+    return status;
+}
+
+int runcu_module_load_bundle(runcu_module **out, const runcu_bundle *bundle)
+{
+    return load(out, bundle, NULL);
+}
