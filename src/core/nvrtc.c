@@ -1,9 +1,6 @@
-/* Where NVRTC lies and how it is loaded. Which places are looked at, and in which order, is this
- * file's only knowledge; the list is walked once to tell which one would be taken (for the cache,
- * without loading it) and once to load it. */
+/* Which NVRTC is taken of those in places.c's list, and how it is loaded. The list is walked once
+ * to tell which one would be taken (for the cache, without loading it) and once to load it. */
 #include <dlfcn.h>
-#include <glob.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,23 +9,14 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "core/places.h"
 #include "core/program.h"
 
 #define LIBRARY "libnvrtc.so"
 
-/* One place to look at: a library, or a folder that may hold one. */
-struct place {
-    const char *origin; /* in words */
-    const char *path;   /* NULL: nothing is there to look at */
-};
+static const struct sought nvrtc_sought = {LIBRARY, "RUNCU_NVRTC", "cuda_nvrtc"};
 
 enum { FORK_PATIENCE = 5 /* seconds */ };
-
-struct places {
-    struct arena arena;
-    VEC(struct place) list;
-    bool failed;
-};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* Who is inside NVRTC. A fork waits for them, and they for a fork: NVRTC's own locks would stay
@@ -143,220 +131,17 @@ static void unlock_all(void)
     pthread_mutex_unlock(&lock);
 }
 
-static void add_place(struct places *p, const char *origin, const char *path)
-{
-    struct place place = {origin, path ? arena_string(&p->arena, path, strlen(path)) : NULL};
-    p->failed |= (path && !place.path) || !vec_push(&p->list, place);
-}
-
-static void add_below(struct places *p, const char *origin, const char *folder, const char *tail)
-{
-    struct str path = {0};
-    str_addf(&path, "%s/%s", folder, tail);
-    p->failed |= path.failed;
-    add_place(p, origin, str_text(&path));
-    str_fini(&path);
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    return strverscmp(*(char *const *) b, *(char *const *) a);
-}
-
-static void add_matches(struct places *p, const char *origin, const char *pattern)
-{
-    glob_t found = {0};
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
-        qsort(found.gl_pathv, found.gl_pathc, sizeof *found.gl_pathv, newest_first);
-        for (size_t i = 0; i < found.gl_pathc; i++)
-            add_place(p, origin, found.gl_pathv[i]);
-    }
-    globfree(&found);
-}
-
-#if defined(__aarch64__)
-#define TARGETS "targets/sbsa-linux/lib"
-#define MULTIARCH "aarch64-linux-gnu"
-#else
-#define TARGETS "targets/x86_64-linux/lib"
-#define MULTIARCH "x86_64-linux-gnu"
-#endif
-
-static void add_toolkit(struct places *p, const char *variable)
-{
-    static const char *const tails[] = {"lib64", "lib", TARGETS};
-    const char *folder = getenv(variable);
-    if (!folder || !*folder)
-        add_place(p, variable, NULL);
-    else
-        for (size_t i = 0; i < ARRAY_LEN(tails); i++)
-            add_below(p, variable, folder, tails[i]);
-}
-
-static int find_loaded(struct dl_phdr_info *info, size_t size, void *out)
-{
-    (void) size;
-    const char *name = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
-    if (!name || strncmp(name + 1, LIBRARY, strlen(LIBRARY)) != 0)
-        return 0;
-    add_place(out, "already loaded", info->dlpi_name);
-    return 1;
-}
-
-static void add_loaded(struct places *p)
-{
-    if (!dl_iterate_phdr(find_loaded, p))
-        add_place(p, "already loaded", NULL);
-}
-
-static void add_wheels(struct places *p)
-{
-    static const char *const tails[] = {"nvidia/cu[0-9]*/lib", "nvidia/cuda_nvrtc/lib"};
-    for (char **folder = folders; folder && *folder; folder++)
-        for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
-            size_t before = p->list.len;
-            struct str pattern = {0};
-            str_addf(&pattern, "%s/%s", *folder, tails[i]);
-            add_matches(p, "Python packages", str_text(&pattern));
-            if (p->list.len == before)
-                add_place(p, "Python packages", str_text(&pattern));
-            str_fini(&pattern);
-        }
-}
-
-/* The paths of ld.so.cache stand in it as texts, each ended by a NUL. */
-static void add_loader_cache(struct places *p)
-{
-    struct str cache = {0};
-    if (fs_read(&cache, "/etc/ld.so.cache", 64u << 20) == 0) {
-        const char *end = cache.at + cache.len, *at = cache.at;
-        while (at && (at = memmem(at, (size_t) (end - at), "/" LIBRARY ".", strlen(LIBRARY) + 2))) {
-            const char *start = at;
-            while (start > cache.at && start[-1])
-                start--;
-            if (*start == '/')
-                add_place(p, "loader's cache", start);
-            at++;
-        }
-    }
-    str_fini(&cache);
-}
-
-static void add_loader(struct places *p)
-{
-    const char *path = getenv("LD_LIBRARY_PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":;");
-        struct str folder = {0};
-        str_addn(&folder, path, len);
-        if (len)
-            add_place(p, "LD_LIBRARY_PATH", str_text(&folder));
-        str_fini(&folder);
-        path += len + (path[len] != 0);
-    }
-    add_loader_cache(p);
-    add_place(p, "system folders", "/usr/lib/" MULTIARCH);
-    add_place(p, "system folders", "/usr/lib64");
-    add_place(p, "system folders", "/usr/lib");
-}
-
-static void add_usual(struct places *p)
-{
-    add_place(p, "usual places", "/usr/local/cuda/lib64");
-    add_matches(p, "usual places", "/usr/local/cuda-*/lib64");
-    add_place(p, "usual places", "/opt/cuda/lib64");
-}
-
-/* With the lock held, for `folders`. The user's word comes first: why else should it be said? */
-static void list_places(struct places *p)
-{
-    const char *wish = getenv("RUNCU_NVRTC");
-    const char *conda = getenv("CONDA_PREFIX");
-    add_place(p, "RUNCU_NVRTC", wish && *wish ? wish : NULL);
-    if (wish && *wish)
-        return;
-    add_loaded(p);
-    add_wheels(p);
-    add_place(p, "CONDA_PREFIX", NULL);
-    if (conda && *conda) {
-        p->list.len--;
-        add_below(p, "CONDA_PREFIX", conda, "lib");
-        add_below(p, "CONDA_PREFIX", conda, TARGETS);
-    }
-    add_toolkit(p, "CUDA_HOME");
-    add_toolkit(p, "CUDA_PATH");
-    add_loader(p);
-    add_usual(p);
-}
-
-static void places_fini(struct places *p)
-{
-    vec_fini(&p->list);
-    arena_fini(&p->arena);
-}
-
-/* Picks libnvrtc.so.13 over libnvrtc.so.12 over libnvrtc.so. */
-struct pick {
-    struct str name;
-    long version;
-};
-
-static bool pick_library(void *user, const char *name)
-{
-    struct pick *best = user;
-    size_t len = strlen(LIBRARY);
-    if (strncmp(name, LIBRARY, len) != 0 || (name[len] && name[len] != '.'))
-        return false;
-    const char *digits = name[len] ? name + len + 1 : "0";
-    long version = strtol(digits, NULL, 10) * 2 + !strchr(digits, '.');
-    if (!best->name.len || version > best->version) {
-        str_clear(&best->name);
-        str_add(&best->name, name);
-        best->version = version;
-    }
-    return false;
-}
-
-/* The library of a place, appended to `out`; false if there is none. */
-static bool find_library(struct str *out, const struct place *place)
-{
-    struct fs_info info;
-    struct pick best = {0};
-    if (!place->path || fs_stat(&info, place->path) != 0)
-        return false;
-    if (!info.is_folder) {
-        str_add(out, place->path);
-        return !out->failed;
-    }
-    fs_list(place->path, pick_library, &best);
-    if (best.name.len)
-        str_addf(out, "%s/%s", place->path, str_text(&best.name));
-    bool found = best.name.len && !out->failed;
-    str_fini(&best.name);
-    return found;
-}
-
-static void list_environment(struct str *out)
-{
-    static const char *const variables[] = {"RUNCU_NVRTC", "CONDA_PREFIX", "CUDA_HOME", "CUDA_PATH",
-                                            "LD_LIBRARY_PATH"};
-    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
-        const char *value = getenv(variables[i]);
-        str_addf(out, "%s=%s\n", variables[i], value ? value : "");
-    }
-}
-
 /* With the lock held: the library that would be loaded, into `known`. */
 static void identify(void)
 {
     struct str environment = {0};
-    list_environment(&environment);
+    places_environment(&environment, &nvrtc_sought);
     if (!known.len || strcmp(str_text(&environment), str_text(&known_env)) != 0) {
         struct places p = {0};
         str_clear(&known);
-        list_places(&p);
+        places_list(&p, &nvrtc_sought, folders, NULL);
         for (size_t i = 0; i < p.list.len && !known.len; i++)
-            find_library(&known, &p.list.at[i]);
+            places_find(&known, &p, i);
         places_fini(&p);
         str_clear(&known_env);
         str_add(&known_env, str_text(&environment));
@@ -409,16 +194,6 @@ static bool describe(struct nvrtc *n, const char *path, struct str *why)
     return true;
 }
 
-static void tell_place(struct str *report, const struct place *place, const char *what)
-{
-    if (place->path)
-        str_addf(report, "  %s: %s: %s\n", place->origin, place->path, what);
-    else if (strncmp(place->origin, "already", 7) == 0)
-        str_addf(report, "  %s: no\n", place->origin);
-    else
-        str_addf(report, "  %s: not set\n", place->origin);
-}
-
 static bool load_from(struct nvrtc *out, const char *path, struct str *why)
 {
     return nvrtc_load(&out->fn, path, why) == 0 && describe(out, path, why);
@@ -452,17 +227,17 @@ static bool load_anywhere(struct nvrtc *out, struct str *report)
 {
     struct places p = {0};
     bool found = false;
-    list_places(&p);
+    places_list(&p, &nvrtc_sought, folders, NULL);
     for (size_t i = 0; i < p.list.len && !found; i++) {
         struct str path = {0}, why = {0};
-        bool is_there = find_library(&path, &p.list.at[i]);
+        bool is_there = places_find(&path, &p, i);
         found = is_there && load_from(out, path.at, &why);
         if (!found)
-            tell_place(report, &p.list.at[i], is_there ? str_text(&why) : "no " LIBRARY " there");
+            places_tell(report, &p, i, is_there ? str_text(&why) : "no " LIBRARY " there");
         str_fini(&path);
         str_fini(&why);
     }
-    bool is_wish = p.list.len == 1;
+    bool is_wish = p.is_wish;
     places_fini(&p);
     return found || (!is_wish && load_by_name(out, report));
 }
