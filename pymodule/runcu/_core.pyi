@@ -1842,21 +1842,15 @@ def module_from_program(program: Program, /) -> Module:
     """Loads a compiled program into the current context."""
 
 def compile_jobs(
-    sources: Iterable[str],
+    requests: Iterable[dict[str, Any]],
     *,
-    options: Iterable[str] | None = None,
-    include_dirs: Iterable[str] | None = None,
-    arch: str | None = None,
-    cache_dir: str | None = None,
-    device: Device | None = None,
-    no_cache: bool = False,
-    name_expressions: Iterable[str] | None = None,
-    headers: dict[str, str] | None = None,
-    time_limit: float = 0,
     parallel: int = 0,
     progress: Callable[[int, int], Any] | None = None,
 ) -> list[Program]:
-    """Compiles many sources at once; see `runcu.compiler.compile_many`."""
+    """Compiles many sources at once; see `runcu.compiler.compile_many`.
+
+    Each request is a dict of the arguments of `Program`.
+    """
 
 def worker_path(path: str | None, /) -> None:
     """Where the program runcu-worker lies."""

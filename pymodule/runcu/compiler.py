@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
@@ -127,6 +127,31 @@ def _folders(include_dirs: Iterable[Any] | None) -> list[str]:
     return [os.fspath(d) for d in include_dirs or ()]
 
 
+def _request(
+    source: Any,
+    *,
+    options: Iterable[str] | None,
+    cache_dir: Any,
+    include_dirs: Iterable[Any] | None,
+    code: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Keyword arguments of Program."""
+    options = _options(options)
+    if code is not None:
+        options += ['-code', code]
+    if _is_debugging():
+        cache_dir = False
+        options += ['-g', '-G']
+    return {
+        'source': _text_of(source),
+        'options': options,
+        'include_dirs': _folders(include_dirs),
+        **_cache_options(cache_dir),
+        **more,
+    }
+
+
 def _compile(
     source: Any,
     options: Iterable[str] | None,
@@ -137,25 +162,21 @@ def _compile(
     include_dirs: Iterable[Any] | None,
     **more: Any,
 ) -> Program:
-    text = _text_of(source)
-    options = _options(options)
-    if code is not None:
-        options += ['-code', code]
-    if _is_debugging():
-        keep, cache_dir = True, False
-        options += ['-g', '-G']
-    if keep:
+    if keep or _is_debugging():
         import tempfile
 
         more['keep_dir'] = tempfile.mkdtemp(prefix='runcu-')
         print(f'*** compiler output in {more["keep_dir"]}')
     program = Program(
-        text,
-        options=options,
-        arch=arch,
-        include_dirs=_folders(include_dirs),
-        **_cache_options(cache_dir),
-        **more,
+        **_request(
+            source,
+            options=options,
+            code=code,
+            cache_dir=cache_dir,
+            include_dirs=include_dirs,
+            arch=arch,
+            **more,
+        )
     )
     return _checked(program, more.get('name') or 'kernel.cu')
 
@@ -366,6 +387,17 @@ class SourceModule(CudaModule):
         return self
 
 
+def _job(item: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
+    """One of many, as keyword arguments of Program."""
+    source, own = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
+    if not isinstance(own, Mapping):
+        raise TypeError(f'beside a source stands a dict of arguments, not {type(own).__name__}')
+    for name in own:
+        if name not in shared:
+            raise TypeError(f'{name!r} is no argument of one source of compile_many()')
+    return _request(source, **{**shared, **own})
+
+
 def _bar(count: int) -> tuple[Any, Any]:
     """A progress bar on standard error: what to call with how many are done, and how it ends."""
     try:
@@ -385,7 +417,7 @@ def _bar(count: int) -> tuple[Any, Any]:
 
 
 def compile_many(
-    sources: Iterable[Any],
+    sources: Iterable[Any | tuple[Any, Mapping[str, Any]]],
     *,
     options: Iterable[str] | None = None,
     arch: str | None = None,
@@ -404,7 +436,9 @@ def compile_many(
 
     Parameters
     ----------
-    sources : iterable of str
+    sources : iterable of str or of (str, dict)
+        In place of a source a pair of it and of arguments of its own, which stand in place of
+        those for all: ``(source, {'options': ['-DN=4'], 'arch': 'sm_90'})``.
     options, arch, cache_dir, include_dirs, name_expressions, headers
         As for `SourceModule`, the same for all.
     time_limit : float
@@ -425,24 +459,23 @@ def compile_many(
     CompileError
         A source does not compile: the first one that does not. The others are in the cache.
     """
-    texts = [_text_of(source) for source in sources]
-    _check_arch(arch)
+    shared = {
+        'options': options,
+        'arch': arch,
+        'cache_dir': cache_dir,
+        'include_dirs': include_dirs,
+        'name_expressions': name_expressions,
+        'headers': headers,
+        'time_limit': time_limit,
+    }
+    requests = [_job(item, shared) for item in sources]
+    for own in {request['arch'] for request in requests}:
+        _check_arch(own)
     tell, end = progress if callable(progress) else None, None
     if progress is True:
-        tell, end = _bar(len(texts))
+        tell, end = _bar(len(requests))
     try:
-        programs = _core.compile_jobs(
-            texts,
-            options=_options(options),
-            arch=arch,
-            include_dirs=_folders(include_dirs),
-            name_expressions=name_expressions,
-            headers=headers,
-            time_limit=time_limit,
-            parallel=parallel,
-            progress=tell,
-            **_cache_options(cache_dir),
-        )
+        programs = _core.compile_jobs(requests, parallel=parallel, progress=tell)
     finally:
         if end is not None:
             end()

@@ -1,177 +1,8 @@
 /* Program: what compiling a source came to. compiler.py makes exceptions and warnings of it. */
-#include "core.h"
+#include "request.h"
 
-#include <limits.h>
 #include <structseq.h>
 #include <time.h>
-
-/* A list of texts as the C library takes them; the strings belong to `items`. */
-struct texts {
-    PyObject *items; /* a tuple */
-    const char **at;
-    size_t count;
-};
-
-static int texts_get(struct texts *out, PyObject *values, const char *what)
-{
-    *out = (struct texts){0};
-    if (!values || values == Py_None)
-        return 0;
-    if (PyUnicode_Check(values))
-        return bind_raise(PyExc_TypeError, "%s must be a list of str, not a str", what);
-    out->items = PySequence_Tuple(values);
-    if (!out->items)
-        return -1;
-    Py_ssize_t count = PyTuple_GET_SIZE(out->items);
-    out->at = PyMem_Calloc((size_t) count + 1, sizeof *out->at);
-    for (Py_ssize_t i = 0; out->at && i < count; i++) {
-        PyObject *item = PyTuple_GET_ITEM(out->items, i);
-        Py_ssize_t len;
-        const char *text = PyUnicode_Check(item) ? PyUnicode_AsUTF8AndSize(item, &len) : NULL;
-        if (!text)
-            return PyErr_Occurred()
-                       ? -1
-                       : bind_raise(PyExc_TypeError, "%s must be a list of str, not of %.200s",
-                                    what, Py_TYPE(item)->tp_name);
-        if (strlen(text) != (size_t) len)
-            return bind_raise(PyExc_ValueError, "%s: a NUL character in %R", what, item);
-        out->at[i] = text;
-    }
-    out->count = (size_t) count;
-    return out->at ? 0 : (PyErr_NoMemory(), -1);
-}
-
-static void texts_release(struct texts *texts)
-{
-    PyMem_Free(texts->at);
-    Py_CLEAR(texts->items);
-}
-
-/* An optional text; NULL for None. */
-static int text_get(const char **out, PyObject *value, const char *what)
-{
-    Py_ssize_t len;
-    *out = NULL;
-    if (!value || value == Py_None)
-        return 0;
-    if (!PyUnicode_Check(value))
-        return bind_raise(PyExc_TypeError, "%s must be a str, not %.200s", what,
-                          Py_TYPE(value)->tp_name);
-    *out = PyUnicode_AsUTF8AndSize(value, &len);
-    if (*out && strlen(*out) != (size_t) len)
-        return bind_raise(PyExc_ValueError, "%s contains a NUL character", what);
-    return *out ? 0 : -1;
-}
-
-/* A dict of texts by name. */
-struct headers {
-    PyObject *items; /* a list of pairs, which own the texts */
-    runcu_header *at;
-    size_t count;
-};
-
-static int header_get(runcu_header *out, PyObject *pair)
-{
-    if (text_get(&out->name, PyTuple_GET_ITEM(pair, 0), "a name in headers") ||
-        text_get(&out->text, PyTuple_GET_ITEM(pair, 1), "a text in headers"))
-        return -1;
-    if (!out->name || !out->text)
-        return bind_raise(PyExc_TypeError, "headers must be a dict of str to str, without None");
-    return 0;
-}
-
-static int headers_get(struct headers *out, PyObject *value)
-{
-    *out = (struct headers){0};
-    if (!value || value == Py_None)
-        return 0;
-    if (!PyDict_Check(value))
-        return bind_raise(PyExc_TypeError, "headers must be a dict of str to str, not %.200s",
-                          Py_TYPE(value)->tp_name);
-    out->items = PyDict_Items(value);
-    Py_ssize_t count = out->items ? PyList_GET_SIZE(out->items) : 0;
-    out->at = out->items ? PyMem_Calloc((size_t) count + 1, sizeof *out->at) : NULL;
-    if (!out->at)
-        return out->items ? (PyErr_NoMemory(), -1) : -1;
-    for (Py_ssize_t i = 0; i < count; i++)
-        if (header_get(&out->at[i], PyList_GET_ITEM(out->items, i)))
-            return -1;
-    out->count = (size_t) count;
-    return 0;
-}
-
-static void headers_release(struct headers *headers)
-{
-    PyMem_Free(headers->at);
-    Py_CLEAR(headers->items);
-}
-
-struct request {
-    PyObject *source, *options, *include_dirs, *name, *arch, *cache_dir, *keep_dir, *device;
-    PyObject *name_expressions, *headers;
-    int no_cache, extern_c;
-    unsigned time_limit; /* milliseconds */
-};
-
-struct lists {
-    struct texts options, include_dirs, name_expressions;
-    struct headers headers;
-};
-
-static int lists_get(struct lists *out, const struct request *r)
-{
-    *out = (struct lists){0};
-    if (texts_get(&out->options, r->options, "options") ||
-        texts_get(&out->include_dirs, r->include_dirs, "include_dirs") ||
-        texts_get(&out->name_expressions, r->name_expressions, "name_expressions"))
-        return -1;
-    return headers_get(&out->headers, r->headers);
-}
-
-static void lists_release(struct lists *lists)
-{
-    texts_release(&lists->options);
-    texts_release(&lists->include_dirs);
-    texts_release(&lists->name_expressions);
-    headers_release(&lists->headers);
-}
-
-/* Borrows from the request and the lists. */
-static int params_get(runcu_program_params *out, const bind_state *state, const struct request *r,
-                      const struct lists *lists)
-{
-    runcu_program_params params = {.size = sizeof params,
-                                   .no_cache = r->no_cache,
-                                   .extern_c = r->extern_c,
-                                   .time_limit = r->time_limit};
-    if (text_get(&params.name, r->name, "name") || text_get(&params.arch_text, r->arch, "arch") ||
-        text_get(&params.cache_dir, r->cache_dir, "cache_dir") ||
-        text_get(&params.keep_dir, r->keep_dir, "keep_dir"))
-        return -1;
-    if (r->device && r->device != Py_None) {
-        if (!PyObject_TypeCheck(r->device, state->device_type))
-            return bind_raise(PyExc_TypeError, "device must be a Device, not %.200s",
-                              Py_TYPE(r->device)->tp_name);
-        params.device = ((bind_device *) r->device)->device;
-    }
-    params.options = lists->options.at;
-    params.option_count = lists->options.count;
-    params.include_dirs = lists->include_dirs.at;
-    params.include_dir_count = lists->include_dirs.count;
-    params.name_expressions = lists->name_expressions.at;
-    params.name_expression_count = lists->name_expressions.count;
-    params.headers = lists->headers.at;
-    params.header_count = lists->headers.count;
-    *out = params;
-    return 0;
-}
-
-static int source_get(const char **out, PyObject *source)
-{
-    if (text_get(out, source, "source"))
-        return -1;
-    return *out ? 0 : bind_raise(PyExc_TypeError, "source must be a str, not None");
-}
 
 /* NVRTC asks hundreds of times, and the GIL may be busy. */
 struct asker {
@@ -196,61 +27,27 @@ static int ask_sometimes(void *user)
     return bind_on_wait(asker->state);
 }
 
-static int compile_into(bind_program *self, const struct request *r, const struct lists *lists)
+static int compile_into(bind_program *self, bind_request *r)
 {
     bind_state *state = self->state;
-    const char *source;
-    runcu_program_params params;
     int status;
-    if (source_get(&source, r->source) || params_get(&params, state, r, lists))
-        return -1;
     struct asker asker = {state, now()};
-    params.cancel = ask_sometimes;
-    params.cancel_user = &asker;
-    BIND_UNLOCKED(status, runcu_program_compile(&self->program, source, &params));
+    r->params.cancel = ask_sometimes;
+    r->params.cancel_user = &asker;
+    BIND_UNLOCKED(status, runcu_program_compile(&self->program, r->source, &r->params));
     self->has_succeeded = status == 0;
     return bind_check(state, status == RUNCU_ERROR_COMPILE && self->program ? 0 : status);
 }
 
-/* Seconds to milliseconds; 0: none. */
-static int limit_get(unsigned *out, double seconds)
-{
-    if (!(seconds >= 0))
-        return bind_raise(PyExc_ValueError, "time_limit is a number of seconds, 0 for none");
-    *out = seconds > 4e6 ? UINT_MAX : (unsigned) (seconds * 1000 + 0.999);
-    return 0;
-}
-
 static PyObject *program_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {(char *) "source",
-                            (char *) "options",
-                            (char *) "include_dirs",
-                            (char *) "name",
-                            (char *) "arch",
-                            (char *) "cache_dir",
-                            (char *) "keep_dir",
-                            (char *) "device",
-                            (char *) "no_cache",
-                            (char *) "extern_c",
-                            (char *) "name_expressions",
-                            (char *) "headers",
-                            (char *) "time_limit",
-                            NULL};
-    struct request r = {0};
-    struct lists lists = {0};
-    double seconds = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOOd:Program", names, &r.source,
-                                     &r.options, &r.include_dirs, &r.name, &r.arch, &r.cache_dir,
-                                     &r.keep_dir, &r.device, &r.no_cache, &r.extern_c,
-                                     &r.name_expressions, &r.headers, &seconds) ||
-        limit_get(&r.time_limit, seconds))
-        return NULL;
+    bind_request r;
     bind_program *self = bind_new(type);
-    int status = self && lists_get(&lists, &r) == 0 ? compile_into(self, &r, &lists) : -1;
-    lists_release(&lists);
-    if (status != 0)
+    if (!self)
+        return NULL;
+    if (bind_request_get(&r, self->state, args, kwargs) || compile_into(self, &r))
         Py_CLEAR(self);
+    bind_request_release(&r);
     return (PyObject *) self;
 }
 
@@ -320,7 +117,7 @@ static PyObject *program_text(PyObject *self, void *closure)
 static PyObject *program_lowered_name(PyObject *self, PyObject *value)
 {
     const char *expression;
-    if (text_get(&expression, value, "expression"))
+    if (bind_text_get(&expression, value, "expression"))
         return NULL;
     const char *name = expression ? runcu_program_lowered_name(program_of(self), expression) : NULL;
     if (name)
@@ -440,139 +237,15 @@ static PyType_Slot program_slots[] = {
 PyType_Spec bind_program_spec = {"runcu.compiler.Program", sizeof(bind_program), 0, BIND_FLAGS,
                                  program_slots};
 
-/* --- many at once --- */
-
-struct batch {
-    bind_state *state;
-    PyObject *progress, *items; /* items: a tuple, which owns the sources */
-    runcu_program_job *jobs;
-    size_t count;
-};
-
-static int on_progress(void *user, size_t done, size_t count)
-{
-    struct batch *b = user;
-    int stop = bind_on_wait(b->state);
-    if (stop || b->progress == Py_None)
-        return stop;
-    PyGILState_STATE gil = PyGILState_Ensure();
-    PyObject *answer =
-        PyObject_CallFunction(b->progress, "nn", (Py_ssize_t) done, (Py_ssize_t) count);
-    stop = !answer;
-    if (stop)
-        atomic_store(&bind_has_news, true);
-    Py_XDECREF(answer);
-    PyGILState_Release(gil);
-    return stop;
-}
-
-static int batch_init(struct batch *b, PyObject *sources, const runcu_program_params *params)
-{
-    b->items = PySequence_Tuple(sources);
-    b->count = b->items ? (size_t) PyTuple_GET_SIZE(b->items) : 0;
-    b->jobs = b->items ? PyMem_Calloc(b->count + 1, sizeof *b->jobs) : NULL;
-    if (!b->jobs)
-        return b->items ? (PyErr_NoMemory(), -1) : -1;
-    for (size_t i = 0; i < b->count; i++) {
-        b->jobs[i].params = params;
-        if (source_get(&b->jobs[i].source, PyTuple_GET_ITEM(b->items, (Py_ssize_t) i)))
-            return -1;
-    }
-    return 0;
-}
-
-static void batch_fini(struct batch *b)
-{
-    if (b->jobs)
-        runcu_program_jobs_fini(b->jobs, b->count);
-    PyMem_Free(b->jobs);
-    Py_XDECREF(b->items);
-}
-
-/* A source that does not compile has a Program; any other failure is raised. */
-static PyObject *batch_take(struct batch *b)
-{
-    PyObject *list = PyList_New((Py_ssize_t) b->count);
-    for (size_t i = 0; list && i < b->count; i++) {
-        bind_program *p = bind_new(b->state->program_type);
-        if (!p) {
-            Py_CLEAR(list);
-            break;
-        }
-        p->program = b->jobs[i].program;
-        p->has_succeeded = b->jobs[i].status == 0;
-        b->jobs[i].program = NULL;
-        PyList_SET_ITEM(list, (Py_ssize_t) i, (PyObject *) p);
-    }
-    return list;
-}
-
-static int batch_run(struct batch *b, unsigned parallel)
-{
-    runcu_program_jobs_params params = {
-        .size = sizeof params, .parallel = parallel, .progress = on_progress, .progress_user = b};
-    int status;
-    BIND_UNLOCKED(status, runcu_program_compile_jobs(b->jobs, b->count, &params));
-    for (size_t i = 0; i < b->count; i++)
-        if (b->jobs[i].status && !b->jobs[i].program)
-            return bind_check(b->state, status);
-    return bind_check(b->state, 0);
-}
-
-static PyObject *compile_jobs(PyObject *module, PyObject *args, PyObject *kwargs)
-{
-    static char *names[] = {(char *) "sources",
-                            (char *) "options",
-                            (char *) "include_dirs",
-                            (char *) "arch",
-                            (char *) "cache_dir",
-                            (char *) "device",
-                            (char *) "no_cache",
-                            (char *) "name_expressions",
-                            (char *) "headers",
-                            (char *) "time_limit",
-                            (char *) "parallel",
-                            (char *) "progress",
-                            NULL};
-    struct request r = {0};
-    struct lists lists = {0};
-    struct batch batch = {.state = bind_module_state(module), .progress = Py_None};
-    runcu_program_params params;
-    double seconds = 0;
-    unsigned parallel = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOpOOdIO:compile_jobs", names, &r.source,
-                                     &r.options, &r.include_dirs, &r.arch, &r.cache_dir, &r.device,
-                                     &r.no_cache, &r.name_expressions, &r.headers, &seconds,
-                                     &parallel, &batch.progress) ||
-        limit_get(&r.time_limit, seconds))
-        return NULL;
-    PyObject *list = NULL;
-    if (!lists_get(&lists, &r) && !params_get(&params, batch.state, &r, &lists) &&
-        !batch_init(&batch, r.source, &params) && !batch_run(&batch, parallel))
-        list = batch_take(&batch);
-    batch_fini(&batch);
-    lists_release(&lists);
-    return list;
-}
-
-static PyObject *worker_path(PyObject *module, PyObject *value)
-{
-    const char *path;
-    if (text_get(&path, value, "path") ||
-        bind_check(bind_module_state(module), runcu_worker_path(path)))
-        return NULL;
-    Py_RETURN_NONE;
-}
-
 /* --- functions of the module --- */
 
 static PyObject *nvrtc_search(PyObject *module, PyObject *folders)
 {
-    struct texts texts;
-    int status = texts_get(&texts, folders, "folders");
+    struct bind_texts texts;
+    int status = bind_texts_get(&texts, folders, "folders");
     if (status == 0)
         status = bind_check(bind_module_state(module), runcu_nvrtc_search(texts.at, texts.count));
-    texts_release(&texts);
+    bind_texts_release(&texts);
     if (status != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -599,13 +272,6 @@ static PyObject *nvrtc_is_loaded(PyObject *module, PyObject *unused)
 PyMethodDef bind_program_functions[] = {
     {"nvrtc_search", nvrtc_search, METH_O,
      "nvrtc_search($module, folders, /)\n--\n\nFolders in which NVRTC is sought first."},
-    {"compile_jobs", (PyCFunction) (void (*)(void)) compile_jobs, METH_VARARGS | METH_KEYWORDS,
-     "compile_jobs($module, sources, *, options=None, include_dirs=None, arch=None, "
-     "cache_dir=None, device=None, no_cache=False, name_expressions=None, headers=None, "
-     "time_limit=0, parallel=0, progress=None)\n--\n\n"
-     "Compiles many sources at once, to a list of Program in their order."},
-    {"worker_path", worker_path, METH_O,
-     "worker_path($module, path, /)\n--\n\nWhere the program runcu-worker lies."},
     {"nvrtc_version", nvrtc_version, METH_NOARGS,
      "nvrtc_version($module, /)\n--\n\nMajor and minor version and path of NVRTC, which is loaded "
      "for it."},

@@ -54,6 +54,56 @@ def test_failures_name_their_source(device, tmp_path):
     assert compiler.Program(texts[6], cache_dir=str(tmp_path), options=[]).was_cached
 
 
+def test_each_source_has_arguments_of_its_own(device, tmp_path):
+    text = '#include "own.h"\n__global__ void k(int *x) { x[0] = N + OWN; }'
+    (tmp_path / 'own.h').write_text('#define OWN 10')
+    items = [
+        (text, {'include_dirs': [tmp_path]}),
+        (text, {'headers': {'own.h': '#define OWN 20'}}),
+        (text, {'headers': {'own.h': '#define OWN 20'}, 'options': ['-DN=2']}),
+        '__global__ void k(int *x) { x[0] = N; }',
+        ('__global__ void k(int *x) { x[0] = ONLY_HERE; }', {'options': ['-DONLY_HERE=5']}),
+    ]
+    for parallel in (1, 6):
+        mods = compile_many(items, options=['-DN=1'], parallel=parallel, cache_dir=False)
+        assert [result(m) for m in mods] == [11, 21, 22, 1, 5]
+    generic = 'template <int N> __global__ void k(int *x) { x[0] = N; }'
+    mods = compile_many([(generic, {'name_expressions': [f'k<{n}>']}) for n in range(3)])
+    for n, mod in enumerate(mods):
+        x = np.zeros(1, np.int32)
+        mod.get_function(f'k<{n}>')(runcu.Out(x), block=1)
+        assert x[0] == n
+
+
+def test_a_cache_of_its_own(device, tmp_path):
+    folders = [tmp_path / 'a', tmp_path / 'b']
+    compile_many([(s, {'cache_dir': f}) for s, f in zip(sources(2, 800), folders, strict=True)])
+    for text, folder in zip(sources(2, 800), folders, strict=True):
+        assert compiler.Program(text, cache_dir=str(folder), options=[]).was_cached
+
+
+@pytest.mark.parametrize(
+    'own, words',
+    [
+        (['-w'], 'a dict of arguments, not list'),
+        ({'options': '-w'}, 'options'),
+        ({'optoins': []}, "'optoins' is no argument"),
+        ({'parallel': 2}, "'parallel' is no argument"),
+        ({'headers': {'a.h': 5}}, 'headers'),
+        ({5: 6}, '5 is no argument'),
+    ],
+)
+def test_wrong_arguments_of_one_source(device, own, words):
+    with pytest.raises(TypeError, match=words):
+        compile_many([SOURCE.format(1), (SOURCE.format(2), own)])
+
+
+@pytest.mark.parametrize('bad', [5, None, ['x'], [{}], [{'source': 5}], [{'source': '', 'x': 1}]])
+def test_wrong_requests(bad):
+    with pytest.raises(TypeError):
+        runcu._core.compile_jobs(bad)
+
+
 def test_progress(device, tmp_path, capsys):
     told = []
     compile_many(sources(5, 400), cache_dir=tmp_path, progress=lambda *n: told.append(n))
