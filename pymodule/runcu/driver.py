@@ -457,8 +457,12 @@ def mem_alloc_like(ary: Any) -> DeviceAllocation:
 
 
 def to_device(bf_obj: Any) -> DeviceAllocation:
-    """New device memory with the bytes of an array or buffer, in C order."""
-    host = np.ascontiguousarray(bf_obj) if isinstance(bf_obj, np.ndarray) else memoryview(bf_obj)
+    """New device memory with the bytes of an array, buffer or host tensor, arrays' in C order."""
+    host = bf_obj
+    if isinstance(bf_obj, np.ndarray):
+        host = np.ascontiguousarray(bf_obj)
+    elif not hasattr(bf_obj, '__dlpack__'):
+        host = memoryview(bf_obj)
     memory = mem_alloc(host.nbytes)
     memcpy_htod(memory, host)
     return memory

@@ -264,7 +264,8 @@ static int read_traveller(struct bind_arguments *call, Py_ssize_t i, bind_handle
     if (!handler->array)
         return bind_raise(PyExc_ValueError, "%s.__init__() has not been called",
                           Py_TYPE(handler)->tp_name);
-    if (bind_buffer_get(&hold->buffer, handler->array, kind != RUNCU_ARG_HOST_IN) != 0)
+    if (bind_buffer_get(&hold->buffer, call->function->state, handler->array,
+                        kind != RUNCU_ARG_HOST_IN) != 0)
         return -1;
     hold->traveller = (PyObject *) handler;
     hold->index = i;

@@ -49,13 +49,14 @@ static int array_memory(struct bind_buffer *out, PyArrayObject *array, bool writ
 }
 
 /* As bind_buffer_get, but rows may have gaps. */
-static int get_memory(struct bind_buffer *out, PyObject *value, bool writable)
+static int get_memory(struct bind_buffer *out, bind_state *state, PyObject *value,
+                      bool writable)
 {
     *out = (struct bind_buffer){0};
     if (PyArray_Check(value))
         return array_memory(out, (PyArrayObject *) value, writable);
     if (!PyObject_CheckBuffer(value))
-        return bind_buffer_get(out, value, writable); /* which says why not */
+        return bind_buffer_get(out, state, value, writable); /* which says why not */
     if (PyObject_GetBuffer(value, &out->view, PyBUF_STRIDES | (writable ? PyBUF_WRITABLE : 0)) != 0)
         return -1;
     out->data = out->view.buf;
@@ -86,7 +87,7 @@ static void set(struct side *s, int type, PyObject *object, uint64_t address)
 static PyObject *set_host(PyObject *self, PyObject *value, bool is_dst)
 {
     struct bind_buffer buffer;
-    if (get_memory(&buffer, value, is_dst) != 0)
+    if (get_memory(&buffer, ((bind_object *) self)->state, value, is_dst) != 0)
         return NULL;
     bind_buffer_release(&buffer);
     set(side_of(self, is_dst ? self : NULL), HOST, value, 0);
@@ -117,7 +118,7 @@ static PyObject *set_unified(PyObject *self, PyObject *value, bool is_dst)
     struct bind_buffer buffer;
     uint64_t address = 0;
     if (is_memory(value)) {
-        if (get_memory(&buffer, value, is_dst) != 0)
+        if (get_memory(&buffer, ((bind_object *) self)->state, value, is_dst) != 0)
             return NULL;
         bind_buffer_release(&buffer);
     } else if (bind_address(&address, ((bind_object *) self)->state, value) != 0) {
@@ -206,7 +207,7 @@ static int fill_memory(struct place *out, bind_state *state, const struct side *
 {
     uint64_t address = s->address;
     if (s->object && (s->type == HOST || is_memory(s->object))) {
-        if (get_memory(&out->buffer, s->object, writable) != 0)
+        if (get_memory(&out->buffer, state, s->object, writable) != 0)
             return -1;
         out->has_buffer = true;
         out->place.host_bytes = out->buffer.bytes;

@@ -313,16 +313,14 @@ static int array_buffer(struct bind_buffer *out, PyArrayObject *array, bool writ
     return 0;
 }
 
-int bind_buffer_get(struct bind_buffer *out, PyObject *value, bool writable)
+int bind_buffer_get(struct bind_buffer *out, bind_state *state, PyObject *value, bool writable)
 {
     *out = (struct bind_buffer){0};
     if (PyArray_Check(value))
         return array_buffer(out, (PyArrayObject *) value, writable);
     int flags = PyBUF_ANY_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0);
     if (!PyObject_CheckBuffer(value))
-        return bind_raise(PyExc_TypeError,
-                          "could not determine array length: %.200s gives no buffer of host memory",
-                          Py_TYPE(value)->tp_name);
+        return bind_foreign_buffer(out, state, value, writable);
     if (PyObject_GetBuffer(value, &out->view, flags) != 0)
         return -1;
     out->data = out->view.buf;

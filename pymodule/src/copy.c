@@ -105,7 +105,7 @@ static PyObject *memcpy_htod(PyObject *module, PyObject *const *args, Py_ssize_t
     int status;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_address(&address, state, values[0]) != 0 ||
-        bind_buffer_get(&buffer, values[1], false) != 0)
+        bind_buffer_get(&buffer, state, values[1], false) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_copy_htod(address, buffer.data, buffer.bytes));
     bind_buffer_release(&buffer);
@@ -123,7 +123,7 @@ static PyObject *memcpy_dtoh(PyObject *module, PyObject *const *args, Py_ssize_t
     int status;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_address(&address, state, values[1]) != 0 ||
-        bind_buffer_get(&buffer, values[0], true) != 0)
+        bind_buffer_get(&buffer, state, values[0], true) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_copy_dtoh(buffer.data, address, buffer.bytes));
     bind_buffer_release(&buffer);
@@ -157,7 +157,7 @@ static PyObject *memcpy_htod_async(PyObject *module, PyObject *const *args, Py_s
         bind_stream(&stream, &keep, state, values[2]) != 0)
         return NULL;
     PyObject *out = NULL;
-    if (bind_buffer_get(&buffer, values[1], false) == 0) {
+    if (bind_buffer_get(&buffer, state, values[1], false) == 0) {
         BIND_UNLOCKED(status, runcu_copy_htod_async(address, buffer.data, buffer.bytes, stream));
         out = finish_async(state, status, &buffer, stream);
         if (out && bind_capture_hold(state, stream, &values[0], 1) != 0)
@@ -183,7 +183,7 @@ static PyObject *memcpy_dtoh_async(PyObject *module, PyObject *const *args, Py_s
         bind_stream(&stream, &keep, state, values[2]) != 0)
         return NULL;
     PyObject *out = NULL;
-    if (bind_buffer_get(&buffer, values[0], true) == 0) {
+    if (bind_buffer_get(&buffer, state, values[0], true) == 0) {
         BIND_UNLOCKED(status, runcu_copy_dtoh_async(buffer.data, address, buffer.bytes, stream));
         out = finish_async(state, status, &buffer, stream);
         if (out && bind_capture_hold(state, stream, &values[1], 1) != 0)

@@ -145,7 +145,7 @@ static int read_line(struct line *out, bind_state *state, PyObject **values, PyO
     if (bind_cuarray_get(&out->array, state, values[0]) != 0 ||
         bind_size(&out->index, values[1], "index") != 0)
         return -1;
-    return bind_buffer_get(&out->buffer, host, writable);
+    return bind_buffer_get(&out->buffer, state, host, writable);
 }
 
 static PyObject *memcpy_htoa(PyObject *module, PyObject *const *args, Py_ssize_t nargs,

@@ -308,7 +308,7 @@ struct bind_buffer {
     void *data;
     size_t bytes;
 };
-int bind_buffer_get(struct bind_buffer *out, PyObject *value, bool writable);
+int bind_buffer_get(struct bind_buffer *out, bind_state *state, PyObject *value, bool writable);
 void bind_buffer_release(struct bind_buffer *buffer);
 
 /* What __cuda_array_interface__ says. */
@@ -362,6 +362,8 @@ const char *bind_last_name(PyTypeObject *type);
 
 /* A ForeignArray of an object with __dlpack__, to be used in `stream`; of host memory, too. */
 PyObject *bind_foreign_from_dlpack(bind_state *state, PyObject *value, const runcu_stream *stream);
+/* As bind_buffer_get, of an array in host memory that speaks DLPack. */
+int bind_foreign_buffer(struct bind_buffer *out, bind_state *state, PyObject *value, bool writable);
 /* What a ForeignArray says: its address, its tensor, and the argument that it is. */
 int bind_foreign_address(uint64_t *out, PyObject *value);
 const dl_tensor *bind_foreign_tensor(PyObject *value);

@@ -180,7 +180,7 @@ static PyObject *module_load(PyObject *module, PyObject *value)
     if (PyUnicode_Check(value))
         return PyErr_Format(PyExc_TypeError,
                             "the image must be bytes (cubin, PTX or fatbin), not str");
-    if (bind_buffer_get(&buffer, value, false) != 0)
+    if (bind_buffer_get(&buffer, state, value, false) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_module_load(&loaded, buffer.data, buffer.bytes));
     bind_buffer_release(&buffer);

@@ -384,6 +384,65 @@ PyObject *bind_foreign_from_dlpack(bind_state *state, PyObject *value, const run
     return (PyObject *) out;
 }
 
+/* --- host memory of other libraries --- */
+
+/* Is it one block of memory, in C or Fortran order? */
+static bool is_contiguous(const dl_tensor *t, bool is_fortran)
+{
+    int64_t next = 1;
+    for (int i = 0; t->strides && i < t->ndim; i++) {
+        int axis = is_fortran ? i : t->ndim - 1 - i;
+        if (t->shape[axis] != 1 && t->strides[axis] != next)
+            return false;
+        next *= t->shape[axis];
+    }
+    return true;
+}
+
+/* Memory of the CPU device is host memory to others, but not here. */
+static bool is_on_a_device(const bind_foreign *f)
+{
+    runcu_address_info info = {.size = sizeof info};
+    if (f->device.type != DL_CPU)
+        return f->device.type != DL_CUDA_HOST;
+    return f->address && runcu_address_find(&info, f->address) == 0 &&
+           info.kind == RUNCU_ADDRESS_DEVICE;
+}
+
+static int check_host(bind_foreign *f, bool writable)
+{
+    const dl_tensor *t = bind_foreign_tensor((PyObject *) f);
+    if (is_on_a_device(f))
+        return bind_raise(PyExc_TypeError, "%.200s is in no host memory: it is on a device already",
+                          Py_TYPE(f->owner)->tp_name);
+    if (f->bytes && !is_contiguous(t, false) && !is_contiguous(t, true))
+        return bind_raise(PyExc_ValueError, "%.200s is not contiguous", Py_TYPE(f->owner)->tp_name);
+    if (writable && f->is_read_only)
+        return bind_raise(PyExc_ValueError, "%.200s is not writable", Py_TYPE(f->owner)->tp_name);
+    return 0;
+}
+
+int bind_foreign_buffer(struct bind_buffer *out, bind_state *state, PyObject *value, bool writable)
+{
+    PyObject *method = PyType_Check(value) ? NULL : bind_optional(value, state->name___dlpack__);
+    if (PyErr_Occurred())
+        return -1;
+    Py_XDECREF(method);
+    if (!method)
+        return bind_raise(PyExc_TypeError,
+                          "could not determine array length: %.200s gives no buffer of host memory",
+                          Py_TYPE(value)->tp_name);
+    bind_foreign *f = (bind_foreign *) bind_foreign_from_dlpack(state, value, NULL);
+    if (!f || check_host(f, writable) != 0) {
+        Py_XDECREF(f);
+        return -1;
+    }
+    out->owner = (PyObject *) f;
+    out->data = (void *) (uintptr_t) f->address;
+    out->bytes = f->bytes;
+    return 0;
+}
+
 static PyObject *dlpack_import(PyObject *module, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames)
 {

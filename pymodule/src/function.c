@@ -216,7 +216,7 @@ static PyObject *function_launch_kernel(PyObject *self, PyObject *args)
         bind_dim3(&params.grid, f->state, grid, "grid") != 0 ||
         bind_dim3(&params.block, f->state, block, "block") != 0 ||
         (shared && bind_size(&params.shared, shared, "shared") != 0) ||
-        bind_buffer_get(&buffer, packed, false) != 0)
+        bind_buffer_get(&buffer, f->state, packed, false) != 0)
         return NULL;
     int status = bind_stream(&params.stream, &keep, f->state, stream);
     if (status == 0)

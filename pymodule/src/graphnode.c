@@ -216,7 +216,7 @@ static int read_place(runcu_place *out, PyObject **hold, bind_state *state, PyOb
         *hold = Py_NewRef(value);
         return bind_address(&out->device, state, value);
     }
-    if (bind_buffer_get(&buffer, value, is_written) != 0)
+    if (bind_buffer_get(&buffer, state, value, is_written) != 0)
         return -1;
     out->host = buffer.data;
     out->host_bytes = buffer.bytes;

@@ -48,7 +48,7 @@ static int array_of(struct bind_buffer *out, bind_handler *self, bool writable)
     if (!self->array)
         return bind_raise(PyExc_ValueError, "%s.__init__() has not been called",
                           Py_TYPE(self)->tp_name);
-    return bind_buffer_get(out, self->array, writable);
+    return bind_buffer_get(out, self->state, self->array, writable);
 }
 
 static PyObject *handler_get_device_alloc(PyObject *self, PyObject *unused)

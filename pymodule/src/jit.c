@@ -106,7 +106,7 @@ static PyObject *jit_load(PyObject *o, PyObject *image)
     runcu_jit_params params = params_of(self);
     runcu_module *loaded;
     int status;
-    if (bind_buffer_get(&buffer, image, false) != 0)
+    if (bind_buffer_get(&buffer, self->state, image, false) != 0)
         return NULL;
     BIND_UNLOCKED(status, runcu_module_load_with(&loaded, buffer.data, buffer.bytes, &params));
     bind_buffer_release(&buffer);
@@ -130,7 +130,7 @@ static PyObject *jit_add(PyObject *o, PyObject *args)
     const char *name;
     int type;
     if (!PyArg_ParseTuple(args, "iOs:add", &type, &image, &name) || need_link(self) != 0 ||
-        bind_buffer_get(&buffer, image, false) != 0)
+        bind_buffer_get(&buffer, self->state, image, false) != 0)
         return NULL;
     int status = runcu_link_add(self->link, type, buffer.data, buffer.bytes, name);
     bind_buffer_release(&buffer);

@@ -256,7 +256,7 @@ static int pascal_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *
 static int bytes_argument(struct bind_arguments *call, Py_ssize_t i, PyObject *value, size_t bytes)
 {
     struct bind_hold *hold = bind_new_hold(call);
-    if (!hold || bind_buffer_get(&hold->buffer, value, false) != 0)
+    if (!hold || bind_buffer_get(&hold->buffer, call->function->state, value, false) != 0)
         return -1;
     call->hold_count++;
     if (hold->buffer.bytes != bytes)

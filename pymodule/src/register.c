@@ -19,7 +19,7 @@ static PyObject *registered_new(PyTypeObject *type, PyObject *args, PyObject *kw
         (flags_value && bind_unsigned(&flags, flags_value, "flags") != 0))
         return NULL;
     bind_host_block *self = bind_new(type);
-    if (!self || bind_buffer_get(&self->buffer, base, false) != 0) {
+    if (!self || bind_buffer_get(&self->buffer, self->state, base, false) != 0) {
         Py_XDECREF(self);
         return NULL;
     }

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 import pytest
 import runcu
-from runcu import _core, driver
+from runcu import _core, driver, gpuarray
 
 CPU, CUDA, HOST, MANAGED = 1, 2, 3, 13
 
@@ -654,6 +654,99 @@ def test_the_librarys_current_stream_comes_first(device, is_cpu):
         slow.copy(to, exchanging(CUDA, theirs.handle)(int(memory)), block=4, stream=ours)
         (ours or driver.Context).synchronize()
         assert driver.from_device(to, 4, np.float32).tolist() == [1, 2, 3, 4]
+
+
+# --- host memory of others ---
+
+
+class HostTensor:
+    """What torch's tensors on the CPU are: DLPack, and no buffer."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __dlpack__(self, **options):
+        return self.host.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.host.__dlpack_device__()
+
+    @property
+    def nbytes(self):
+        return self.host.nbytes
+
+
+DOUBLE = '__global__ void twice(int *x) { x[threadIdx.x] *= 2; }'
+
+
+@pytest.mark.parametrize('order', 'CF')
+def test_host_tensors_travel_as_host_arrays_do(device, order):
+    host = np.asarray(np.arange(12, dtype=np.int32).reshape(3, 4), order=order)
+    twice = host * 2
+    tensor = HostTensor(host)
+    memory = driver.mem_alloc(host.nbytes)
+    driver.memcpy_htod(memory, tensor)
+    assert bytes(driver.from_device(memory, 48, 'u1')) == host.tobytes(order)
+    runcu.SourceModule(DOUBLE).twice[1, 12](driver.InOut(tensor))
+    assert (host == twice).all()
+    driver.memset_d8(memory, 0, 48)
+    driver.memcpy_dtoh(tensor, memory)
+    assert not host.any()
+    back = driver.to_device(HostTensor(np.arange(5.0)))
+    assert driver.from_device(back, 5, 'f8').tolist() == [0, 1, 2, 3, 4]
+
+
+def test_host_tensors_are_kept_until_a_stream_gets_there(device):
+    stream = driver.Stream(1)
+    memory = driver.mem_alloc(1 << 20)
+    driver.memcpy_htod_async(memory, HostTensor(np.full(1 << 20, 7, np.uint8)), stream)
+    gc.collect()
+    back = np.zeros(1 << 20, np.uint8)
+    driver.memcpy_dtoh_async(HostTensor(back), memory, stream)
+    stream.synchronize()
+    assert (back == 7).all()
+
+
+def test_host_tensors_that_do_not_fit(device):
+    memory = driver.mem_alloc(64)
+    with pytest.raises(ValueError, match='HostTensor is not contiguous'):
+        driver.memcpy_htod(memory, HostTensor(np.arange(32, dtype='u1')[::2]))
+    for on_a_device in (memory, Exported(np.arange(4))):
+        with pytest.raises(TypeError, match='on a device already|no buffer'):
+            driver.memcpy_htod(memory, on_a_device)
+    for nothing in (HostTensor, object(), 3, None):
+        with pytest.raises(TypeError):
+            driver.memcpy_htod(memory, nothing)
+
+
+def test_tensors_of_torch_without_a_gpu():
+    torch = pytest.importorskip('torch')
+    with runcu.device('cpu'):
+        array = gpuarray.to_gpu(np.arange(6, dtype=np.float32).reshape(2, 3))
+        for memory, same in ((array, array.get()), (array.T, array.get().T)):
+            tensor = torch.from_dlpack(memory)
+            assert (tensor.numpy() == same).all()
+        tensor += 1  # one memory, seen by both
+        assert array.get().tolist() == [[1, 2, 3], [4, 5, 6]]
+        twice = runcu.SourceModule(DOUBLE.replace('int', 'float')).twice
+        twice[1, 6](torch.from_dlpack(array))
+        driver.Context.synchronize()
+        assert tensor.tolist() == [[2, 8], [4, 10], [6, 12]]
+        plain = torch.arange(6, dtype=torch.float32)
+        with pytest.raises(driver.ArgumentError, match='Tensor was given, which is a host array'):
+            twice[1, 6](plain)
+        twice[1, 6](driver.InOut(plain))
+        assert plain.tolist() == [0, 2, 4, 6, 8, 10]
+        assert gpuarray.to_gpu(plain).get().tolist() == plain.tolist()
+        driver.memcpy_dtoh(plain, array.gpudata)
+        assert plain.tolist() == [2, 4, 6, 8, 10, 12]
+        small = torch.arange(4, dtype=torch.bfloat16)
+        memory = driver.to_device(small)
+        back = torch.zeros_like(small)
+        driver.memcpy_dtoh(back, memory)
+        assert torch.equal(small, back)
+        with pytest.raises((BufferError, RuntimeError), match='grad'):
+            driver.to_device(torch.zeros(3, requires_grad=True))
 
 
 # --- torch, CuPy, Numba: where they are ---
