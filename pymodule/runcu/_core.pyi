@@ -1531,8 +1531,13 @@ class Program:
         name_expressions: Iterable[str] | None = None,
         headers: dict[str, str] | None = None,
         time_limit: float = 0,
+        no_device: bool = False,
     ) -> Self:
-        """Compiles. A source that does not compile makes an object too: see `succeeded`."""
+        """Compiles. A source that does not compile makes an object too: see `succeeded`.
+
+        With `no_device` `arch` decides alone: "sm_90" comes to a cubin also where the CPU device is
+        current.
+        """
     def lowered_name(self, expression: str, /) -> str:
         """The name in the PTX of what a name expression means; KeyError if it was not asked for."""
     @property
@@ -1561,6 +1566,57 @@ class Program:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """The compiler's messages."""
+
+class Bundle:
+    """One source compiled for several architectures, in one file that loads without NVRTC.
+
+    Made of programs, one for each architecture.
+    """
+
+    def __new__(cls, programs: Iterable[Program]) -> Self: ...
+    @classmethod
+    def from_bytes(cls, data: Buffer, /) -> Self:
+        """The bundle of those bytes.
+
+        Raises
+        ------
+        LogicError
+            They are none, damaged, or of a newer format.
+        """
+    @classmethod
+    def from_file(cls, path: str | PathLike[str], /) -> Self:
+        """The bundle in a file; as `from_bytes`."""
+    @property
+    def parts(self) -> tuple[dict[str, Any], ...]:
+        """What there is for each architecture.
+
+        "arch" ("sm_90"), "options" (a list), "cubin" and "ptx" (bytes or None), "kernels" (a list
+        of name, symbol in the PTX and signature), "names" (a dict from name expressions to
+        symbols).
+        """
+    @property
+    def source_name(self) -> str:
+        """ "kernel.cu"."""
+    @property
+    def maker(self) -> str:
+        """The version of runcu that made it."""
+    def load(self) -> Module:
+        """The module of what fits the current context's device best.
+
+        The cubin of its architecture, else the highest one below it of the same generation, else
+        PTX. The CPU device takes PTX.
+
+        Raises
+        ------
+        RuntimeError
+            Of `runcu.driver`: nothing fits. The text says what is inside.
+        """
+    def write(self, path: str | PathLike[str], /) -> None:
+        """Writes it to a file, which is replaced whole or not at all."""
+    def write_header(self, path: str | PathLike[str], name: str, /) -> None:
+        """Writes it as C text that defines an array of bytes called `name`."""
+    def __bytes__(self) -> bytes:
+        """The bytes, as they stand in a file."""
 
 class Jit:
     """The driver's compiler with options, for loading and for linking.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._core import Diagnostic, Program
+from ._core import Bundle, Diagnostic, Program
 from ._errors import CompileError, LogicError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'DEFAULT_NVCC_FLAGS',
+    'Bundle',
     'CompileError',
     'CudaModule',
     'Diagnostic',
@@ -27,6 +28,7 @@ __all__ = [
     'SourceModule',
     'compile',
     'compile_async',
+    'compile_bundle',
     'compile_many',
     'compile_plain',
 ]
@@ -271,6 +273,57 @@ def compile_plain(
     return compile(
         source, options=options, keep=keep, no_extern_c=True, cache_dir=cache_dir, target=target
     )
+
+
+def compile_bundle(
+    source: Any,
+    archs: Iterable[str],
+    *,
+    options: Iterable[str] | None = None,
+    include_dirs: Iterable[Any] | None = None,
+    name: str | None = None,
+    name_expressions: Iterable[str] | None = None,
+    headers: dict[str, str] | None = None,
+    cache_dir: Any = None,
+) -> Bundle:
+    """Compiles a source for several architectures into one bundle, which loads without NVRTC.
+
+    >>> bundle = compile_bundle('__global__ void twice(int *x) { x[threadIdx.x] *= 2; }',
+    ...                         ['compute_75', 'sm_90'])
+    >>> mod = bundle.load()
+
+    Parameters
+    ----------
+    archs : iterable of str
+        "sm_90" gives a cubin and PTX, "compute_75" PTX alone. A device is given the cubin of its
+        architecture, else the highest one below it of the same generation, else PTX of the highest
+        architecture that it runs; so "compute_75" is for every device, the CPU device among them.
+    name : str, optional
+        Of the source, in messages. One with a slash is a file's: headers beside it are found.
+    name_expressions : iterable of str, optional
+        Instances of templates to be inside: "axpy<float>".
+    source, options, include_dirs, headers, cache_dir
+        As for `SourceModule`.
+
+    Raises
+    ------
+    CompileError
+        The source does not compile, for one of them.
+    """
+    if isinstance(archs, str):
+        raise TypeError('archs must be a list of str, not a str')
+    shared = _request(
+        source,
+        options=options,
+        include_dirs=include_dirs,
+        name=name,
+        name_expressions=name_expressions,
+        headers=headers,
+        cache_dir=cache_dir,
+        no_device=True,
+    )
+    programs = _core.compile_jobs([{**shared, 'arch': arch} for arch in archs])
+    return Bundle([_checked(p, name or 'kernel.cu') for p in programs])
 
 
 class CudaModule:

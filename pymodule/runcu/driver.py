@@ -467,7 +467,7 @@ Device.get_attributes = _get_attributes  # type: ignore[attr-defined]
 # --- modules --------------------------------------------------------------------------------------
 
 def module_from_file(filename: Any) -> Module:
-    """The module in a file of cubin, PTX or a fatbin.
+    """The module in a file of cubin, PTX, a fatbin or a bundle (`runcu.compiler.Bundle`).
 
     Raises
     ------
@@ -506,7 +506,7 @@ def module_from_buffer(
     options: Iterable[tuple[int, int]] = (),
     message_handler: _MessageHandler | None = None,
 ) -> Module:
-    """A module from cubin, PTX or a fatbin in memory.
+    """A module from cubin, PTX, a fatbin or a bundle in memory.
 
     Parameters
     ----------

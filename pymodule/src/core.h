@@ -62,6 +62,7 @@
     X(memcpy_3d, memcpy_2d)         \
     X(memcpy_3d_peer, memcpy_3d)    \
     X(program, NULL)                \
+    X(bundle, NULL)                 \
     X(graph, NULL)                  \
     X(graph_node, NULL)             \
     X(graph_exec, NULL)             \

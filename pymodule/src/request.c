@@ -93,7 +93,7 @@ static void headers_release(struct bind_headers *headers)
 struct given {
     PyObject *source, *options, *include_dirs, *name, *arch, *cache_dir, *keep_dir, *device;
     PyObject *name_expressions, *headers;
-    int no_cache, extern_c;
+    int no_cache, extern_c, no_device;
     double time_limit; /* seconds */
 };
 
@@ -112,13 +112,14 @@ static int given_get(struct given *out, PyObject *args, PyObject *kwargs)
                             (char *) "name_expressions",
                             (char *) "headers",
                             (char *) "time_limit",
+                            (char *) "no_device",
                             NULL};
     *out = (struct given){0};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOOd:Program", names, &out->source,
-                                       &out->options, &out->include_dirs, &out->name, &out->arch,
-                                       &out->cache_dir, &out->keep_dir, &out->device,
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOOdp:Program", names,
+                                       &out->source, &out->options, &out->include_dirs, &out->name,
+                                       &out->arch, &out->cache_dir, &out->keep_dir, &out->device,
                                        &out->no_cache, &out->extern_c, &out->name_expressions,
-                                       &out->headers, &out->time_limit)
+                                       &out->headers, &out->time_limit, &out->no_device)
                ? 0
                : -1;
 }
@@ -183,6 +184,7 @@ int bind_request_get(bind_request *out, const bind_state *state, PyObject *args,
         return -1;
     out->params.no_cache = g.no_cache;
     out->params.extern_c = g.extern_c;
+    out->params.no_device = g.no_device;
     return 0;
 }
 
