@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
@@ -13,18 +14,26 @@ usage: runcu run [OPTIONS] SCRIPT [ARGS...]
        runcu run [OPTIONS] -m MODULE [ARGS...]
        runcu run [OPTIONS] -c COMMAND [ARGS...]
        runcu run [OPTIONS] -
+       runcu compile SOURCE --arch ARCH [--arch ARCH...] [-o FILE] [OPTIONS]
        runcu doctor
        runcu --help | --version
 
 Build and launch CUDA kernels at run time, on a GPU or without one.
 
   run      runs a Python program as `python` does, with `import pycuda` meaning runcu
+  compile  a source for several architectures into one file that loads without NVRTC
   doctor   says which devices and which compiler are found, and where
 
   --device cpu     the CPU device: no GPU is needed
   --device cuda    NVIDIA's driver; a path: another library with the CUDA Driver API
   --debug          compile kernels for a debugger (cuda-gdb): -g -G, no cache, results kept
 """
+
+
+#: Commands with a module of their own, whose `main(args)` returns the exit status.
+COMMANDS = {
+    'compile': '_bundle',
+}
 
 
 class UsageError(Exception):
@@ -258,6 +267,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args and args[0] == 'run':
             return run(args[1:])
+        if args and args[0] in COMMANDS:
+            return import_module(f'runcu.{COMMANDS[args[0]]}').main(args[1:])
         if args == ['doctor']:
             return doctor()
         if args and args[0] in ('--version', '-V'):

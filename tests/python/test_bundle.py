@@ -215,3 +215,109 @@ def test_as_c_text(bundle, tmp_path):
 
 def test_bundles_come_from_one_type_alone():
     assert Bundle is _core.Bundle
+
+
+# --- runcu compile ---
+
+
+@pytest.fixture
+def command(python, tmp_path):
+    """runcu compile ARGS in tmp_path, where SOURCE is kernel.cu."""
+    (tmp_path / 'kernel.cu').write_text(SOURCE)
+
+    def run(*args, **kwargs):
+        return python(
+            'import sys, runcu.__main__ as m; sys.exit(m.main(["compile", *sys.argv[1:]]))',
+            *args, **kwargs)
+
+    return run
+
+
+def test_command(device, command, tmp_path):
+    done = command('kernel.cu', '--arch', 'compute_75', '--arch=sm_90', '-o', 'k.bundle',
+                   '--name', 'add<int>', '--name=add<float>')
+    assert done.stdout == 'k.bundle: compute_75, sm_90\n'
+    assert done.stderr == ''
+    run(drv.module_from_file(tmp_path / 'k.bundle'))
+    assert Bundle.from_file(tmp_path / 'k.bundle').source_name == 'kernel.cu'
+
+
+def test_command_with_defaults(command, tmp_path):
+    command('./kernel.cu', '--arch', 'compute_75')
+    assert [p['arch'] for p in Bundle.from_file(tmp_path / 'kernel.bundle').parts] == ['compute_75']
+
+
+def test_command_is_deterministic(command, tmp_path):
+    for name in 'ab':
+        command('kernel.cu', '--arch', 'compute_75', '--arch', 'sm_90', '-o', name,
+                RUNCU_NO_CACHE='1')
+    assert (tmp_path / 'a').read_bytes() == (tmp_path / 'b').read_bytes()
+
+
+def test_command_gives_options_to_the_compiler(command, tmp_path):
+    (tmp_path / 'own').mkdir()
+    (tmp_path / 'own' / 'n.h').write_text('#define N 3\n')
+    (tmp_path / 'beside.h').write_text('#define M 4\n')
+    (tmp_path / 'o.cu').write_text(
+        '#include "beside.h"\n#include <n.h>\n__global__ void f(float *x) { *x /= K + N + M; }\n')
+    command('o.cu', '--arch', 'compute_75', '-DK=2', '-I', 'own', '--use_fast_math')
+    part = Bundle.from_file(tmp_path / 'o.bundle').parts[0]
+    assert b'div.approx' in part['ptx']
+    assert '-DK=2' in part['options'] or '--define-macro=K=2' in part['options']
+    assert not any('own' in o or str(tmp_path) in o for o in part['options'])
+
+
+def test_command_lists(command, tmp_path):
+    command('kernel.cu', '--arch', 'compute_75', '--arch', 'sm_90', '--name', 'add<int>')
+    text = command('--list', 'kernel.bundle').stdout
+    assert text.startswith(f'kernel.bundle: kernel.cu, by runcu {runcu.__version__}, ')
+    assert '  compute_75  PTX ' in text and '  sm_90       cubin ' in text
+    assert 'twice(int *)\n      _Z5twicePi\n' in text
+    assert 'add<int>\n      _Z3addIi' in text
+    assert text.count('twice(int *)') == 1
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_command_writes_c_text(command, tmp_path):
+    command('kernel.cu', '--arch', 'compute_75', '--header', 'my_kernels')
+    text = (tmp_path / 'kernel.h').read_text()
+    assert 'static const unsigned char my_kernels[] = {' in text
+
+
+@pytest.mark.parametrize(
+    ('args', 'status', 'said'),
+    [
+        ((), 2, 'source'),
+        (('kernel.cu',), 2, 'which architectures?'),
+        (('kernel.cu', 'other.cu', '--arch', 'sm_80'), 2, 'other.cu: one source'),
+        (('kernel.cu', '--list'), 2, '--list stands first'),
+        (('--list',), 2, '--list needs a bundle'),
+        (('none.cu', '--arch', 'sm_80'), 1, 'none.cu'),
+        (('--list', 'none.bundle'), 1, 'none.bundle cannot be read'),
+        (('--list', 'kernel.cu'), 1, 'kernel.cu is no bundle'),
+        (('kernel.cu', '--arch', 'sm_1'), 1, 'sm_1'),
+        (('kernel.cu', '--arch', 'compute_75', '--no-such-thing'), 1, '--no-such-thing'),
+        (('kernel.cu', '--arch', 'compute_75', '-DSOURCE', '-Dtwice=]'), 1, './kernel.cu:4'),
+        (('kernel.cu', '--arch', 'compute_75', '--name', 'add<oops>'), 1, 'oops'),
+        (('kernel.cu', '--arch', 'compute_75', '-o', 'no/where'), 1, 'no/where cannot be written'),
+        (('kernel.cu', '--arch', 'compute_75', '--header', '7'), 1, '"7" is no name'),
+    ],
+)
+def test_command_refuses(command, tmp_path, args, status, said):
+    done = command(*args, check=False)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not list(tmp_path.glob('*.bundle'))
+
+
+def test_command_takes_standard_input(tmp_path):
+    import subprocess
+    import sys
+
+    code = 'import sys; from runcu.__main__ import main; sys.exit(main(sys.argv[1:]))'
+    subprocess.run(
+        [sys.executable, '-c', code, 'compile', '-', '--arch', 'compute_75'],
+        input=SOURCE.encode() + b'// caf\xe9\n', cwd=tmp_path, check=True)
+    part = Bundle.from_file(tmp_path / 'kernel.bundle').parts[0]
+    assert [k[0] for k in part['kernels']] == ['twice']
