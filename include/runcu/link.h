@@ -34,6 +34,12 @@ RUNCU_API int runcu_link_add(runcu_link *link, int type, const void *image, size
                              const char *name);
 /** Adds what a file holds. */
 RUNCU_API int runcu_link_add_file(runcu_link *link, int type, const char *path);
+/** Adds a library of device code, lib<name>.a: "cudadevrt" is for kernels that launch kernels.
+ * It is sought in `folder` alone or, if that is NULL, where RUNCU_LIBDIR says, beside NVRTC, in
+ * Python's packages (nvidia-cuda-runtime has it), conda, CUDA's toolkits and the system's folders.
+ * ERROR_SYSTEM, with every place tried, if it is nowhere. The CPU device has cudadevrt built in:
+ * nothing is sought then. */
+RUNCU_API int runcu_link_add_library(runcu_link *link, const char *name, const char *folder);
 /** Links. The image is the link's, and valid as long as it; nothing can be added after. Symbols
  * that are defined twice or nowhere are an error whose detail names them. */
 RUNCU_API int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link);

@@ -1642,6 +1642,8 @@ class Jit:
         """Adds code to link: `input_type` of jit_input_type, and a name for messages."""
     def add_file(self, input_type: int, path: str, /) -> None:
         """Adds what a file holds."""
+    def add_library(self, name: str, folder: str | None = None, /) -> None:
+        """Adds lib<name>.a: of `folder`, or from where CUDA's libraries are sought."""
     def complete(self) -> bytes:
         """Links what was added; the image that it came to."""
     def close(self) -> None:

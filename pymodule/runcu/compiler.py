@@ -24,6 +24,8 @@ __all__ = [
     'CompileError',
     'CudaModule',
     'Diagnostic',
+    'DynamicModule',
+    'DynamicSourceModule',
     'Program',
     'SourceModule',
     'compile',
@@ -568,3 +570,172 @@ def _compile_in(context: Any, source: str, kwargs: dict[str, Any]) -> SourceModu
         return SourceModule(source, **kwargs)
     finally:
         _core.Context.pop()
+
+
+class DynamicModule(CudaModule):
+    """Kernels of several sources and files that are linked: functions and variables of one may be
+    used in another.
+
+    >>> mod = (DynamicModule()
+    ...        .add_source('__device__ float twice(float x) { return 2 * x; }')
+    ...        .add_source('__device__ float twice(float x);'
+    ...                    ' __global__ void k(float *x) { *x = twice(*x); }')
+    ...        .link())
+    >>> mod.get_function('k')(InOut(x), block=(1, 1, 1))
+
+    Each method returns the object itself.
+
+    Parameters
+    ----------
+    nvcc, keep, no_extern_c, arch, code, cache_dir, include_dirs
+        As for `compile`, for all sources: they are wrapped in ``extern "C" { ... }`` unless
+        `no_extern_c` is true.
+    link_options : iterable of (jit_option, int), optional
+        How PTX is compiled.
+    message_handler : callable, optional
+        Called once linking has worked or failed: with whether it did, an information log and an
+        error log.
+    log_verbose : bool
+        More in the information log.
+    cuda_libdir : path, optional
+        The one folder in which `add_stdlib` looks; by default where CUDA's libraries are sought.
+    """
+
+    def __init__(
+        self,
+        nvcc: str = 'nvcc',
+        link_options: Iterable[tuple[int, int]] | None = None,
+        keep: bool = False,
+        no_extern_c: bool = False,
+        arch: str | None = None,
+        code: str | None = None,
+        cache_dir: Any = None,
+        include_dirs: Iterable[Any] | None = None,
+        message_handler: Callable[[bool, str, str], object] | None = None,
+        log_verbose: bool = False,
+        cuda_libdir: Any = None,
+    ):
+        from .driver import Linker  # which has names of this module
+
+        _check_arch(arch)
+        self.linker: Any = Linker(message_handler, link_options, log_verbose)
+        self._compile_args = (arch, code, cache_dir, include_dirs)
+        self._keep = keep
+        self._extern_c = not no_extern_c
+        self.cuda_libdir = cuda_libdir
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'module':
+            raise LogicError('nothing is linked yet: call link() first')
+        return super().__getattr__(name)
+
+    def __dir__(self) -> Iterable[str]:
+        return super().__dir__() if 'module' in self.__dict__ else object.__dir__(self)
+
+    def add_source(
+        self, source: Any, nvcc_options: Iterable[str] | None = None, name: str = 'kernel.ptx'
+    ) -> DynamicModule:
+        """Adds CUDA C++ source text. `nvcc_options` as the `options` of `compile`; the code is
+        relocatable in any case (``-rdc=true``). `name` is for messages of the linker.
+        """
+        arch, code, cache_dir, include_dirs = self._compile_args
+        options = [*_options(nvcc_options), '-rdc=true']
+        program = _compile(
+            source,
+            options,
+            self._keep,
+            arch,
+            code,
+            cache_dir,
+            include_dirs,
+            extern_c=self._extern_c,
+        )
+        types = _jit_input_types()
+        if program.cubin:
+            return self.add_data(program.cubin, types.CUBIN, name)
+        return self.add_data(program.ptx, types.PTX, name)
+
+    def add_data(self, data: Any, input_type: int, name: str = 'unknown') -> DynamicModule:
+        """Adds code: bytes, their `driver.jit_input_type`, and a name for messages."""
+        self.linker.add_data(data, input_type, name)
+        return self
+
+    def add_file(self, filename: Any, input_type: int) -> DynamicModule:
+        """Adds what a file holds."""
+        self.linker.add_file(filename, input_type)
+        return self
+
+    def add_stdlib(self, libname: str) -> DynamicModule:
+        """Adds a library of CUDA's, such as "cudadevrt", which kernels need that launch kernels.
+
+        Raises
+        ------
+        OSError
+            There is no such library; the message lists every place that was tried.
+        """
+        self.linker.add_library(libname, self.cuda_libdir)
+        return self
+
+    def link(self) -> DynamicModule:
+        """Links what was added, and loads it into the current context.
+
+        Raises
+        ------
+        driver.LogicError
+            A symbol is defined twice, or nowhere; see the message.
+        """
+        self.module = self.linker.link_module()
+        self.linker = None
+        return self
+
+
+def _jit_input_types() -> Any:
+    from ._enums import jit_input_type
+
+    return jit_input_type
+
+
+class DynamicSourceModule(DynamicModule):
+    """A source whose kernels launch kernels: linked with the library cudadevrt.
+
+    Parameters
+    ----------
+    source, nvcc, options, keep, no_extern_c, arch, code, cache_dir, include_dirs
+        As for `compile`.
+    cuda_libdir : path, optional
+        The one folder in which cudadevrt is sought; see `DynamicModule.add_stdlib`.
+
+    Raises
+    ------
+    CompileError
+        The source does not compile.
+    OSError
+        The library cudadevrt is not installed.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        nvcc: str = 'nvcc',
+        options: Iterable[str] | None = None,
+        keep: bool = False,
+        no_extern_c: bool = False,
+        arch: str | None = None,
+        code: str | None = None,
+        cache_dir: Any = None,
+        include_dirs: Iterable[Any] | None = None,
+        cuda_libdir: Any = None,
+    ):
+        super().__init__(
+            nvcc=nvcc,
+            keep=keep,
+            no_extern_c=no_extern_c,
+            arch=arch,
+            code=code,
+            cache_dir=cache_dir,
+            include_dirs=include_dirs,
+            cuda_libdir=cuda_libdir,
+        )
+        self.add_source(source, nvcc_options=options)
+        self.add_stdlib('cudadevrt')
+        self.link()

@@ -579,6 +579,29 @@ class Linker:
         """Adds what a file holds."""
         self._call(lambda: self._jit.add_file(input_type, filename))
 
+    def add_library(self, name: str, folder: Any = None) -> None:
+        """Adds a library of device code, lib<name>.a, such as "cudadevrt".
+
+        Parameters
+        ----------
+        name : str
+        folder : path, optional
+            Where it lies; by default it is sought beside NVRTC, in Python's packages
+            (nvidia-cuda-runtime has cudadevrt), conda, toolkits and the system's folders.
+            RUNCU_LIBDIR in the environment names another one.
+
+        Raises
+        ------
+        OSError
+            There is none; the message lists every place that was tried.
+        """
+        try:
+            self._call(lambda: self._jit.add_library(name, folder))
+        except RuntimeError as e:
+            if e.routine:
+                raise
+            raise FileNotFoundError(str(e)) from None
+
     def link_module(self) -> Module:
         """Links what was added, and loads it.
 

@@ -154,6 +154,23 @@ static PyObject *jit_add_file(PyObject *o, PyObject *args)
     return status == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
+static PyObject *jit_add_library(PyObject *o, PyObject *args)
+{
+    bind_jit *self = (bind_jit *) o;
+    PyObject *folder = NULL;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "s|O:add_library", &name, &folder) || need_link(self) != 0)
+        return NULL;
+    if (folder == Py_None)
+        folder = NULL;
+    else if (folder && !PyUnicode_FSConverter(folder, &folder))
+        return NULL;
+    int status =
+        runcu_link_add_library(self->link, name, folder ? PyBytes_AS_STRING(folder) : NULL);
+    Py_XDECREF(folder);
+    return bind_check(self->state, status) == 0 ? Py_NewRef(Py_None) : NULL;
+}
+
 static PyObject *jit_complete(PyObject *o, PyObject *unused)
 {
     (void) unused;
@@ -206,6 +223,9 @@ static PyMethodDef jit_methods[] = {
      "jit_input_type, and a name for messages."},
     {"add_file", jit_add_file, METH_VARARGS,
      "add_file($self, input_type, path, /)\n--\n\nAdds what a file holds."},
+    {"add_library", jit_add_library, METH_VARARGS,
+     "add_library($self, name, folder=None, /)\n--\n\nAdds lib<name>.a: of `folder`, or from where "
+     "CUDA's libraries are sought."},
     {"complete", jit_complete, METH_NOARGS,
      "complete($self, /)\n--\n\nLinks what was added; the image that it came to."},
     {"close", jit_close, METH_NOARGS,

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/fs.h"
 #include "jit.h"
+#include "library.h"
 
 struct runcu_link {
     runcu_context *context;
@@ -85,7 +86,7 @@ static int enter(struct core_scope *scope, const runcu_link *link)
 
 static int leave(struct core_scope *scope, runcu_link *link, int status)
 {
-    if (status)
+    if (status && *link->jit.error_log) /* without a log the device's own words stay */
         core_jit_explain(&link->jit);
     core_leave(scope);
     return status;
@@ -162,6 +163,18 @@ int runcu_link_add_file(runcu_link *link, int type, const char *path)
     if (status)
         runcu_fail_detail("The file is %s.", path);
     str_fini(&image);
+    return status;
+}
+
+int runcu_link_add_library(runcu_link *link, const char *name, const char *folder)
+{
+    struct str path = {0};
+    if (link->context->driver->is_cpu && name && strcmp(name, "cudadevrt") == 0)
+        return 0;
+    int status = core_library_find(&path, name, folder);
+    if (!status)
+        status = runcu_link_add_file(link, CU_JIT_INPUT_LIBRARY, path.at);
+    str_fini(&path);
     return status;
 }
 

@@ -166,6 +166,18 @@ bool nvrtc_identify(struct sha256 *hash)
     return found;
 }
 
+bool nvrtc_where(struct str *out)
+{
+    lock_all();
+    if (!is_loaded)
+        identify();
+    const char *path = is_loaded ? loaded.path : str_text(&known);
+    bool found = *path != 0;
+    str_add(out, path);
+    unlock_all();
+    return found && !out->failed;
+}
+
 static int compare(const void *a, const void *b)
 {
     return *(const int *) a - *(const int *) b;

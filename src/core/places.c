@@ -175,6 +175,7 @@ void places_list(struct places *p, const struct sought *what, char *const *folde
     }
     add_toolkit(p, "CUDA_HOME");
     add_toolkit(p, "CUDA_PATH");
+    add_toolkit(p, "CUDA_ROOT");
     add_loader(p);
     add_usual(p);
 }
@@ -227,6 +228,16 @@ bool places_find(struct str *out, const struct places *p, size_t i)
     return found;
 }
 
+bool places_pick(struct str *out, struct str *report, const struct places *p)
+{
+    for (size_t i = 0; i < p->list.len; i++) {
+        if (places_find(out, p, i))
+            return true;
+        places_tell(report, p, i, "not there");
+    }
+    return false;
+}
+
 void places_tell(struct str *report, const struct places *p, size_t i, const char *found)
 {
     const struct place *place = &p->list.at[i];
@@ -240,8 +251,8 @@ void places_tell(struct str *report, const struct places *p, size_t i, const cha
 
 void places_environment(struct str *out, const struct sought *what)
 {
-    const char *const variables[] = {what->variable, "CONDA_PREFIX", "CUDA_HOME", "CUDA_PATH",
-                                     "LD_LIBRARY_PATH"};
+    const char *const variables[] = {what->variable, "CONDA_PREFIX", "CUDA_HOME",
+                                     "CUDA_PATH",    "CUDA_ROOT",    "LD_LIBRARY_PATH"};
     for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
         const char *value = getenv(variables[i]);
         str_addf(out, "%s=%s\n", variables[i], value ? value : "");

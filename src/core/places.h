@@ -35,6 +35,8 @@ void places_list(struct places *p, const struct sought *what, char *const *folde
 void places_fini(struct places *p);
 /* The file of the i-th place, appended to `out`; false if there is none. */
 bool places_find(struct str *out, const struct places *p, size_t i);
+/* The first file of all places, appended to `out`, or false and a report of what was tried. */
+bool places_pick(struct str *out, struct str *report, const struct places *p);
 /* A line for a report: the i-th place, and what was found there. */
 void places_tell(struct str *report, const struct places *p, size_t i, const char *found);
 /* The environment, as far as it decides on the places. */

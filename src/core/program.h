@@ -61,6 +61,9 @@ void nvrtc_leave(void);
 /* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing.
  * False if none is to be seen, but the dynamic loader may know of one. */
 bool nvrtc_identify(struct sha256 *hash);
+/* Appends the path of the NVRTC that is loaded or would be. Loads nothing. False: none is to be
+ * seen. */
+bool nvrtc_where(struct str *out);
 bool nvrtc_is_at_least(const struct nvrtc *nvrtc, int major, int minor);
 /* The folders of runcu_nvrtc_search, appended as "FOLDER/<tail>" to `out`, which owns them in
  * `arena`. */

@@ -33,13 +33,18 @@ static inline void rig_end(void)
         REQUIRE_INT(rig_remove(rig_folder), ==, 0);
 }
 
-/* Ends with TEST_SKIPPED where there is no NVRTC. Loads it only if `load`. */
-static inline void rig_start(int load)
+static inline void rig_make_folder(void)
 {
     const char *temporary = getenv("TMPDIR");
     snprintf(rig_folder, sizeof rig_folder, "%s/runcu-test-XXXXXX",
              temporary && *temporary ? temporary : "/tmp");
     REQUIRE(mkdtemp(rig_folder) != NULL);
+}
+
+/* Ends with TEST_SKIPPED where there is no NVRTC. Loads it only if `load`. */
+static inline void rig_start(int load)
+{
+    rig_make_folder();
     char cache[4200];
     snprintf(cache, sizeof cache, "%s/cache", rig_folder);
     REQUIRE_INT(setenv("RUNCU_CACHE_DIR", cache, 1), ==, 0);

@@ -7,6 +7,7 @@
 #include "test.h"
 
 #include "core/core.h"
+#include "program_rig.h"
 
 enum { CUBIN = 0, PTX = 1, LIBRARY = 4, MAX_REGISTERS = 0, INFO_LOG = 3 };
 
@@ -168,18 +169,42 @@ static void wrong_calls(void)
 
 static void files_are_linked(void)
 {
-    char path[] = "/tmp/runcu-link-XXXXXX";
-    FILE *file = fdopen(mkstemp(path), "w");
     runcu_link *link;
     const void *image;
     size_t bytes;
-    REQUIRE(file && fputs(callee, file) >= 0 && fclose(file) == 0);
+    rig_write("callee.ptx", callee);
     REQUIRE_OK(runcu_link_create(&link, NULL));
-    REQUIRE_OK(runcu_link_add_file(link, PTX, path));
+    REQUIRE_OK(runcu_link_add_file(link, PTX, rig_path("callee.ptx")));
     REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
     REQUIRE(bytes > 0);
     runcu_link_destroy(&link);
-    remove(path);
+}
+
+static void libraries_are_sought(void)
+{
+    runcu_link *link;
+    runcu_error e;
+    rig_write("mine/libmine.a", "!<arch>\n");
+    REQUIRE_OK(runcu_link_create(&link, NULL));
+    REQUIRE_FAILS(runcu_link_add_library(link, "nonsense", NULL), RUNCU_ERROR_SYSTEM,
+                  "libnonsense.a was not found");
+    runcu_error_get(&e);
+    REQUIRE(strstr(e.detail, "RUNCU_LIBDIR: not set") && strstr(e.detail, "pip install"));
+    REQUIRE_FAILS(runcu_link_add_library(link, "nonsense", rig_path("mine")), RUNCU_ERROR_SYSTEM,
+                  "mine");
+    REQUIRE_FAILS(runcu_link_add_library(link, "a/b", NULL), RUNCU_ERROR_ARGUMENT, "named as");
+    REQUIRE_FAILS(runcu_link_add_library(link, "", NULL), RUNCU_ERROR_ARGUMENT, "named as");
+    REQUIRE_FAILS(runcu_link_add_library(link, NULL, NULL), RUNCU_ERROR_ARGUMENT, "named as");
+    if (is_cpu) { /* found, and refused for what it is */
+        REQUIRE_FAILS(runcu_link_add_library(link, "mine", rig_path("mine")), RUNCU_ERROR_DRIVER,
+                      "a library is compiled for GPUs");
+        setenv("RUNCU_LIBDIR", rig_path("mine"), 1);
+        REQUIRE_FAILS(runcu_link_add_library(link, "mine", NULL), RUNCU_ERROR_DRIVER,
+                      "a library is compiled for GPUs");
+        unsetenv("RUNCU_LIBDIR");
+        REQUIRE_OK(runcu_link_add_library(link, "cudadevrt", rig_path("mine")));
+    }
+    runcu_link_destroy(&link);
 }
 
 static void modules_are_loaded_with_options(void)
@@ -217,13 +242,17 @@ int main(int argc, char **argv)
     if (runcu_init(name) != 0 || runcu_device_open(&device, name, 0) != 0)
         return argc > 1 ? 77 : 1; /* skipped */
     is_cpu = argc == 1;
+    rig_make_folder();
+    unsetenv("RUNCU_LIBDIR");
     texts_are_linked(caller, callee);
     texts_are_linked(callee, caller);
     what_cannot_be_linked_is_told();
     wrong_calls();
     files_are_linked();
+    libraries_are_sought();
     modules_are_loaded_with_options();
     the_context_may_die_first(device);
     REQUIRE_INT(core_live_objects, ==, 0);
+    rig_end();
     return 0;
 }

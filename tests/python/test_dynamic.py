@@ -1,0 +1,224 @@
+"""DynamicModule and DynamicSourceModule: sources that are compiled apart and linked."""
+
+import os
+
+import numpy as np
+import pytest
+from runcu import compiler, driver
+from runcu.compiler import DynamicModule, DynamicSourceModule
+
+CALLER = """
+extern __device__ int counter;
+extern __constant__ float factors[2];
+__device__ float scale(float x);
+__global__ void run(float *x) { x[threadIdx.x] = scale(x[threadIdx.x]) * factors[1] + counter; }
+"""
+CALLEE = """
+__device__ int counter = 5;
+__constant__ float factors[2] = {1, 10};
+__device__ float scale(float x) { return 2 * x; }
+"""
+PLAIN = '__global__ void twice(float *x) { x[threadIdx.x] *= 2; }'
+
+
+def run(module, name='run', values=(1, 2, 3)):
+    x = np.array(values, np.float32)
+    module.get_function(name)(driver.InOut(x), block=(len(x), 1, 1))
+    return x.tolist()
+
+
+# --- DynamicModule ---
+
+
+@pytest.mark.parametrize('sources', [(CALLER, CALLEE), (CALLEE, CALLER)])
+def test_functions_and_variables_of_other_sources(device, sources):
+    module = DynamicModule()
+    for source in sources:
+        assert module.add_source(source, nvcc_options=['-rdc=true', '-lcudadevrt']) is module
+    assert module.link() is module
+    assert run(module) == [25, 45, 65]
+    address, size = module.get_global('counter')
+    assert size == 4
+    driver.memset_d32(address, 6, 1)
+    assert run(module) == [26, 46, 66]
+    driver.memcpy_htod(module.get_global('factors')[0], np.array([1, 100], np.float32))
+    assert run(module) == [206, 406, 606]
+
+
+def test_relocatable_code_need_not_be_asked_for(device):
+    module = DynamicModule().add_source(CALLER).add_source(CALLEE, nvcc_options=[]).link()
+    assert run(module) == [25, 45, 65]
+
+
+def test_cplusplus_names(device):
+    module = DynamicModule(no_extern_c=True)
+    module.add_source(
+        'namespace far { template <class T> __device__ T half(T x); }'
+        '__global__ void run(float *x)'
+        '{ x[threadIdx.x] = far::half(x[threadIdx.x]); }'
+    )
+    module.add_source(
+        'namespace far { template <class T> __device__ T half(T x) { return x / 2; }'
+        'template __device__ float half<float>(float); }'
+    )
+    assert run(module.link()) == [0.5, 1, 1.5]
+    assert run(module, '_Z3runPf') == [0.5, 1, 1.5]
+
+
+def test_data_and_files(device, tmp_path):
+    kind = driver.jit_input_type.CUBIN  # on the CPU device this is PTX
+    code = compiler.compile(CALLEE, options=['-rdc=true'])
+    (tmp_path / 'callee').write_bytes(code)
+    for add in (
+        lambda m: m.add_data(code, kind, 'callee'),
+        lambda m: m.add_data(code, input_type=kind),
+        lambda m: m.add_file(tmp_path / 'callee', kind),
+        lambda m: m.add_file(str(tmp_path / 'callee'), kind),
+    ):
+        module = DynamicModule().add_source(CALLER)
+        assert add(module) is module
+        assert run(module.link()) == [25, 45, 65]
+
+
+def test_kernels_as_attributes(device):
+    module = DynamicModule().add_source(PLAIN).link()
+    assert module.twice is module.twice and 'twice' in dir(module)
+    with pytest.raises(AttributeError, match='thrice'):
+        print(module.thrice)
+
+
+def test_all_arguments(device, tmp_path):
+    told = []
+    (tmp_path / 'mine.h').write_text('#define FACTOR 3\n')
+    module = DynamicModule(
+        nvcc='nvcc',
+        link_options=[(driver.jit_option.MAX_REGISTERS, 32)],
+        keep=False,
+        no_extern_c=False,
+        arch=None,
+        code=None,
+        cache_dir=str(tmp_path / 'cache'),
+        include_dirs=[str(tmp_path)],
+        message_handler=lambda *args: told.append(args),
+        log_verbose=True,
+        cuda_libdir=None,
+    )
+    source = '#include "mine.h"\n__global__ void run(float *x) { x[threadIdx.x] *= FACTOR * MORE; }'
+    module.add_source(source, nvcc_options=['-DMORE=2'], name='mine')
+    assert run(module.link()) == [6, 12, 18]
+    assert [t[0] for t in told] == [True] and all(isinstance(t, str) for t in told[0][1:])
+    assert list((tmp_path / 'cache').rglob('*'))
+
+
+def test_files_are_kept(device, capsys):
+    DynamicModule(keep=True).add_source(PLAIN).link()
+    folder = capsys.readouterr().out.split()[-1]
+    assert 'twice' in open(os.path.join(folder, 'kernel.cu')).read()
+
+
+def test_default_options(device, monkeypatch):
+    monkeypatch.setattr(compiler, 'DEFAULT_NVCC_FLAGS', ['-DFACTOR=7'])
+    source = '__global__ void run(float *x) { x[threadIdx.x] *= FACTOR; }'
+    assert run(DynamicModule().add_source(source).link()) == [7, 14, 21]
+    with pytest.raises(compiler.CompileError, match='FACTOR'):
+        DynamicModule().add_source(source, nvcc_options=[])
+
+
+def test_what_is_missing_or_there_twice(device):
+    told = []
+    module = DynamicModule(message_handler=lambda *args: told.append(args)).add_source(CALLER)
+    with pytest.raises(driver.Error, match='scale|counter|factors') as caught:
+        module.link()
+    assert caught.value.routine in ('cuLinkAddData', 'cuLinkComplete')
+    assert told[-1][0] is False
+    with pytest.raises(driver.Error, match='Multiple definition|multiply defined|ultiple'):
+        DynamicModule().add_source(CALLEE).add_source(CALLEE).link()
+
+
+def test_nothing_is_linked_yet(device):
+    module = DynamicModule()
+    with pytest.raises(driver.LogicError, match='link'):
+        module.get_function('run')
+    with pytest.raises(AttributeError, match='link'):
+        print(module.run)
+    assert 'link' in dir(module)
+    with pytest.raises(driver.LogicError, match='nothing was added'):
+        module.link()
+
+
+def test_wrong_arguments(device):
+    module = DynamicModule()
+    with pytest.raises(TypeError):
+        module.add_source(None)
+    with pytest.raises(TypeError):
+        module.add_source(PLAIN, nvcc_options='-rdc=true')
+    with pytest.raises(TypeError):
+        module.add_data(None, driver.jit_input_type.PTX)
+    with pytest.raises(TypeError):
+        module.add_data(b'x', 'PTX')
+    with pytest.raises(driver.RuntimeError, match='file not found'):
+        module.add_file('/nonexistent/file', driver.jit_input_type.PTX)
+    with pytest.raises(compiler.CompileError):
+        module.add_source('nonsense')
+    with pytest.raises(TypeError):
+        DynamicModule(link_options=5)
+
+
+# --- libraries ---
+
+
+def test_a_library_that_is_nowhere(device, tmp_path, monkeypatch):
+    with pytest.raises(OSError, match='libnonsense.a was not found') as caught:
+        DynamicModule().add_stdlib('nonsense')
+    text = str(caught.value)
+    for place in ('RUNCU_LIBDIR', 'CUDA_HOME', 'CUDA_ROOT', '/usr/local/cuda', 'pip install'):
+        assert place in text
+    with pytest.raises(OSError, match='libnonsense.a') as caught:
+        DynamicModule(cuda_libdir=tmp_path).add_stdlib('nonsense')
+    assert str(tmp_path) in str(caught.value)
+    monkeypatch.setenv('RUNCU_LIBDIR', str(tmp_path / 'there'))
+    with pytest.raises(OSError, match='there') as caught:
+        DynamicModule().add_stdlib('nonsense')
+    assert 'CUDA_HOME' not in str(caught.value)
+    for wrong in ('', '../x', 'a/b'):
+        with pytest.raises((driver.LogicError, ValueError)):
+            DynamicModule().add_stdlib(wrong)
+    with pytest.raises(TypeError):
+        DynamicModule().add_stdlib(None)
+
+
+def test_libraries_are_found(device, tmp_path, monkeypatch):
+    (tmp_path / 'libmine.a').write_bytes(b'!<arch>\n')
+    for given, environment in ((tmp_path, ''), (None, str(tmp_path))):
+        monkeypatch.setenv('RUNCU_LIBDIR', environment)
+        with pytest.raises(driver.Error) as caught:  # it is found, and then no library
+            DynamicModule(cuda_libdir=given).add_stdlib('mine').link()
+        assert not isinstance(caught.value, OSError)
+        assert 'not found' not in str(caught.value)
+
+
+# --- DynamicSourceModule ---
+
+
+def has_cudadevrt(device):
+    try:
+        DynamicModule().add_stdlib('cudadevrt')
+    except OSError:
+        return False
+    return True
+
+
+def test_a_source_that_launches_nothing(device):
+    if not has_cudadevrt(device):
+        pytest.skip('libcudadevrt.a is not installed')
+    module = DynamicSourceModule(PLAIN, options=['-rdc=true', '-lcudadevrt'], cache_dir=False)
+    assert run(module, 'twice') == [2, 4, 6]
+    assert run(DynamicSourceModule(PLAIN), 'twice') == [2, 4, 6]
+
+
+def test_the_library_is_named_if_it_is_missing(device, tmp_path):
+    if device.is_cpu:
+        DynamicSourceModule(PLAIN, cuda_libdir=str(tmp_path))
+    else:
+        with pytest.raises(OSError, match='libcudadevrt.a was not found'):
+            DynamicSourceModule(PLAIN, cuda_libdir=str(tmp_path))
