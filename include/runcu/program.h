@@ -129,6 +129,19 @@ RUNCU_API void runcu_program_jobs_fini(runcu_program_job *jobs, size_t count);
  * and where it was installed. Copied; NULL: forgets it. Thread-safety: safe. */
 RUNCU_API int runcu_worker_path(const char *path);
 
+/** What is known of a compiler option, nvcc's or NVRTC's. The strings are the library's. */
+typedef struct runcu_option {
+    const char *spelling; /**< "-maxrregcount", "-D" */
+    const char *joint;    /**< between it and its value: "=", ""; NULL: it takes no value */
+    int is_flag;          /**< 1: it may stand without a value */
+    const char *note;     /**< why it means nothing here or is refused; "" if NVRTC gets it */
+} runcu_option;
+
+/** The option that `name` means where options are keyword arguments: "use_fast_math",
+ * "maxrregcount", "pre_include", "define". ERROR_OPTION, which names the nearest, if there is none
+ * of that name. Thread-safety: safe. */
+RUNCU_API int runcu_option_find(runcu_option *out, const char *name);
+
 /** Where NVRTC is sought before all other places but RUNCU_NVRTC (its path, or its folder) and what
  * the process has loaded already: folders (of site-packages, say), for the whole
  * process. Copied. Thread-safety: safe. */

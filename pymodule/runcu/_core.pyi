@@ -1913,6 +1913,21 @@ def compile_jobs(
 def worker_path(path: str | None, /) -> None:
     """Where the program runcu-worker lies."""
 
+def option_find(name: str, /) -> tuple[str, str | None, bool, str]:
+    """The compiler option that a keyword means.
+
+    Returns
+    -------
+    tuple
+        Its spelling; what joins its value to that ("=" or ""), None if it takes none; whether it
+        may stand without a value; why it means nothing here or is refused, or "".
+
+    Raises
+    ------
+    CompileError
+        No option is called so; the nearest is named.
+    """
+
 def nvrtc_search(folders: Sequence[str], /) -> None:
     """Folders in which NVRTC is sought first."""
 

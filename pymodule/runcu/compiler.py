@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 from . import _core
 from ._core import Bundle, Diagnostic, Program
 from ._errors import CompileError, LogicError
+from ._options import CompilerOptions, spell
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from typing_extensions import Unpack
 
 __all__ = [
     'DEFAULT_NVCC_FLAGS',
     'Bundle',
     'CompileError',
+    'CompilerOptions',
     'CudaModule',
     'Diagnostic',
     'DynamicModule',
@@ -138,10 +142,11 @@ def _request(
     cache_dir: Any,
     include_dirs: Iterable[Any] | None,
     code: str | None = None,
+    keywords: Iterable[str] = (),
     **more: Any,
 ) -> dict[str, Any]:
     """Keyword arguments of Program."""
-    options = _options(options)
+    options = [*_options(options), *keywords]
     if code is not None:
         options += ['-code', code]
     if _is_debugging():
@@ -225,6 +230,7 @@ def compile(
     target: str = 'cubin',
     *,
     headers: dict[str, str] | None = None,
+    **keywords: Unpack[CompilerOptions],
 ) -> bytes:
     """Compiles to bytes for `module_from_buffer`, or for others to load.
 
@@ -235,7 +241,7 @@ def compile(
     ----------
     target : {'cubin', 'ptx'}
         Machine code or PTX. For a device without machine code (the CPU device) both give PTX.
-    source, options, keep, arch, code, cache_dir, include_dirs, headers
+    source, options, keep, arch, code, cache_dir, include_dirs, headers, **keywords
         As for `SourceModule`.
 
     Returns
@@ -259,6 +265,7 @@ def compile(
         include_dirs,
         extern_c=not no_extern_c,
         headers=headers,
+        keywords=spell(compile, keywords),
     )
     return (program.cubin if target == 'cubin' else None) or program.ptx or b''
 
@@ -399,11 +406,16 @@ class SourceModule(CudaModule):
         they include each other relative to themselves, as files do.
     time_limit : float, optional
         Seconds that compiling may take; 0 is no limit.
+    **keywords
+        Compiler options by name, after those of `options`: ``use_fast_math=True``,
+        ``maxrregcount=32``, ``std='c++17'``, ``define={'N': 4}``; see `CompilerOptions`.
 
     Raises
     ------
     CompileError
         The source does not compile; see its `diagnostics`.
+    TypeError
+        No option is called as one of `keywords` is: the nearest is named.
     """
 
     def __init__(
@@ -421,6 +433,7 @@ class SourceModule(CudaModule):
         name_expressions: Iterable[str] | None = None,
         headers: dict[str, str] | None = None,
         time_limit: float = 0,
+        **keywords: Unpack[CompilerOptions],
     ):
         _check_arch(arch)
         program = _compile(
@@ -434,6 +447,7 @@ class SourceModule(CudaModule):
             name_expressions=name_expressions,
             headers=headers,
             time_limit=time_limit,
+            keywords=spell(SourceModule.__init__, keywords),
         )
         self._load(program)
 
@@ -442,15 +456,18 @@ class SourceModule(CudaModule):
         return self
 
 
-def _job(item: Any, shared: Mapping[str, Any]) -> dict[str, Any]:
+def _job(item: Any, shared: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     """One of many, as keyword arguments of Program."""
     source, own = item if isinstance(item, tuple) and len(item) == 2 else (item, {})
     if not isinstance(own, Mapping):
         raise TypeError(f'beside a source stands a dict of arguments, not {type(own).__name__}')
-    for name in own:
-        if name not in shared:
-            raise TypeError(f'{name!r} is no argument of one source of compile_many()')
-    return _request(source, **{**shared, **own})
+    for name in ('parallel', 'progress'):
+        if name in own:
+            raise TypeError(f'{name} is for all sources of compile_many(), not for one')
+    of_one = {name: value for name, value in own.items() if name in shared}
+    options = {name: value for name, value in own.items() if name not in shared}
+    more = spell(compile_many, {**keywords, **options})
+    return _request(source, **{**shared, **of_one}, keywords=more)
 
 
 def _bar(count: int) -> tuple[Any, Any]:
@@ -483,6 +500,7 @@ def compile_many(
     time_limit: float = 0,
     parallel: int = 0,
     progress: bool | Callable[[int, int], Any] = False,
+    **keywords: Unpack[CompilerOptions],
 ) -> list[SourceModule]:
     """Compiles many sources at once and loads them into the current context.
 
@@ -493,8 +511,8 @@ def compile_many(
     ----------
     sources : iterable of str or of (str, dict)
         In place of a source a pair of it and of arguments of its own, which stand in place of
-        those for all: ``(source, {'options': ['-DN=4'], 'arch': 'sm_90'})``.
-    options, arch, cache_dir, include_dirs, name_expressions, headers
+        those for all: ``(source, {'arch': 'sm_90', 'define': {'N': 4}})``.
+    options, arch, cache_dir, include_dirs, name_expressions, headers, **keywords
         As for `SourceModule`, the same for all.
     time_limit : float
         Seconds for one source; 0 is no limit.
@@ -523,7 +541,7 @@ def compile_many(
         'headers': headers,
         'time_limit': time_limit,
     }
-    requests = [_job(item, shared) for item in sources]
+    requests = [_job(item, shared, keywords) for item in sources]
     for own in {request['arch'] for request in requests}:
         _check_arch(own)
     tell, end = progress if callable(progress) else None, None

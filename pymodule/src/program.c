@@ -269,7 +269,20 @@ static PyObject *nvrtc_is_loaded(PyObject *module, PyObject *unused)
     return PyBool_FromLong(runcu_nvrtc_is_loaded());
 }
 
+static PyObject *option_find(PyObject *module, PyObject *value)
+{
+    const char *name;
+    runcu_option o;
+    if (bind_text_get(&name, value, "name") ||
+        bind_check(bind_module_state(module), runcu_option_find(&o, name)))
+        return NULL;
+    return Py_BuildValue("(szOs)", o.spelling, o.joint, o.is_flag ? Py_True : Py_False, o.note);
+}
+
 PyMethodDef bind_program_functions[] = {
+    {"option_find", option_find, METH_O,
+     "option_find($module, name, /)\n--\n\nSpelling of the compiler option with this keyword, what "
+     "joins its value, whether it may stand without, why it means nothing."},
     {"nvrtc_search", nvrtc_search, METH_O,
      "nvrtc_search($module, folders, /)\n--\n\nFolders in which NVRTC is sought first."},
     {"nvrtc_version", nvrtc_version, METH_NOARGS,

@@ -361,22 +361,42 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
     return status;
 }
 
+/* "invalid value for --std(-std)": which one was it? */
+static void tell_value(const struct attempt *a, const char *log)
+{
+    static const char phrase[] = "invalid value for ";
+    const char *name = strstr(log, phrase);
+    if (!name)
+        return;
+    name += strlen(phrase);
+    size_t len = strcspn(name, "(= \n");
+    for (size_t i = 0; len && i < a->options.len; i++)
+        if (strncmp(a->options.at[i], name, len) == 0 && a->options.at[i][len] == '=')
+            runcu_fail_detail("It was given as %s", a->options.at[i]);
+}
+
+static void tell_nearest(const char *log)
+{
+    static const char phrase[] = "unrecognized option ";
+    const char *option = strstr(log, phrase);
+    if (!option)
+        return;
+    struct str text = {0};
+    option += strlen(phrase);
+    str_addn(&text, option, strcspn(option, " \n"));
+    const char *nearest = options_nearest(str_text(&text));
+    if (nearest)
+        runcu_fail_detail("Did you mean %s?", nearest);
+    str_fini(&text);
+}
+
 static int fail_option(const runcu_program *program, const struct attempt *a)
 {
     int status = runcu_fail(RUNCU_ERROR_OPTION, "NVRTC %d.%d refuses a compiler option",
                             a->r->nvrtc->major, a->r->nvrtc->minor);
     runcu_fail_detail("%s", program->log);
-    const char *option = strstr(program->log, "unrecognized option ");
-    const char *nearest = NULL;
-    if (option) {
-        struct str text = {0};
-        option += strlen("unrecognized option ");
-        str_addn(&text, option, strcspn(option, " \n"));
-        nearest = options_nearest(str_text(&text));
-        str_fini(&text);
-    }
-    if (nearest)
-        runcu_fail_detail("Did you mean %s?", nearest);
+    tell_value(a, program->log);
+    tell_nearest(program->log);
     runcu_fail_code(a->code, a->r->nvrtc->fn.nvrtcGetErrorString(a->code), "nvrtcCompileProgram");
     return status;
 }

@@ -33,8 +33,20 @@ struct row {
 
 static const struct row rows[] = {
 #define OPTION(spelling, form, action, to, why) {spelling, form, action, to, why},
+#define KEYWORD(name, spelling)
 #include "core/option.def"
 #undef OPTION
+#undef KEYWORD
+};
+
+static const struct {
+    const char *name, *spelling;
+} keywords[] = {
+#define OPTION(spelling, form, action, to, why)
+#define KEYWORD(name, spelling) {name, spelling},
+#include "core/option.def"
+#undef OPTION
+#undef KEYWORD
 };
 
 /* One option, taken apart. */
@@ -334,4 +346,73 @@ const char *options_nearest(const char *text)
         }
     }
     return found;
+}
+
+/* --- options by keyword ---------------------------------------------------- */
+
+/* The row that a keyword means: "use_fast_math" is -use_fast_math, "pre_include" -pre-include. */
+static const struct row *find_keyword(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+        if (strcmp(keywords[i].name, name) == 0)
+            name = keywords[i].spelling + 1;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *a = name, *b = rows[i].spelling + 1;
+        while (*a && (*a == *b || (*a == '_' && *b == '-')))
+            a++, b++;
+        if (!*a && !*b && rows[i].form != BEGINS)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static void spell_keyword(char out[64], const char *name)
+{
+    size_t len = MIN(strlen(name), 63);
+    memcpy(out, name, len);
+    out[len] = 0;
+    for (char *p = out; (p = strchr(p, '-'));)
+        *p = '_';
+}
+
+/* The name of the i-th row, or of the keyword after all rows; "" if it has none. */
+static const char *keyword_at(size_t i)
+{
+    if (i >= ARRAY_LEN(rows))
+        return keywords[i - ARRAY_LEN(rows)].name;
+    return rows[i].form == BEGINS ? "" : rows[i].spelling + 1;
+}
+
+static void nearest_keyword(char out[64], const char *name)
+{
+    size_t len = strlen(name), best = 1 + len / 3;
+    out[0] = 0;
+    for (size_t i = 0; i < ARRAY_LEN(rows) + ARRAY_LEN(keywords); i++) {
+        char text[64];
+        spell_keyword(text, keyword_at(i));
+        size_t d = distance(name, len, text);
+        if (*text && d < best) {
+            best = d;
+            memcpy(out, text, sizeof text);
+        }
+    }
+}
+
+int runcu_option_find(runcu_option *out, const char *name)
+{
+    if (!out || !name)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", out ? "name" : "out");
+    *out = (runcu_option){0};
+    const struct row *row = find_keyword(name);
+    if (!row) {
+        char nearest[64];
+        nearest_keyword(nearest, name);
+        return runcu_fail(RUNCU_ERROR_OPTION, "no compiler option is called \"%.64s\"%s%s%s", name,
+                          *nearest ? ": did you mean \"" : "", nearest, *nearest ? "\"?" : "");
+    }
+    out->spelling = row->spelling;
+    out->joint = row->form == FLAG ? NULL : row->form == JOINED ? "" : "=";
+    out->is_flag = row->form == FLAG || row->form == ANY;
+    out->note = row->why;
+    return 0;
 }

@@ -175,6 +175,41 @@ static void what_was_meant(void)
     REQUIRE(!options_nearest("--zzzzzzzz"));
 }
 
+static void options_by_keyword(void)
+{
+    static const struct {
+        const char *name, *spelling, *joint;
+        int is_flag;
+    } known[] = {
+        {"maxrregcount", "-maxrregcount", "=", 0},
+        {"use_fast_math", "-use_fast_math", NULL, 1},
+        {"pre_include", "-pre-include", "=", 0},
+        {"pre-include", "-pre-include", "=", 0},
+        {"define", "-D", "", 0},
+        {"I", "-I", "", 0},
+        {"time", "-time", "=", 1},
+        {"max_register_count", "-maxrregcount", "=", 0},
+    };
+    runcu_option o;
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        REQUIRE_OK(runcu_option_find(&o, known[i].name));
+        REQUIRE_STR(o.spelling, known[i].spelling);
+        REQUIRE(known[i].joint ? o.joint && strcmp(o.joint, known[i].joint) == 0 : !o.joint);
+        REQUIRE_INT(o.is_flag, ==, known[i].is_flag);
+        REQUIRE_STR(o.note, "");
+    }
+    REQUIRE_OK(runcu_option_find(&o, "keep"));
+    REQUIRE_STR(o.note, "no intermediate files are made");
+    REQUIRE_FAILS(runcu_option_find(&o, "max_reg_count"), RUNCU_ERROR_OPTION,
+                  "\"max_reg_count\": did you mean \"maxrregcount\"?");
+    REQUIRE_FAILS(runcu_option_find(&o, "zzzzzzzz"), RUNCU_ERROR_OPTION,
+                  "no compiler option is called \"zzzzzzzz\"");
+    REQUIRE_FAILS(runcu_option_find(&o, ""), RUNCU_ERROR_OPTION, "no compiler option");
+    REQUIRE_FAILS(runcu_option_find(&o, "-maxrregcount"), RUNCU_ERROR_OPTION, "maxrregcount");
+    REQUIRE_FAILS(runcu_option_find(&o, NULL), RUNCU_ERROR_ARGUMENT, "name is NULL");
+    REQUIRE_FAILS(runcu_option_find(NULL, "std"), RUNCU_ERROR_ARGUMENT, "out is NULL");
+}
+
 int main(void)
 {
     runcu_set_log(hear, NULL);
@@ -186,5 +221,6 @@ int main(void)
     RUN(architectures);
     RUN(side_effects_are_noted);
     RUN(what_was_meant);
+    RUN(options_by_keyword);
     return 0;
 }
