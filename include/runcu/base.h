@@ -8,6 +8,8 @@
  * - `create`/`destroy` pair up on the heap, `retain`/`release` count, `get` borrows, `take`
  *   consumes its argument. A destroy function takes the address of the pointer, accepts NULL in it
  *   and sets it to NULL.
+ * - A pointer that is NULL where nothing here allows it is ERROR_ARGUMENT, by the names of function
+ *   and argument; functions without a status answer 0, NULL or "".
  * - A `params` struct begins with `size_t size` = sizeof of it (or 0 for "all of it as compiled");
  *   a NULL pointer to one, and zero in any field, mean the default.
  * - Any object may be used from any thread, one writer an object at a time. The current context is

@@ -103,6 +103,7 @@ static int check_extents(const CUDA_ARRAY3D_DESCRIPTOR *d)
 
 int runcu_array_create(runcu_array **out, const runcu_array_params *params)
 {
+    CORE_NEED(out);
     const CUDA_ARRAY3D_DESCRIPTOR d = descriptor_of(params);
     struct core_handle *h;
     CUarray array = NULL;
@@ -124,16 +125,19 @@ int runcu_array_create(runcu_array **out, const runcu_array_params *params)
 
 int runcu_array_wrap(runcu_array **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &array_kind, handle);
 }
 
 uint64_t runcu_array_handle(const runcu_array *array)
 {
-    return core_handle_get(&array->base);
+    return core_handle_get(array ? &array->base : NULL);
 }
 
 int runcu_array_describe(runcu_array_params *out, runcu_array *array)
 {
+    CORE_NEED(out);
+    CORE_NEED(array);
     struct core_scope scope;
     CUDA_ARRAY3D_DESCRIPTOR d = {0};
     *out = (runcu_array_params){.size = sizeof *out};
@@ -165,6 +169,7 @@ void runcu_array_destroy(runcu_array **array)
 
 int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, unsigned levels)
 {
+    CORE_NEED(out);
     const CUDA_ARRAY3D_DESCRIPTOR d = descriptor_of(params);
     CUmipmappedArray mipmap = NULL;
     struct core_handle *h;
@@ -186,16 +191,19 @@ int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, un
 
 int runcu_mipmap_wrap(runcu_mipmap **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &mipmap_kind, handle);
 }
 
 uint64_t runcu_mipmap_handle(const runcu_mipmap *mipmap)
 {
-    return core_handle_get(&mipmap->base);
+    return core_handle_get(mipmap ? &mipmap->base : NULL);
 }
 
 int runcu_mipmap_level(runcu_array **out, runcu_mipmap *mipmap, unsigned level)
 {
+    CORE_NEED(out);
+    CORE_NEED(mipmap);
     struct core_scope scope;
     struct core_handle *h = NULL;
     CUarray array = NULL;

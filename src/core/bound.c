@@ -86,14 +86,12 @@ static int fill(runcu_bound *b, const runcu_launch_params *params, const runcu_a
 int runcu_bound_create(runcu_bound **out, runcu_function *function,
                        const runcu_launch_params *params, const runcu_arg *args, size_t count)
 {
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_create: out is NULL");
+    CORE_NEED(out);
     *out = NULL;
-    if (!function || !params || (!args && count))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_create: %s is NULL",
-                          !function ? "the function"
-                          : !params ? "params"
-                                    : "the list of arguments");
+    CORE_NEED(function);
+    CORE_NEED(params);
+    if (count)
+        CORE_NEED(args);
     runcu_bound *b = core_new(sizeof *b);
     if (!b)
         return RUNCU_ERROR_MEMORY;
@@ -107,9 +105,8 @@ int runcu_bound_create(runcu_bound **out, runcu_function *function,
 
 int runcu_bound_set(runcu_bound *bound, size_t index, const runcu_arg *arg)
 {
-    if (!bound || !arg)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_set: %s is NULL",
-                          bound ? "the argument" : "the bound launch");
+    CORE_NEED(bound);
+    CORE_NEED(arg);
     if (index >= bound->args.count)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s: there is no argument %zu, the last is %zu",
                           bound->launch.function->signature, index, bound->args.count - 1);
@@ -123,16 +120,14 @@ int runcu_bound_set(runcu_bound *bound, size_t index, const runcu_arg *arg)
 
 int runcu_bound_shape(runcu_bound *bound, const runcu_launch_params *params)
 {
-    if (!bound || !params)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_shape: %s is NULL",
-                          bound ? "params" : "the bound launch");
+    CORE_NEED(bound);
+    CORE_NEED(params);
     return take_shape(bound, params);
 }
 
 HOT int runcu_bound_launch(const runcu_bound *bound)
 {
-    if (UNLIKELY(!bound))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_bound_launch: the bound launch is NULL");
+    CORE_NEED(bound);
     if (LIKELY(!bound->launch.packed.host_count))
         return core_launch_run(&bound->launch, &bound->args);
     /* Addresses of what travels are written into the buffer, and other threads may launch it too.
@@ -151,16 +146,18 @@ HOT int runcu_bound_launch(const runcu_bound *bound)
 
 size_t runcu_bound_count(const runcu_bound *bound)
 {
-    return bound->args.count;
+    return bound ? bound->args.count : 0;
 }
 
 runcu_function *runcu_bound_function(const runcu_bound *bound)
 {
-    return bound->launch.function;
+    return bound ? bound->launch.function : NULL;
 }
 
 void runcu_bound_destroy(runcu_bound **bound)
 {
+    if (!bound)
+        return;
     runcu_bound *b = *bound;
     *bound = NULL;
     if (!b)

@@ -298,31 +298,37 @@ static int start(const runcu_box *params, call_fn *call, bool is_async, runcu_st
 
 int runcu_copy_2d(const runcu_box *box)
 {
+    CORE_NEED(box);
     return start(box, call_2d, false, NULL);
 }
 
 int runcu_copy_2d_async(const runcu_box *box, runcu_stream *stream)
 {
+    CORE_NEED(box);
     return start(box, call_2d, true, stream);
 }
 
 int runcu_copy_3d(const runcu_box *box)
 {
+    CORE_NEED(box);
     return start(box, call_3d, false, NULL);
 }
 
 int runcu_copy_3d_async(const runcu_box *box, runcu_stream *stream)
 {
+    CORE_NEED(box);
     return start(box, call_3d, true, stream);
 }
 
 int runcu_copy_3d_peer(const runcu_box *box)
 {
+    CORE_NEED(box);
     return start(box, call_peer, false, NULL);
 }
 
 int runcu_copy_3d_peer_async(const runcu_box *box, runcu_stream *stream)
 {
+    CORE_NEED(box);
     return start(box, call_peer, true, stream);
 }
 
@@ -355,11 +361,13 @@ static int copy_range(const runcu_peer_copy *params, bool is_async, runcu_stream
 
 int runcu_copy_peer(const runcu_peer_copy *copy)
 {
+    CORE_NEED(copy);
     return copy_range(copy, false, NULL);
 }
 
 int runcu_copy_peer_async(const runcu_peer_copy *copy, runcu_stream *stream)
 {
+    CORE_NEED(copy);
     struct core_stream_scope in;
     int status = core_stream_begin(&in, stream);
     return status ? status : core_stream_end(&in, copy_range(copy, true, stream));

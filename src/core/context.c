@@ -209,6 +209,7 @@ int core_context_get(runcu_context **out)
 
 int runcu_context_current(runcu_context **out)
 {
+    CORE_NEED(out);
     runcu_context *context;
     int status = core_context_get(&context);
     *out = context;
@@ -218,6 +219,7 @@ int runcu_context_current(runcu_context **out)
 
 int runcu_context_peek(runcu_context **out)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     CUcontext handle;
     runcu_context *context = NULL;
@@ -231,6 +233,8 @@ int runcu_context_peek(runcu_context **out)
 
 int runcu_context_create(runcu_context **out, runcu_device *device, unsigned flags)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     *out = NULL;
     runcu_context *context = new_context(device, NULL, CORE_OWNED);
     if (!context)
@@ -254,6 +258,7 @@ int runcu_context_create(runcu_context **out, runcu_device *device, unsigned fla
 
 int runcu_context_wrap(runcu_context **out, uint64_t handle)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     CUcontext context = (CUcontext) (uintptr_t) handle, now;
     *out = NULL;
@@ -273,6 +278,8 @@ int runcu_context_wrap(runcu_context **out, uint64_t handle)
 
 int runcu_context_primary(runcu_context **out, runcu_device *device)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     core_lock();
     int status = hold_primary(out, device);
     if (!status)
@@ -283,7 +290,8 @@ int runcu_context_primary(runcu_context **out, runcu_device *device)
 
 runcu_context *runcu_context_retain(runcu_context *context)
 {
-    atomic_fetch_add(&context->refs, 1);
+    if (context)
+        atomic_fetch_add(&context->refs, 1);
     return context;
 }
 
@@ -308,6 +316,8 @@ static int destroy(runcu_context *context)
 
 void runcu_context_release(runcu_context **context)
 {
+    if (!context)
+        return;
     runcu_context *c = *context;
     *context = NULL;
     if (!c)
@@ -348,6 +358,7 @@ static int release_primary(runcu_context *context)
 
 int runcu_context_detach(runcu_context *context)
 {
+    CORE_NEED(context);
     int status = 0;
     core_lock();
     bool was_detached = atomic_exchange(&context->is_detached, true);
@@ -373,17 +384,17 @@ int runcu_context_detach(runcu_context *context)
 
 runcu_device *runcu_context_device(const runcu_context *context)
 {
-    return context->device;
+    return context ? context->device : NULL;
 }
 
 uint64_t runcu_context_handle(const runcu_context *context)
 {
-    return (uintptr_t) context->handle;
+    return context ? (uintptr_t) context->handle : 0;
 }
 
 int runcu_context_is_alive(const runcu_context *context)
 {
-    return !atomic_load(&context->is_dead) && !atomic_load(&context->is_detached);
+    return context && !atomic_load(&context->is_dead) && !atomic_load(&context->is_detached);
 }
 
 /* The context is current. */

@@ -5,11 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int need_host(const char *what, const void *host, size_t bytes)
-{
-    return host || !bytes ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", what);
-}
-
 /* After a refusal: adds what is wrong with `bytes` at the device address. */
 static void explain_range(const struct core_driver *driver, const char *side, uint64_t address,
                           size_t bytes)
@@ -39,11 +34,11 @@ static bool is_refusal(int status)
 
 int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
 {
+    if (bytes)
+        CORE_NEED(from);
     struct core_driver *driver;
     CUcontext context;
-    int status = need_host("the source", from, bytes);
-    if (!status)
-        status = core_current(&driver, &context);
+    int status = core_current(&driver, &context);
     if (status)
         return status;
     status = core_wait_copy(driver, context, "cuMemcpyHtoD");
@@ -62,11 +57,11 @@ int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
 
 int runcu_copy_dtoh(void *to, uint64_t from, size_t bytes)
 {
+    if (bytes)
+        CORE_NEED(to);
     struct core_driver *driver;
     CUcontext context;
-    int status = need_host("the destination", to, bytes);
-    if (!status)
-        status = core_current(&driver, &context);
+    int status = core_current(&driver, &context);
     if (status)
         return status;
     status = core_wait_copy(driver, context, "cuMemcpyDtoH");
@@ -98,10 +93,10 @@ int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes)
 
 int runcu_copy_htod_async(uint64_t to, const void *from, size_t bytes, runcu_stream *stream)
 {
+    if (bytes)
+        CORE_NEED(from);
     struct core_stream_scope in;
-    int status = need_host("the source", from, bytes);
-    if (!status)
-        status = core_stream_begin(&in, stream);
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
     status = CU_CALL(in.driver, cuMemcpyHtoDAsync, to, from, bytes, core_stream(stream));
@@ -112,10 +107,10 @@ int runcu_copy_htod_async(uint64_t to, const void *from, size_t bytes, runcu_str
 
 int runcu_copy_dtoh_async(void *to, uint64_t from, size_t bytes, runcu_stream *stream)
 {
+    if (bytes)
+        CORE_NEED(to);
     struct core_stream_scope in;
-    int status = need_host("the destination", to, bytes);
-    if (!status)
-        status = core_stream_begin(&in, stream);
+    int status = core_stream_begin(&in, stream);
     if (status)
         return status;
     status = CU_CALL(in.driver, cuMemcpyDtoHAsync, to, from, bytes, core_stream(stream));
@@ -169,7 +164,7 @@ static int fill_rows(struct core_driver *driver, const runcu_fill *f, CUstream *
                   : CU_CALL(driver, cuMemsetD2D32, f->to, pitch, f->value, n, rows);
 }
 
-static int fill(struct core_driver *driver, const runcu_fill *params, CUstream *stream)
+static int fill_memory(struct core_driver *driver, const runcu_fill *params, CUstream *stream)
 {
     runcu_fill f;
     core_params(&f, sizeof f, params);
@@ -182,18 +177,20 @@ static int fill(struct core_driver *driver, const runcu_fill *params, CUstream *
     return status;
 }
 
-int runcu_mem_fill(const runcu_fill *params)
+int runcu_mem_fill(const runcu_fill *fill)
 {
+    CORE_NEED(fill);
     struct core_driver *driver;
     CUcontext context;
     int status = core_current(&driver, &context);
-    return status ? status : fill(driver, params, NULL);
+    return status ? status : fill_memory(driver, fill, NULL);
 }
 
-int runcu_mem_fill_async(const runcu_fill *params, runcu_stream *stream)
+int runcu_mem_fill_async(const runcu_fill *fill, runcu_stream *stream)
 {
+    CORE_NEED(fill);
     struct core_stream_scope in;
     CUstream handle = core_stream(stream);
     int status = core_stream_begin(&in, stream);
-    return status ? status : core_stream_end(&in, fill(in.driver, params, &handle));
+    return status ? status : core_stream_end(&in, fill_memory(in.driver, fill, &handle));
 }

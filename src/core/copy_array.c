@@ -1,11 +1,6 @@
 /* Copies of bytes to and from one-dimensional arrays. */
 #include "handle.h"
 
-static int need_host(const char *what, const void *host, size_t bytes)
-{
-    return host || !bytes ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", what);
-}
-
 static CUarray handle_of(const runcu_array *array)
 {
     return (CUarray) (uintptr_t) array->base.handle;
@@ -40,10 +35,11 @@ static int end(struct core_scope *scope, runcu_array *array, int status)
 
 int runcu_copy_htoa(runcu_array *to, size_t to_offset, const void *from, size_t bytes)
 {
+    CORE_NEED(to);
+    if (bytes)
+        CORE_NEED(from);
     struct core_scope scope;
-    int status = need_host("the source", from, bytes);
-    if (!status)
-        status = begin(&scope, to, "the destination");
+    int status = begin(&scope, to, "the destination");
     if (status)
         return status;
     if (bytes)
@@ -55,10 +51,11 @@ int runcu_copy_htoa(runcu_array *to, size_t to_offset, const void *from, size_t 
 
 int runcu_copy_atoh(void *to, runcu_array *from, size_t from_offset, size_t bytes)
 {
+    if (bytes)
+        CORE_NEED(to);
+    CORE_NEED(from);
     struct core_scope scope;
-    int status = need_host("the destination", to, bytes);
-    if (!status)
-        status = begin(&scope, from, "the source");
+    int status = begin(&scope, from, "the source");
     if (status)
         return status;
     if (bytes)
@@ -70,6 +67,7 @@ int runcu_copy_atoh(void *to, runcu_array *from, size_t from_offset, size_t byte
 
 int runcu_copy_dtoa(runcu_array *to, size_t to_offset, uint64_t from, size_t bytes)
 {
+    CORE_NEED(to);
     struct core_scope scope;
     int status = begin(&scope, to, "the destination");
     if (status)
@@ -83,6 +81,7 @@ int runcu_copy_dtoa(runcu_array *to, size_t to_offset, uint64_t from, size_t byt
 
 int runcu_copy_atod(uint64_t to, runcu_array *from, size_t from_offset, size_t bytes)
 {
+    CORE_NEED(from);
     struct core_scope scope;
     int status = begin(&scope, from, "the source");
     if (status)
@@ -97,6 +96,8 @@ int runcu_copy_atod(uint64_t to, runcu_array *from, size_t from_offset, size_t b
 int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t from_offset,
                     size_t bytes)
 {
+    CORE_NEED(to);
+    CORE_NEED(from);
     struct core_scope scope;
     int status = core_handle_hold(from ? &from->base : NULL, "the source");
     if (status)
@@ -118,10 +119,11 @@ int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t
 int runcu_copy_htoa_async(runcu_array *to, size_t to_offset, const void *from, size_t bytes,
                           runcu_stream *stream)
 {
+    CORE_NEED(to);
+    if (bytes)
+        CORE_NEED(from);
     struct core_stream_scope in;
-    int status = need_host("the source", from, bytes);
-    if (!status)
-        status = core_handle_hold(to ? &to->base : NULL, "the destination");
+    int status = core_handle_hold(to ? &to->base : NULL, "the destination");
     if (status)
         return status;
     status = core_stream_begin(&in, stream);
@@ -139,10 +141,11 @@ int runcu_copy_htoa_async(runcu_array *to, size_t to_offset, const void *from, s
 int runcu_copy_atoh_async(void *to, runcu_array *from, size_t from_offset, size_t bytes,
                           runcu_stream *stream)
 {
+    if (bytes)
+        CORE_NEED(to);
+    CORE_NEED(from);
     struct core_stream_scope in;
-    int status = need_host("the destination", to, bytes);
-    if (!status)
-        status = core_handle_hold(from ? &from->base : NULL, "the source");
+    int status = core_handle_hold(from ? &from->base : NULL, "the source");
     if (status)
         return status;
     status = core_stream_begin(&in, stream);

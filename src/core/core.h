@@ -31,6 +31,14 @@ void runcu_fail_code(int code, const char *name, const char *routine);
 /* Notes the launches that may have caused the last failure, one a line, the newest first, and adds
  * the first few to its detail. */
 void core_fail_launches(const char *launches);
+/* "runcu_mem_alloc: out is NULL". */
+NO_INLINE int core_fail_null(const char *function, const char *argument);
+/* Stands before all else in a public function, for each pointer that may not be NULL. */
+#define CORE_NEED(pointer)                             \
+    do {                                               \
+        if (UNLIKELY(!(pointer)))                      \
+            return core_fail_null(__func__, #pointer); \
+    } while (0)
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
 /* The status of this thread's last failure: for passing on one that a function without a status has
@@ -473,8 +481,8 @@ size_t core_pack_size(const runcu_arg *arg);
  * not asked, which would lose the capture, and counts as done. */
 CUresult core_stream_query(const struct drv_table *cu, CUstream stream);
 
-/* event.c: keeps the event from being destroyed for a while; ERROR_ARGUMENT for NULL, ERROR_FREED
- * if it is closed (nothing has to be undone then). */
+/* event.c: keeps the event from being destroyed for a while; ERROR_FREED if it is
+ * closed (nothing has to be undone then). */
 int core_event_hold(runcu_event *event);
 void core_event_let_go(runcu_event *event);
 

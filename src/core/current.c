@@ -171,6 +171,7 @@ int core_current_device(runcu_device **out)
 
 int runcu_context_push(runcu_context *context)
 {
+    CORE_NEED(context);
     if (!runcu_context_is_alive(context))
         return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached");
     int status = core_pushed(context->driver);

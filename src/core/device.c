@@ -61,6 +61,7 @@ static int fail_ordinal(const struct core_driver *driver, uint64_t ordinal)
 
 int runcu_device_open(runcu_device **out, const char *name, int ordinal)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     *out = NULL;
     int status = core_driver_open(&driver, name);
@@ -74,11 +75,11 @@ int runcu_device_open(runcu_device **out, const char *name, int ordinal)
 
 int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_bus_id)
 {
+    CORE_NEED(out);
+    CORE_NEED(pci_bus_id);
     struct core_driver *driver;
     CUdevice handle;
     *out = NULL;
-    if (!pci_bus_id)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "pci_bus_id is NULL");
     int status = core_driver_open(&driver, name);
     if (!status)
         status = CU_CALL(driver, cuDeviceGetByPCIBusId, &handle, pci_bus_id);
@@ -92,6 +93,7 @@ int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_
 
 int runcu_device_wrap(runcu_device **out, uint64_t handle)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     *out = NULL;
     int status = core_driver_open(&driver, NULL);
@@ -105,6 +107,7 @@ int runcu_device_wrap(runcu_device **out, uint64_t handle)
 
 int runcu_device_count(int *out, const char *name)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     int status = core_driver_open(&driver, name);
     *out = status ? 0 : driver->device_count;
@@ -149,6 +152,7 @@ static const char *read_wish(char *buffer, size_t size, const char **from)
 
 int runcu_device_default(runcu_device **out)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     char buffer[64];
     const char *from;
@@ -189,36 +193,39 @@ int runcu_device_set_default(runcu_device *device)
 
 int runcu_device_ordinal(const runcu_device *device)
 {
+    CORE_NEED(device);
     return device->ordinal;
 }
 
 uint64_t runcu_device_handle(const runcu_device *device)
 {
-    return (uint64_t) device->handle;
+    return device ? (uint64_t) device->handle : 0;
 }
 
 int runcu_device_is_cpu(const runcu_device *device)
 {
-    return device->driver->is_cpu;
+    return device && device->driver->is_cpu;
 }
 
 const char *runcu_device_name(const runcu_device *device)
 {
-    return device->name;
+    return device ? device->name : "";
 }
 
 const char *runcu_device_pci_bus_id(const runcu_device *device)
 {
-    return device->pci_bus_id;
+    return device ? device->pci_bus_id : "";
 }
 
 const char *runcu_device_driver(const runcu_device *device)
 {
-    return device->driver->name;
+    return device ? device->driver->name : "";
 }
 
 int runcu_device_uuid(unsigned char out[16], const runcu_device *device)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     CUuuid id = {{0}};
     const struct core_driver *driver = device->driver;
     int status = core_check(driver, "cuDeviceGetUuid",
@@ -231,18 +238,24 @@ int runcu_device_uuid(unsigned char out[16], const runcu_device *device)
 
 int runcu_device_total_memory(size_t *out, const runcu_device *device)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     *out = 0;
     return CU_CALL(device->driver, cuDeviceTotalMem, out, device->handle);
 }
 
 int runcu_device_attribute(int *out, const runcu_device *device, int attribute)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     *out = 0;
     return CU_CALL(device->driver, cuDeviceGetAttribute, out, attribute, device->handle);
 }
 
 int runcu_device_arch(int *out, const runcu_device *device)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     int major = 0, minor = 0;
     int status =
         runcu_device_attribute(&major, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR);
@@ -255,6 +268,9 @@ int runcu_device_arch(int *out, const runcu_device *device)
 
 int runcu_device_can_access_peer(int *out, const runcu_device *device, const runcu_device *peer)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
+    CORE_NEED(peer);
     *out = 0;
     if (device->driver != peer->driver)
         return 0;
@@ -272,6 +288,8 @@ const char *runcu_device_attribute_name(int index, int *id)
 
 int runcu_driver_version(int *out, const runcu_device *device)
 {
+    CORE_NEED(out);
+    CORE_NEED(device);
     *out = 0;
     return CU_CALL(device->driver, cuDriverGetVersion, out);
 }

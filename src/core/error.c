@@ -120,6 +120,11 @@ void runcu_fail_code(int code, const char *name, const char *routine)
     record.routine = routine ? routine : "";
 }
 
+int core_fail_null(const char *function, const char *argument)
+{
+    return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s: %s is NULL", function, argument);
+}
+
 int runcu_fail_memory(void)
 {
     return runcu_fail(RUNCU_ERROR_MEMORY, "%s", runcu_status_text(RUNCU_ERROR_MEMORY));
@@ -146,6 +151,8 @@ static const char *message_text(void)
 
 void runcu_error_get(runcu_error *out)
 {
+    if (!out)
+        return;
     *out = (runcu_error){
         .status = record.status,
         .code = record.code,

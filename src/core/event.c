@@ -26,6 +26,7 @@ static void discard(runcu_event **event)
 
 int runcu_event_create(runcu_event **out, unsigned flags)
 {
+    CORE_NEED(out);
     int status = new_event(out);
     if (status)
         return status;
@@ -39,6 +40,7 @@ int runcu_event_create(runcu_event **out, unsigned flags)
 
 int runcu_event_wrap(runcu_event **out, uint64_t handle)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no event");
@@ -50,6 +52,8 @@ int runcu_event_wrap(runcu_event **out, uint64_t handle)
 
 int runcu_event_ipc_open(runcu_event **out, const void *handle)
 {
+    CORE_NEED(out);
+    CORE_NEED(handle);
     CUipcEventHandle copy;
     int status = new_event(out);
     if (status)
@@ -77,8 +81,6 @@ static void finish_close(runcu_event *e)
 
 int core_event_hold(runcu_event *event)
 {
-    if (!event)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the event is NULL");
     if (core_guard_enter(&event->guard))
         return 0;
     core_event_let_go(event);
@@ -101,7 +103,7 @@ void runcu_event_close(runcu_event *event)
 
 void runcu_event_destroy(runcu_event **event)
 {
-    if (!*event)
+    if (!event || !*event)
         return;
     runcu_event_close(*event);
     discard(event);
@@ -109,7 +111,7 @@ void runcu_event_destroy(runcu_event **event)
 
 uint64_t runcu_event_handle(const runcu_event *event)
 {
-    return atomic_load(&event->guard.is_closed) ? 0 : (uintptr_t) event->handle;
+    return !event || atomic_load(&event->guard.is_closed) ? 0 : (uintptr_t) event->handle;
 }
 
 /* Holds the event, with its context current. */
@@ -157,16 +159,20 @@ static int record(runcu_event *event, runcu_stream *stream, unsigned flags)
 
 int runcu_event_record(runcu_event *event, runcu_stream *stream)
 {
+    CORE_NEED(event);
     return record(event, stream, CU_EVENT_RECORD_DEFAULT);
 }
 
 int runcu_event_record_external(runcu_event *event, runcu_stream *stream)
 {
+    CORE_NEED(event);
     return record(event, stream, CU_EVENT_RECORD_EXTERNAL);
 }
 
 int runcu_event_ipc_handle(void *out, runcu_event *event)
 {
+    CORE_NEED(out);
+    CORE_NEED(event);
     struct core_scope scope;
     CUipcEventHandle handle = {{0}};
     memset(out, 0, sizeof handle);
@@ -180,6 +186,7 @@ int runcu_event_ipc_handle(void *out, runcu_event *event)
 
 int runcu_event_synchronize(runcu_event *event)
 {
+    CORE_NEED(event);
     struct core_scope scope;
     int status = enter(&scope, event);
     if (status)
@@ -192,6 +199,8 @@ int runcu_event_synchronize(runcu_event *event)
 
 int runcu_event_is_done(int *out, runcu_event *event)
 {
+    CORE_NEED(out);
+    CORE_NEED(event);
     struct core_scope scope;
     *out = 0;
     int status = enter(&scope, event);
@@ -207,6 +216,9 @@ int runcu_event_is_done(int *out, runcu_event *event)
 
 int runcu_event_elapsed(float *out, runcu_event *start, runcu_event *end)
 {
+    CORE_NEED(out);
+    CORE_NEED(start);
+    CORE_NEED(end);
     struct core_scope scope;
     *out = 0;
     int status = core_event_hold(start);

@@ -18,6 +18,8 @@ static CUgraphExec exec_of(const struct core_handle *h)
 
 int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
     struct core_scope scope;
     struct core_handle *from = graph ? &graph->base : NULL, *h = NULL;
     CUgraphExec exec = NULL;
@@ -40,6 +42,7 @@ int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
 
 int runcu_graph_exec_wrap(runcu_graph_exec **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &exec_kind, handle);
 }
 
@@ -107,6 +110,7 @@ static int end_in(struct use *u, struct core_stream_scope *in, int status)
 
 int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
 {
+    CORE_NEED(exec);
     struct use u;
     struct core_stream_scope in = {.stream = NULL};
     int status = begin_in(&u, &in, exec, stream);
@@ -120,6 +124,7 @@ int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
 
 int runcu_graph_upload(runcu_graph_exec *exec, runcu_stream *stream)
 {
+    CORE_NEED(exec);
     struct use u;
     struct core_stream_scope in = {.stream = NULL};
     int status = begin_in(&u, &in, exec, stream);
@@ -150,6 +155,8 @@ static const char *reason(int result)
 
 int runcu_graph_exec_update(runcu_graph_exec *exec, runcu_graph *graph)
 {
+    CORE_NEED(exec);
+    CORE_NEED(graph);
     struct use u;
     struct core_handle *from = graph ? &graph->base : NULL;
     CUgraphExecUpdateResultInfo info = {0, NULL, NULL};
@@ -180,7 +187,7 @@ struct target {
 static int begin_node(struct target *t, runcu_graph_exec *exec, runcu_node *node)
 {
     t->node = (CUgraphNode) node;
-    return node ? begin(&t->use, exec) : runcu_fail(RUNCU_ERROR_ARGUMENT, "the node is NULL");
+    return begin(&t->use, exec);
 }
 
 static int set_kernel(void *user, const CUDA_KERNEL_NODE_PARAMS *params)
@@ -193,6 +200,9 @@ static int set_kernel(void *user, const CUDA_KERNEL_NODE_PARAMS *params)
 int runcu_graph_exec_set_kernel(runcu_graph_exec *exec, runcu_node *node,
                                 const runcu_kernel_call *call)
 {
+    CORE_NEED(exec);
+    CORE_NEED(node);
+    CORE_NEED(call);
     struct target t;
     int status = begin_node(&t, exec, node);
     if (status)
@@ -202,6 +212,9 @@ int runcu_graph_exec_set_kernel(runcu_graph_exec *exec, runcu_node *node,
 
 int runcu_graph_exec_set_copy(runcu_graph_exec *exec, runcu_node *node, const runcu_box *box)
 {
+    CORE_NEED(exec);
+    CORE_NEED(node);
+    CORE_NEED(box);
     struct target t;
     CUDA_MEMCPY3D params;
     int status = begin_node(&t, exec, node);
@@ -217,6 +230,9 @@ int runcu_graph_exec_set_copy(runcu_graph_exec *exec, runcu_node *node, const ru
 
 int runcu_graph_exec_set_fill(runcu_graph_exec *exec, runcu_node *node, const runcu_fill *fill)
 {
+    CORE_NEED(exec);
+    CORE_NEED(node);
+    CORE_NEED(fill);
     struct target t;
     CUDA_MEMSET_NODE_PARAMS params;
     int status = begin_node(&t, exec, node);
@@ -232,6 +248,9 @@ int runcu_graph_exec_set_fill(runcu_graph_exec *exec, runcu_node *node, const ru
 int runcu_graph_exec_set_host_call(runcu_graph_exec *exec, runcu_node *node,
                                    const runcu_host_call *call)
 {
+    CORE_NEED(exec);
+    CORE_NEED(node);
+    CORE_NEED(call);
     struct target t;
     CUDA_HOST_NODE_PARAMS params;
     int status = begin_node(&t, exec, node);

@@ -83,6 +83,9 @@ static int get_handle(runcu_function *f)
 
 int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name)
 {
+    CORE_NEED(out);
+    CORE_NEED(module);
+    CORE_NEED(name);
     struct core_scope scope;
     const struct core_kernel *kernel = NULL;
     *out = NULL;
@@ -134,6 +137,7 @@ static int find_wrapped(runcu_module **module, const char **name, CUfunction han
 
 int runcu_function_wrap(runcu_function **out, uint64_t handle)
 {
+    CORE_NEED(out);
     runcu_module *module;
     const char *name;
     CUfunction theirs = (CUfunction) (uintptr_t) handle;
@@ -165,12 +169,15 @@ int runcu_function_wrap(runcu_function **out, uint64_t handle)
 
 runcu_function *runcu_function_retain(runcu_function *function)
 {
-    atomic_fetch_add(&function->refs, 1);
+    if (function)
+        atomic_fetch_add(&function->refs, 1);
     return function;
 }
 
 void runcu_function_release(runcu_function **function)
 {
+    if (!function)
+        return;
     runcu_function *f = *function;
     *function = NULL;
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
@@ -183,33 +190,34 @@ void runcu_function_release(runcu_function **function)
 
 uint64_t runcu_function_handle(const runcu_function *function)
 {
-    return (uintptr_t) function->handle;
+    return function ? (uintptr_t) function->handle : 0;
 }
 
 runcu_module *runcu_function_module(const runcu_function *function)
 {
-    return function->module;
+    return function ? function->module : NULL;
 }
 
 const char *runcu_function_name(const runcu_function *function)
 {
-    return function->name;
+    return function ? function->name : "";
 }
 
 const char *runcu_function_symbol(const runcu_function *function)
 {
-    return function->symbol;
+    return function ? function->symbol : "";
 }
 
 const char *runcu_function_signature(const runcu_function *function)
 {
-    return function->signature;
+    return function ? function->signature : "";
 }
 
 const runcu_param *runcu_function_params(const runcu_function *function, int *count)
 {
-    *count = function->count;
-    return function->params;
+    if (count)
+        *count = function ? function->count : -1;
+    return function ? function->params : NULL;
 }
 
 /* NVIDIA's driver does not survive numbers that are far from any attribute's. */
@@ -221,6 +229,8 @@ static bool is_attribute(int attribute)
 
 int runcu_function_get_attribute(int *out, runcu_function *function, int attribute)
 {
+    CORE_NEED(out);
+    CORE_NEED(function);
     struct core_scope scope;
     *out = 0;
     if (!is_attribute(attribute))
@@ -248,6 +258,7 @@ int core_function_set(runcu_function *function, int attribute, int value)
 
 int runcu_function_set_attribute(runcu_function *function, int attribute, int value)
 {
+    CORE_NEED(function);
     int status = core_function_set(function, attribute, value);
     if (!status && attribute == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)
         atomic_store(&function->shared_limit, (size_t) MAX(value, 0));
@@ -256,6 +267,7 @@ int runcu_function_set_attribute(runcu_function *function, int attribute, int va
 
 int runcu_function_set_cache_config(runcu_function *function, int config)
 {
+    CORE_NEED(function);
     struct core_scope scope;
     if (config < 0 || config > 3)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "there is no configuration of the cache %d",
@@ -270,6 +282,7 @@ int runcu_function_set_cache_config(runcu_function *function, int config)
 
 int runcu_function_set_shared_config(runcu_function *function, int config)
 {
+    CORE_NEED(function);
     struct core_scope scope;
     if (config < 0 || config > 2)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "there is no configuration of shared memory %d",

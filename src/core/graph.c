@@ -115,7 +115,7 @@ int core_fill_params(CUDA_MEMSET_NODE_PARAMS *out, const runcu_fill *params)
 
 int core_host_params(CUDA_HOST_NODE_PARAMS *out, const runcu_host_call *call)
 {
-    if (!call || !call->function)
+    if (!call->function)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the function to call is NULL");
     *out = (CUDA_HOST_NODE_PARAMS){call->function, call->user};
     return 0;
@@ -125,6 +125,7 @@ int core_host_params(CUDA_HOST_NODE_PARAMS *out, const runcu_host_call *call)
 
 int runcu_graph_create(runcu_graph **out)
 {
+    CORE_NEED(out);
     struct core_handle *h;
     CUgraph graph = NULL;
     *out = NULL;
@@ -142,6 +143,7 @@ int runcu_graph_create(runcu_graph **out)
 
 int runcu_graph_wrap(runcu_graph **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &graph_kind, handle);
 }
 
@@ -199,6 +201,8 @@ static int adopt(runcu_graph **out, runcu_context *context, CUgraph graph)
 
 int runcu_graph_clone(runcu_graph **out, runcu_graph *graph)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
     struct use u;
     CUgraph clone = NULL;
     *out = NULL;
@@ -225,6 +229,7 @@ int runcu_stream_begin_capture(runcu_stream *stream, enum runcu_capture_mode mod
 
 int runcu_stream_end_capture(runcu_graph **out, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope in;
     CUgraph graph = NULL;
     *out = NULL;
@@ -240,6 +245,7 @@ int runcu_stream_end_capture(runcu_graph **out, runcu_stream *stream)
 
 int runcu_stream_capture_status(int *out, uint64_t *id, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope in;
     uint64_t number = 0;
     *out = RUNCU_CAPTURE_NONE;
@@ -298,6 +304,9 @@ static int add_kernel(void *user, const CUDA_KERNEL_NODE_PARAMS *params)
 int runcu_graph_add_kernel(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                            const runcu_kernel_call *call)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(call);
     struct place p;
     int status = begin_node(&p, out, graph, after);
     if (status)
@@ -308,6 +317,9 @@ int runcu_graph_add_kernel(runcu_node **out, runcu_graph *graph, const runcu_nod
 int runcu_graph_add_copy(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                          const runcu_box *box)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(box);
     struct place p;
     CUDA_MEMCPY3D params;
     int status = begin_node(&p, out, graph, after);
@@ -323,6 +335,9 @@ int runcu_graph_add_copy(runcu_node **out, runcu_graph *graph, const runcu_node_
 int runcu_graph_add_fill(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                          const runcu_fill *fill)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(fill);
     struct place p;
     CUDA_MEMSET_NODE_PARAMS params;
     int status = begin_node(&p, out, graph, after);
@@ -337,6 +352,9 @@ int runcu_graph_add_fill(runcu_node **out, runcu_graph *graph, const runcu_node_
 int runcu_graph_add_host_call(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                               const runcu_host_call *call)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(call);
     struct place p;
     CUDA_HOST_NODE_PARAMS params;
     int status = begin_node(&p, out, graph, after);
@@ -350,6 +368,8 @@ int runcu_graph_add_host_call(runcu_node **out, runcu_graph *graph, const runcu_
 
 int runcu_graph_add_empty(runcu_node **out, runcu_graph *graph, const runcu_node_list *after)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
     struct place p;
     int status = begin_node(&p, out, graph, after);
     if (status)
@@ -378,6 +398,9 @@ static int add_event(struct place *p, runcu_event *event, bool is_record)
 int runcu_graph_add_record(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                            runcu_event *event)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(event);
     struct place p;
     int status = begin_node(&p, out, graph, after);
     return status ? status : end_node(&p, add_event(&p, event, true));
@@ -386,6 +409,9 @@ int runcu_graph_add_record(runcu_node **out, runcu_graph *graph, const runcu_nod
 int runcu_graph_add_wait(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                          runcu_event *event)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(event);
     struct place p;
     int status = begin_node(&p, out, graph, after);
     return status ? status : end_node(&p, add_event(&p, event, false));
@@ -394,6 +420,9 @@ int runcu_graph_add_wait(runcu_node **out, runcu_graph *graph, const runcu_node_
 int runcu_graph_add_graph(runcu_node **out, runcu_graph *graph, const runcu_node_list *after,
                           runcu_graph *child)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(child);
     struct place p;
     struct core_handle *inner = child ? &child->base : NULL;
     if (graph && graph == child)
@@ -414,17 +443,12 @@ int runcu_graph_add_graph(runcu_node **out, runcu_graph *graph, const runcu_node
 
 /* --- nodes and edges --- */
 
-static int check_node(const runcu_node *node)
-{
-    return node ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "the node is NULL");
-}
-
 int runcu_graph_remove(runcu_graph *graph, runcu_node *node)
 {
+    CORE_NEED(graph);
+    CORE_NEED(node);
     struct use u;
-    int status = check_node(node);
-    if (!status)
-        status = begin(&u, graph);
+    int status = begin(&u, graph);
     if (status)
         return status;
     return end(&u, CU_CALL(u.driver, cuGraphDestroyNode, (CUgraphNode) node));
@@ -432,11 +456,12 @@ int runcu_graph_remove(runcu_graph *graph, runcu_node *node)
 
 int runcu_graph_node_type(int *out, runcu_graph *graph, runcu_node *node)
 {
+    CORE_NEED(out);
+    CORE_NEED(graph);
+    CORE_NEED(node);
     struct use u;
     *out = 0;
-    int status = check_node(node);
-    if (!status)
-        status = begin(&u, graph);
+    int status = begin(&u, graph);
     if (status)
         return status;
     return end(&u, CU_CALL(u.driver, cuGraphNodeGetType, (CUgraphNode) node, out));
@@ -470,6 +495,8 @@ static int list(runcu_node **out, size_t *count, struct use *u, const struct que
 
 int runcu_graph_nodes(runcu_node **out, size_t *count, runcu_graph *graph)
 {
+    CORE_NEED(count);
+    CORE_NEED(graph);
     struct use u;
     int status = begin(&u, graph);
     if (status)
@@ -480,6 +507,8 @@ int runcu_graph_nodes(runcu_node **out, size_t *count, runcu_graph *graph)
 
 int runcu_graph_roots(runcu_node **out, size_t *count, runcu_graph *graph)
 {
+    CORE_NEED(count);
+    CORE_NEED(graph);
     struct use u;
     int status = begin(&u, graph);
     if (status)
@@ -491,10 +520,11 @@ int runcu_graph_roots(runcu_node **out, size_t *count, runcu_graph *graph)
 
 int runcu_graph_before(runcu_node **out, size_t *count, runcu_graph *graph, runcu_node *node)
 {
+    CORE_NEED(count);
+    CORE_NEED(graph);
+    CORE_NEED(node);
     struct use u;
-    int status = check_node(node);
-    if (!status)
-        status = begin(&u, graph);
+    int status = begin(&u, graph);
     if (status)
         return status;
     return list(out, count, &u,
@@ -504,10 +534,11 @@ int runcu_graph_before(runcu_node **out, size_t *count, runcu_graph *graph, runc
 
 int runcu_graph_after(runcu_node **out, size_t *count, runcu_graph *graph, runcu_node *node)
 {
+    CORE_NEED(count);
+    CORE_NEED(graph);
+    CORE_NEED(node);
     struct use u;
-    int status = check_node(node);
-    if (!status)
-        status = begin(&u, graph);
+    int status = begin(&u, graph);
     if (status)
         return status;
     return list(out, count, &u,
@@ -517,6 +548,8 @@ int runcu_graph_after(runcu_node **out, size_t *count, runcu_graph *graph, runcu
 
 int runcu_graph_edges(runcu_node **from, runcu_node **to, size_t *count, runcu_graph *graph)
 {
+    CORE_NEED(count);
+    CORE_NEED(graph);
     struct use u;
     size_t room = from && to ? *count : 0, all = 0;
     int status = begin(&u, graph);
@@ -534,6 +567,11 @@ int runcu_graph_edges(runcu_node **from, runcu_node **to, size_t *count, runcu_g
 int runcu_graph_add_edges(runcu_graph *graph, runcu_node *const *from, runcu_node *const *to,
                           size_t count)
 {
+    CORE_NEED(graph);
+    if (count) {
+        CORE_NEED(from);
+        CORE_NEED(to);
+    }
     struct use u;
     int status = begin(&u, graph);
     if (status)
@@ -545,6 +583,11 @@ int runcu_graph_add_edges(runcu_graph *graph, runcu_node *const *from, runcu_nod
 int runcu_graph_remove_edges(runcu_graph *graph, runcu_node *const *from, runcu_node *const *to,
                              size_t count)
 {
+    CORE_NEED(graph);
+    if (count) {
+        CORE_NEED(from);
+        CORE_NEED(to);
+    }
     struct use u;
     int status = begin(&u, graph);
     if (status)
@@ -555,6 +598,8 @@ int runcu_graph_remove_edges(runcu_graph *graph, runcu_node *const *from, runcu_
 
 int runcu_graph_print_dot(runcu_graph *graph, const char *path, int is_verbose)
 {
+    CORE_NEED(graph);
+    CORE_NEED(path);
     struct use u;
     if (!path)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the path is NULL");

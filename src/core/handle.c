@@ -85,7 +85,7 @@ void core_handle_close(struct core_handle *h)
 
 void core_handle_destroy(struct core_handle **handle)
 {
-    if (!*handle)
+    if (!handle || !*handle)
         return;
     core_handle_close(*handle);
     core_handle_discard(handle, 0);

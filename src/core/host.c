@@ -12,6 +12,7 @@ static void find_address(runcu_mem *mem)
 
 int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
 {
+    CORE_NEED(out);
     int status = core_mem_create(out, CORE_MEM_HOST);
     if (status)
         return status;
@@ -26,9 +27,8 @@ int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
 
 int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags)
 {
-    *out = NULL;
-    if (!host)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the memory to register is NULL");
+    CORE_NEED(out);
+    CORE_NEED(host);
     int status = core_mem_create(out, CORE_MEM_REGISTERED);
     if (status)
         return status;
@@ -44,6 +44,7 @@ int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags
 
 int runcu_mem_alloc_managed(runcu_mem **out, size_t bytes, unsigned flags)
 {
+    CORE_NEED(out);
     int status = core_mem_create(out, CORE_MEM_MANAGED);
     if (status)
         return status;
@@ -59,6 +60,8 @@ int runcu_mem_alloc_managed(runcu_mem **out, size_t bytes, unsigned flags)
 
 int runcu_mem_host_flags(unsigned *out, const runcu_mem *mem)
 {
+    CORE_NEED(out);
+    CORE_NEED(mem);
     struct core_scope scope;
     *out = 0;
     if (mem->kind != CORE_MEM_HOST)
@@ -87,6 +90,7 @@ static int enter(struct core_scope *scope, struct core_driver **driver, const ru
 
 int runcu_mem_attach(runcu_mem *mem, unsigned flags, runcu_stream *stream)
 {
+    CORE_NEED(mem);
     struct core_scope scope;
     if (mem->kind != CORE_MEM_MANAGED)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "only managed memory can be attached to a stream");

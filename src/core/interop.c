@@ -43,6 +43,7 @@ static struct core_driver *look_up(runcu_address_info *out, uint64_t address)
 
 int runcu_address_find(runcu_address_info *out, uint64_t address)
 {
+    CORE_NEED(out);
     runcu_address_info found = {.size = sizeof found};
     if (!out || out->size != sizeof *out)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,

@@ -9,6 +9,7 @@ static_assert(sizeof(CUipcEventHandle) == RUNCU_IPC_HANDLE_BYTES, "events");
 
 int runcu_mem_ipc_handle(void *out, uint64_t address)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     CUcontext context;
     CUipcMemHandle handle = {{0}};
@@ -22,6 +23,8 @@ int runcu_mem_ipc_handle(void *out, uint64_t address)
 
 int runcu_mem_ipc_open(runcu_mem **out, const void *handle, unsigned flags)
 {
+    CORE_NEED(out);
+    CORE_NEED(handle);
     CUipcMemHandle copy;
     CUdeviceptr base;
     int status = core_mem_create(out, CORE_MEM_IMPORTED);

@@ -263,10 +263,10 @@ static void crew_fini(struct crew *crew)
 int runcu_program_compile_jobs(runcu_program_job *jobs, size_t count,
                                const runcu_program_jobs_params *params)
 {
+    if (count)
+        CORE_NEED(jobs);
     runcu_program_jobs_params p;
     struct crew crew = {.count = count};
-    if (count && !jobs)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "jobs is NULL");
     core_params(&p, sizeof p, params);
     for (size_t i = 0; i < count; i++) {
         jobs[i].program = NULL;

@@ -392,28 +392,22 @@ void core_launch_point(struct core_launch *l, void *pointers[CORE_POINTERS])
     l->pointers = pointers;
 }
 
-static NO_INLINE int fail_null(const runcu_function *function, const runcu_launch_params *params)
-{
-    return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_args: %s is NULL",
-                      !function ? "the function"
-                      : !params ? "params"
-                                : "the list of arguments");
-}
-
 HOT int runcu_launch_args(runcu_function *function, const runcu_launch_params *params,
-                          const runcu_arg *list, size_t count)
+                          const runcu_arg *args, size_t count)
 {
+    CORE_NEED(function);
+    CORE_NEED(params);
+    if (count)
+        CORE_NEED(args);
     uint64_t stack[CORE_PACK_STACK / sizeof(uint64_t)];
     void *pointers[CORE_POINTERS];
     runcu_launch_params whole;
     struct core_launch l;
-    if (UNLIKELY(!function || !params || (!list && count)))
-        return fail_null(function, params);
     if (UNLIKELY(params->size && params->size != sizeof *params)) {
         core_params(&whole, sizeof whole, params);
         params = &whole;
     }
-    struct core_args args = {list, count, params->strict != 0};
+    struct core_args list = {args, count, params->strict != 0};
     l.function = function;
     l.buffer = (char *) stack;
     if (UNLIKELY(function->bytes > sizeof stack)) {
@@ -421,12 +415,12 @@ HOT int runcu_launch_args(runcu_function *function, const runcu_launch_params *p
         if (!l.buffer)
             return runcu_fail_memory();
     }
-    int status = core_pack(&l.packed, l.buffer, sizeof stack, function, &args);
+    int status = core_pack(&l.packed, l.buffer, sizeof stack, function, &list);
     if (!status)
         status = shape(&l, params);
     if (LIKELY(!status)) {
         core_launch_point(&l, pointers);
-        status = core_launch_run(&l, &args);
+        status = core_launch_run(&l, &list);
     }
     if (UNLIKELY(l.buffer != (char *) stack))
         alloc_free(l.buffer);
@@ -436,12 +430,11 @@ HOT int runcu_launch_args(runcu_function *function, const runcu_launch_params *p
 int runcu_launch_packed(runcu_function *function, const runcu_launch_params *params,
                         const void *buffer, size_t bytes)
 {
+    CORE_NEED(function);
+    CORE_NEED(params);
+    if (bytes)
+        CORE_NEED(buffer);
     runcu_launch_params whole;
-    if (!function || !params || (!buffer && bytes))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "runcu_launch_packed: %s is NULL",
-                          !function ? "the function"
-                          : !params ? "params"
-                                    : "the buffer");
     if (function->count >= 0 && bytes != function->bytes)
         return runcu_fail(RUNCU_ERROR_LAUNCH_ARGUMENT,
                           "%s: its parameters take %u bytes, and %zu were given",

@@ -110,6 +110,7 @@ static int start(runcu_link *link, const runcu_jit_params *params)
 
 int runcu_link_create(runcu_link **out, const runcu_jit_params *params)
 {
+    CORE_NEED(out);
     runcu_link *link = *out = core_new(sizeof *link);
     if (!link)
         return RUNCU_ERROR_MEMORY;
@@ -134,9 +135,12 @@ static int add(runcu_link *link, int type, const char *text, size_t bytes, const
 
 int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, const char *name)
 {
+    CORE_NEED(link);
+    if (bytes)
+        CORE_NEED(image);
     if (link->image)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the link is complete: nothing can be added");
-    if (!image || !bytes)
+    if (!bytes)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the image to link is empty");
     if (type != CU_JIT_INPUT_PTX)
         return add(link, type, image, bytes, name);
@@ -152,6 +156,8 @@ int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, 
 
 int runcu_link_add_file(runcu_link *link, int type, const char *path)
 {
+    CORE_NEED(link);
+    CORE_NEED(path);
     struct str image = {0};
     int status, code = fs_read(&image, path, SIZE_MAX);
     if (code == ENOMEM)
@@ -195,6 +201,9 @@ static int complete(runcu_link *link)
 
 int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
 {
+    CORE_NEED(image);
+    CORE_NEED(bytes);
+    CORE_NEED(link);
     int status = link->image ? 0 : complete(link);
     *image = link->image;
     *bytes = link->image ? link->bytes : 0;
@@ -203,11 +212,13 @@ int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
 
 uint64_t runcu_link_handle(const runcu_link *link)
 {
-    return (uintptr_t) link->handle;
+    return link ? (uintptr_t) link->handle : 0;
 }
 
 void runcu_link_destroy(runcu_link **link)
 {
+    if (!link)
+        return;
     runcu_link *l = *link;
     struct core_scope scope;
     *link = NULL;

@@ -28,6 +28,7 @@ int core_mem_discard(runcu_mem **mem, int status)
 
 int runcu_mem_alloc(runcu_mem **out, size_t bytes)
 {
+    CORE_NEED(out);
     int status = core_mem_create(out, CORE_MEM_DEVICE);
     if (status)
         return status;
@@ -43,6 +44,8 @@ int runcu_mem_alloc(runcu_mem **out, size_t bytes)
 int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t height,
                           unsigned access)
 {
+    CORE_NEED(out);
+    CORE_NEED(pitch);
     *pitch = 0;
     int status = core_mem_create(out, CORE_MEM_DEVICE);
     if (status)
@@ -61,6 +64,7 @@ int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t h
 
 int runcu_mem_wrap(runcu_mem **out, uint64_t handle)
 {
+    CORE_NEED(out);
     CUdeviceptr base = 0;
     size_t bytes = 0;
     *out = NULL;
@@ -125,6 +129,7 @@ static void end_later(runcu_context *context, void *object)
 
 int runcu_mem_free(runcu_mem **mem)
 {
+    CORE_NEED(mem);
     runcu_mem *m = *mem;
     struct core_scope scope;
     int status = 0;
@@ -148,31 +153,33 @@ int runcu_mem_free(runcu_mem **mem)
 
 uint64_t runcu_mem_address(const runcu_mem *mem)
 {
-    return mem->address;
+    return mem ? mem->address : 0;
 }
 
 uint64_t runcu_mem_handle(const runcu_mem *mem)
 {
-    return mem->address;
+    return mem ? mem->address : 0;
 }
 
 size_t runcu_mem_size(const runcu_mem *mem)
 {
-    return mem->bytes;
+    return mem ? mem->bytes : 0;
 }
 
 runcu_context *runcu_mem_context(const runcu_mem *mem)
 {
-    return mem->context;
+    return mem ? mem->context : NULL;
 }
 
 void *runcu_mem_host_pointer(const runcu_mem *mem)
 {
-    return mem->host;
+    return mem ? mem->host : NULL;
 }
 
 int runcu_mem_info(size_t *free_bytes, size_t *total_bytes)
 {
+    CORE_NEED(free_bytes);
+    CORE_NEED(total_bytes);
     struct core_driver *driver;
     CUcontext handle;
     *free_bytes = *total_bytes = 0;
@@ -182,6 +189,8 @@ int runcu_mem_info(size_t *free_bytes, size_t *total_bytes)
 
 int runcu_mem_address_range(uint64_t *base, size_t *bytes, uint64_t address)
 {
+    CORE_NEED(base);
+    CORE_NEED(bytes);
     struct core_driver *driver;
     CUcontext handle;
     CUdeviceptr start = 0;

@@ -13,6 +13,7 @@ struct runcu_mempool {
 
 int runcu_mem_alloc_async(runcu_mem **out, size_t bytes, runcu_mempool *pool, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope s;
     *out = NULL;
     if (!bytes)
@@ -45,6 +46,7 @@ int runcu_mem_alloc_async(runcu_mem **out, size_t bytes, runcu_mempool *pool, ru
 
 int runcu_mem_free_async(runcu_mem **mem, runcu_stream *stream)
 {
+    CORE_NEED(mem);
     struct core_stream_scope s;
     runcu_mem *m = *mem;
     if (!m)
@@ -95,6 +97,7 @@ static int finish(runcu_mempool **out, int status)
 
 int runcu_mempool_create(runcu_mempool **out, runcu_device *device, size_t most)
 {
+    CORE_NEED(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -108,6 +111,7 @@ int runcu_mempool_create(runcu_mempool **out, runcu_device *device, size_t most)
 
 int runcu_mempool_default(runcu_mempool **out, runcu_device *device)
 {
+    CORE_NEED(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -118,6 +122,7 @@ int runcu_mempool_default(runcu_mempool **out, runcu_device *device)
 
 int runcu_mempool_current(runcu_mempool **out, runcu_device *device)
 {
+    CORE_NEED(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -128,6 +133,7 @@ int runcu_mempool_current(runcu_mempool **out, runcu_device *device)
 
 int runcu_mempool_wrap(runcu_mempool **out, runcu_device *device, uint64_t handle)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no pool");
@@ -139,6 +145,8 @@ int runcu_mempool_wrap(runcu_mempool **out, runcu_device *device, uint64_t handl
 
 void runcu_mempool_destroy(runcu_mempool **pool)
 {
+    if (!pool)
+        return;
     runcu_mempool *p = *pool;
     *pool = NULL;
     core_mempool_drop(p);
@@ -172,21 +180,23 @@ void core_mempool_drop(runcu_mempool *p)
 
 uint64_t runcu_mempool_handle(const runcu_mempool *pool)
 {
-    return (uintptr_t) pool->handle;
+    return pool ? (uintptr_t) pool->handle : 0;
 }
 
 runcu_device *runcu_mempool_device(const runcu_mempool *pool)
 {
-    return pool->device;
+    return pool ? pool->device : NULL;
 }
 
 int runcu_mempool_make_current(runcu_mempool *pool)
 {
+    CORE_NEED(pool);
     return CU_CALL(pool->device->driver, cuDeviceSetMemPool, pool->device->handle, pool->handle);
 }
 
 int runcu_mempool_trim(runcu_mempool *pool, size_t keep)
 {
+    CORE_NEED(pool);
     return CU_CALL(pool->device->driver, cuMemPoolTrimTo, pool->handle, keep);
 }
 
@@ -198,6 +208,8 @@ static bool is_int(int attribute)
 
 int runcu_mempool_get(uint64_t *out, runcu_mempool *pool, int attribute)
 {
+    CORE_NEED(out);
+    CORE_NEED(pool);
     union {
         int narrow;
         uint64_t wide;
@@ -210,6 +222,7 @@ int runcu_mempool_get(uint64_t *out, runcu_mempool *pool, int attribute)
 
 int runcu_mempool_set(runcu_mempool *pool, int attribute, uint64_t value)
 {
+    CORE_NEED(pool);
     int narrow = value != 0;
     return CU_CALL(pool->device->driver, cuMemPoolSetAttribute, pool->handle, attribute,
                    is_int(attribute) ? (void *) &narrow : (void *) &value);

@@ -153,6 +153,7 @@ static int load(runcu_module **out, const struct source *s)
 
 int runcu_module_wrap(runcu_module **out, uint64_t handle)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no module");
@@ -172,12 +173,18 @@ int runcu_module_wrap(runcu_module **out, uint64_t handle)
 
 int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 {
+    CORE_NEED(out);
+    if (bytes)
+        CORE_NEED(image);
     return runcu_module_load_with(out, image, bytes, NULL);
 }
 
 int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
                            const runcu_jit_params *params)
 {
+    CORE_NEED(out);
+    if (bytes)
+        CORE_NEED(image);
     if (core_is_bundle(image, bytes))
         return core_bundle_load(out, image, bytes, params);
     return load(out, &(struct source){image, image, bytes, bytes, params});
@@ -226,11 +233,15 @@ int core_module_from_program(runcu_module **out, const runcu_program *program,
 
 int runcu_module_from_program(runcu_module **out, const runcu_program *program)
 {
+    CORE_NEED(out);
+    CORE_NEED(program);
     return core_module_from_program(out, program, NULL);
 }
 
 int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params)
 {
+    CORE_NEED(out);
+    CORE_NEED(source);
     runcu_program *program = NULL;
     runcu_error e;
     *out = NULL;
@@ -248,7 +259,8 @@ int runcu_module_compile(runcu_module **out, const char *source, const runcu_pro
 
 runcu_module *runcu_module_retain(runcu_module *module)
 {
-    atomic_fetch_add(&module->refs, 1);
+    if (module)
+        atomic_fetch_add(&module->refs, 1);
     return module;
 }
 
@@ -269,6 +281,8 @@ static void unload(runcu_context *c, void *object)
 
 void runcu_module_release(runcu_module **module)
 {
+    if (!module)
+        return;
     runcu_module *m = *module;
     struct core_scope scope;
     int status;
@@ -286,22 +300,27 @@ void runcu_module_release(runcu_module **module)
 
 uint64_t runcu_module_handle(const runcu_module *module)
 {
-    return (uintptr_t) module->handle;
+    return module ? (uintptr_t) module->handle : 0;
 }
 
 runcu_context *runcu_module_context(const runcu_module *module)
 {
-    return module->context;
+    return module ? module->context : NULL;
 }
 
 const char *runcu_module_kernel_name(const runcu_module *module, size_t index)
 {
-    return index < module->image.kernels.len ? module->image.kernels.at[index].id.name : NULL;
+    return module && index < module->image.kernels.len ? module->image.kernels.at[index].id.name
+                                                       : NULL;
 }
 
 int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module,
                             const char *name)
 {
+    CORE_NEED(address);
+    CORE_NEED(bytes);
+    CORE_NEED(module);
+    CORE_NEED(name);
     struct core_scope scope;
     CUdeviceptr at = 0;
     size_t size = 0;

@@ -315,6 +315,8 @@ static void free_folders(char **list)
 
 int runcu_nvrtc_search(const char *const *list, size_t count)
 {
+    if (!list && count)
+        return core_fail_null(__func__, "folders");
     char **copy = alloc_zero(count + 1, sizeof *copy);
     bool ok = copy != NULL;
     for (size_t i = 0; ok && i < count; i++)

@@ -13,6 +13,8 @@ static size_t ask(int block_size)
 int runcu_function_max_active_blocks(int *out, runcu_function *function, int block_size,
                                      size_t shared)
 {
+    CORE_NEED(out);
+    CORE_NEED(function);
     struct core_scope scope;
     *out = 0;
     int status = core_enter(&scope, function->context);
@@ -27,6 +29,8 @@ int runcu_function_max_active_blocks(int *out, runcu_function *function, int blo
 int runcu_function_suggest_block(int *block_size, int *blocks, runcu_function *function,
                                  const runcu_suggest_params *params)
 {
+    CORE_NEED(block_size);
+    CORE_NEED(function);
     struct core_scope scope;
     runcu_suggest_params p;
     int grid = 0;
@@ -54,6 +58,8 @@ int runcu_function_suggest_block(int *block_size, int *blocks, runcu_function *f
 int runcu_function_available_shared(size_t *out, runcu_function *function, int blocks,
                                     int block_size)
 {
+    CORE_NEED(out);
+    CORE_NEED(function);
     struct core_scope scope;
     *out = 0;
     if (blocks < 1 || block_size < 1) /* which some drivers do not survive */
@@ -83,6 +89,8 @@ static int configure(CUlaunchConfig *out, CUlaunchAttribute *attributes, runcu_l
 int runcu_function_max_active_clusters(int *out, runcu_function *function,
                                        const runcu_launch_params *params)
 {
+    CORE_NEED(out);
+    CORE_NEED(function);
     CUlaunchAttribute attributes[CORE_ATTRIBUTES];
     runcu_launch_params whole;
     CUlaunchConfig config;
@@ -101,6 +109,8 @@ int runcu_function_max_active_clusters(int *out, runcu_function *function,
 int runcu_function_max_cluster_size(int *out, runcu_function *function,
                                     const runcu_launch_params *params)
 {
+    CORE_NEED(out);
+    CORE_NEED(function);
     CUlaunchAttribute attributes[CORE_ATTRIBUTES];
     runcu_launch_params whole;
     CUlaunchConfig config;

@@ -267,12 +267,14 @@ static runcu_mem *take_largest(runcu_pool *pool)
 
 void runcu_pool_free_held(runcu_pool *pool)
 {
-    for (runcu_mem *block = take_largest(pool); block; block = take_largest(pool))
+    for (runcu_mem *block = pool ? take_largest(pool) : NULL; block; block = take_largest(pool))
         end_block(block);
 }
 
 void runcu_pool_stop_holding(runcu_pool *pool)
 {
+    if (!pool)
+        return;
     pthread_mutex_lock(&pool->lock);
     pool->is_holding = false;
     pthread_mutex_unlock(&pool->lock);
@@ -308,7 +310,11 @@ static void take_held(runcu_mem **out, runcu_pool *pool, size_t bytes, const run
 
 void runcu_pool_take(runcu_mem **out, runcu_pool *pool, size_t bytes, runcu_stream *stream)
 {
-    take_held(out, pool, bytes, stream);
+    if (!out)
+        return;
+    *out = NULL;
+    if (pool)
+        take_held(out, pool, bytes, stream);
 }
 
 /* Where several blocks of a bin wait for their streams, the oldest is waited for: memory does not
@@ -418,6 +424,14 @@ static int make_room(runcu_mem **out, runcu_pool *pool, size_t granted)
 
 int runcu_pool_alloc(runcu_mem **out, runcu_pool *pool, size_t bytes, runcu_stream *stream)
 {
+    CORE_NEED(out);
+    CORE_NEED(pool);
+    *out = NULL;
+    if (stream && (atomic_load_explicit(&stream->guard.is_closed, memory_order_relaxed) ||
+                   atomic_load_explicit(&stream->context->is_dead, memory_order_relaxed)))
+        return runcu_fail(RUNCU_ERROR_FREED,
+                          "runcu_pool_alloc: the stream has been closed, or its context "
+                          "detached");
     size_t granted = runcu_pool_bin_bytes(runcu_pool_bin(bytes));
     take_held(out, pool, bytes, stream);
     int status = *out ? 0 : take_oldest(out, pool, bytes, MOST_WAITING);
@@ -480,16 +494,20 @@ static int new_pool(runcu_pool **out, bool is_host, unsigned flags)
 
 int runcu_pool_create(runcu_pool **out)
 {
+    CORE_NEED(out);
     return new_pool(out, false, 0);
 }
 
 int runcu_pool_create_host(runcu_pool **out, unsigned flags)
 {
+    CORE_NEED(out);
     return new_pool(out, true, flags);
 }
 
 void runcu_pool_destroy(runcu_pool **pool)
 {
+    if (!pool)
+        return;
     runcu_pool *p = *pool;
     *pool = NULL;
     if (!p)
@@ -500,12 +518,16 @@ void runcu_pool_destroy(runcu_pool **pool)
 
 void runcu_pool_get_use(runcu_pool_use *out, runcu_pool *pool)
 {
+    if (!out)
+        return;
     runcu_pool_use use = {.size = out->size ? MIN(out->size, sizeof use) : sizeof use};
-    pthread_mutex_lock(&pool->lock);
-    use.held_blocks = pool->held_blocks;
-    use.active_blocks = pool->active_blocks;
-    use.managed_bytes = pool->managed_bytes;
-    use.active_bytes = pool->active_bytes;
-    pthread_mutex_unlock(&pool->lock);
+    if (pool) {
+        pthread_mutex_lock(&pool->lock);
+        use.held_blocks = pool->held_blocks;
+        use.active_blocks = pool->active_blocks;
+        use.managed_bytes = pool->managed_bytes;
+        use.active_bytes = pool->active_bytes;
+        pthread_mutex_unlock(&pool->lock);
+    }
     memcpy(out, &use, use.size);
 }

@@ -426,9 +426,9 @@ static int fill(runcu_program *program, struct request *r)
 int runcu_program_compile(runcu_program **out, const char *source,
                           const runcu_program_params *params)
 {
+    CORE_NEED(out);
+    CORE_NEED(source);
     struct request r;
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = NULL;
     int status = request_init(&r, source, params, NULL);
     runcu_program *program = status ? NULL : alloc_zero(1, sizeof *program);
@@ -457,15 +457,15 @@ void runcu_program_destroy(runcu_program **program)
 const void *runcu_program_cubin(const runcu_program *program, size_t *bytes)
 {
     if (bytes)
-        *bytes = program->cubin_size;
-    return program->cubin;
+        *bytes = program ? program->cubin_size : 0;
+    return program ? program->cubin : NULL;
 }
 
 const char *runcu_program_ptx(const runcu_program *program, size_t *bytes)
 {
     if (bytes)
-        *bytes = program->ptx_size;
-    return program->ptx;
+        *bytes = program ? program->ptx_size : 0;
+    return program ? program->ptx : NULL;
 }
 
 static const char *text_of(const char *text)
@@ -475,24 +475,24 @@ static const char *text_of(const char *text)
 
 const char *runcu_program_log(const runcu_program *program)
 {
-    return text_of(program->log);
+    return program ? text_of(program->log) : "";
 }
 
 const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program, size_t *count)
 {
     if (count)
-        *count = program->diagnostic_count;
-    return program->diagnostics;
+        *count = program ? program->diagnostic_count : 0;
+    return program ? program->diagnostics : NULL;
 }
 
 const char *runcu_program_report(const runcu_program *program)
 {
-    return text_of(program->report);
+    return program ? text_of(program->report) : "";
 }
 
 const char *runcu_program_lowered_name(const runcu_program *program, const char *expression)
 {
-    for (size_t i = 0; i < program->named_count; i++)
+    for (size_t i = 0; program && expression && i < program->named_count; i++)
         if (strcmp(program->named[i].expression, expression) == 0)
             return program->named[i].symbol;
     return NULL;
@@ -500,15 +500,15 @@ const char *runcu_program_lowered_name(const runcu_program *program, const char 
 
 int runcu_program_was_cached(const runcu_program *program)
 {
-    return program->was_cached;
+    return program && program->was_cached;
 }
 
 const char *runcu_program_options(const runcu_program *program)
 {
-    return text_of(program->options);
+    return program ? text_of(program->options) : "";
 }
 
 const char *runcu_program_arch(const runcu_program *program)
 {
-    return text_of(program->arch);
+    return program ? text_of(program->arch) : "";
 }

@@ -17,6 +17,7 @@ int runcu_context_set_limit(int limit, size_t value)
 
 int runcu_context_get_limit(size_t *out, int limit)
 {
+    CORE_NEED(out);
     OF_CURRENT(cuCtxGetLimit, out, limit);
 }
 
@@ -27,6 +28,7 @@ int runcu_context_set_cache_config(int config)
 
 int runcu_context_get_cache_config(int *out)
 {
+    CORE_NEED(out);
     OF_CURRENT(cuCtxGetCacheConfig, out);
 }
 
@@ -37,8 +39,11 @@ int runcu_context_priority_range(int *least, int *greatest)
 
 int runcu_context_api_version(unsigned *out, runcu_context *context)
 {
+    CORE_NEED(out);
     if (!context)
         OF_CURRENT(cuCtxGetApiVersion, handle, out);
+    if (!runcu_context_is_alive(context))
+        return runcu_fail(RUNCU_ERROR_FREED, "the context has been detached");
     return CU_CALL(context->driver, cuCtxGetApiVersion, context->handle, out);
 }
 
@@ -74,6 +79,7 @@ int runcu_context_set_shared_config(int config)
 
 int runcu_context_get_shared_config(int *out)
 {
+    CORE_NEED(out);
     struct core_driver *driver;
     CUcontext handle;
     int status = core_current(&driver, &handle);
@@ -87,8 +93,6 @@ int runcu_context_get_shared_config(int *out)
 static int enter_peer(struct core_driver **out, const runcu_context *peer)
 {
     CUcontext handle;
-    if (!peer)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the context of the peer is NULL");
     if (!runcu_context_is_alive(peer))
         return runcu_fail(RUNCU_ERROR_FREED, "the peer's context has been detached");
     int status = core_current(out, &handle);
@@ -101,6 +105,7 @@ static int enter_peer(struct core_driver **out, const runcu_context *peer)
 
 int runcu_context_enable_peer(runcu_context *peer, unsigned flags)
 {
+    CORE_NEED(peer);
     struct core_driver *driver;
     int status = enter_peer(&driver, peer);
     return status ? status : CU_CALL(driver, cuCtxEnablePeerAccess, peer->handle, flags);
@@ -108,6 +113,7 @@ int runcu_context_enable_peer(runcu_context *peer, unsigned flags)
 
 int runcu_context_disable_peer(runcu_context *peer)
 {
+    CORE_NEED(peer);
     struct core_driver *driver;
     int status = enter_peer(&driver, peer);
     return status ? status : CU_CALL(driver, cuCtxDisablePeerAccess, peer->handle);

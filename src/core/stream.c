@@ -68,6 +68,7 @@ static void discard(runcu_stream *stream)
 
 int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
 {
+    CORE_NEED(out);
     runcu_stream *stream;
     *out = NULL;
     int status = new_stream(&stream);
@@ -90,6 +91,7 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
 
 int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
 {
+    CORE_NEED(out);
     int status = new_stream(out);
     if (status)
         return status;
@@ -131,6 +133,8 @@ void runcu_stream_close(runcu_stream *stream)
 
 void runcu_stream_destroy(runcu_stream **stream)
 {
+    if (!stream)
+        return;
     runcu_stream *s = *stream;
     *stream = NULL;
     if (!s)
@@ -185,6 +189,7 @@ int core_stream_end(struct core_stream_scope *scope, int status)
 
 int runcu_stream_flags(unsigned *out, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope in;
     *out = 0;
     int status = core_stream_begin(&in, stream);
@@ -196,6 +201,7 @@ int runcu_stream_flags(unsigned *out, runcu_stream *stream)
 
 int runcu_stream_priority(int *out, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope in;
     *out = 0;
     int status = core_stream_begin(&in, stream);
@@ -207,6 +213,7 @@ int runcu_stream_priority(int *out, runcu_stream *stream)
 
 int runcu_stream_context(runcu_context **out, const runcu_stream *stream)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (!stream)
         return core_context_get(out);
@@ -228,6 +235,7 @@ int runcu_stream_synchronize(runcu_stream *stream)
 
 int runcu_stream_is_done(int *out, runcu_stream *stream)
 {
+    CORE_NEED(out);
     struct core_stream_scope in;
     *out = 0;
     int status = core_stream_begin(&in, stream);
@@ -262,19 +270,20 @@ static int wait_event(runcu_stream *stream, runcu_event *event, unsigned flags)
 
 int runcu_stream_wait_event(runcu_stream *stream, runcu_event *event)
 {
+    CORE_NEED(event);
     return wait_event(stream, event, CU_EVENT_WAIT_DEFAULT);
 }
 
 int runcu_stream_wait_event_external(runcu_stream *stream, runcu_event *event)
 {
+    CORE_NEED(event);
     return wait_event(stream, event, CU_EVENT_WAIT_EXTERNAL);
 }
 
 int runcu_stream_host_call(runcu_stream *stream, void (*function)(void *user), void *user)
 {
+    CORE_NEED(function);
     struct core_stream_scope in;
-    if (!function)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the function to call is NULL");
     int status = core_stream_begin(&in, stream);
     if (status)
         return status;

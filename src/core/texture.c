@@ -143,6 +143,7 @@ static CUDA_RESOURCE_VIEW_DESC view_of(const runcu_texture_view *v, const struct
 
 int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params)
 {
+    CORE_NEED(out);
     runcu_texture_params p;
     CUDA_RESOURCE_VIEW_DESC view;
     CUDA_RESOURCE_DESC resource;
@@ -174,12 +175,13 @@ int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params
 
 int runcu_texture_wrap(runcu_texture **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &texture_kind, handle);
 }
 
 uint64_t runcu_texture_handle(const runcu_texture *texture)
 {
-    return core_handle_get(&texture->base);
+    return core_handle_get(texture ? &texture->base : NULL);
 }
 
 static void tell_sampler(runcu_texture_params *out, const CUDA_TEXTURE_DESC *d)
@@ -213,6 +215,8 @@ static void tell_resource(runcu_resource *out, const CUDA_RESOURCE_DESC *d)
 
 int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture)
 {
+    CORE_NEED(out);
+    CORE_NEED(texture);
     struct core_scope scope;
     CUDA_TEXTURE_DESC sampler = {0};
     CUDA_RESOURCE_DESC resource = {0};
@@ -259,6 +263,8 @@ static int check_flag(const struct core_handle *array)
 
 int runcu_surface_create(runcu_surface **out, runcu_array *array)
 {
+    CORE_NEED(out);
+    CORE_NEED(array);
     CUDA_RESOURCE_DESC resource = {.resType = CU_RESOURCE_TYPE_ARRAY};
     struct core_handle *h = NULL, *held = array ? &array->base : NULL;
     CUsurfObject surface = 0;
@@ -284,12 +290,13 @@ int runcu_surface_create(runcu_surface **out, runcu_array *array)
 
 int runcu_surface_wrap(runcu_surface **out, uint64_t handle)
 {
+    CORE_NEED(out);
     return core_handle_wrap((struct core_handle **) out, &surface_kind, handle);
 }
 
 uint64_t runcu_surface_handle(const runcu_surface *surface)
 {
-    return core_handle_get(&surface->base);
+    return core_handle_get(surface ? &surface->base : NULL);
 }
 
 void runcu_surface_close(runcu_surface *surface)

@@ -43,6 +43,7 @@ static int find_device(runcu_device **device)
 
 int runcu_vmm_granularity(size_t *out, runcu_device *device)
 {
+    CORE_NEED(out);
     *out = 0;
     int status = find_device(&device);
     if (status)
@@ -91,6 +92,7 @@ static int finish(runcu_physical **out, int status)
 
 int runcu_physical_create(runcu_physical **out, runcu_device *device, size_t bytes, unsigned flags)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (flags & ~(unsigned) RUNCU_PHYSICAL_EXPORTABLE)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the flags of physical memory are 0x%x", flags);
@@ -106,6 +108,7 @@ int runcu_physical_create(runcu_physical **out, runcu_device *device, size_t byt
 
 int runcu_physical_wrap(runcu_physical **out, runcu_device *device, uint64_t handle, size_t bytes)
 {
+    CORE_NEED(out);
     *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no physical memory");
@@ -117,6 +120,8 @@ int runcu_physical_wrap(runcu_physical **out, runcu_device *device, uint64_t han
 
 int runcu_physical_export(int *out, runcu_physical *physical)
 {
+    CORE_NEED(out);
+    CORE_NEED(physical);
     *out = -1;
     int status = CU_CALL(physical->device->driver, cuMemExportToShareableHandle, out,
                          physical->handle, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0);
@@ -127,6 +132,7 @@ int runcu_physical_export(int *out, runcu_physical *physical)
 
 int runcu_physical_import(runcu_physical **out, runcu_device *device, int fd, size_t bytes)
 {
+    CORE_NEED(out);
     int status = new_physical(out, device, bytes);
     if (status)
         return status;
@@ -137,6 +143,8 @@ int runcu_physical_import(runcu_physical **out, runcu_device *device, int fd, si
 
 void runcu_physical_release(runcu_physical **physical)
 {
+    if (!physical)
+        return;
     runcu_physical *p = *physical;
     *physical = NULL;
     if (!p)
@@ -158,13 +166,14 @@ uint64_t runcu_physical_handle(const runcu_physical *physical)
 
 size_t runcu_physical_size(const runcu_physical *physical)
 {
-    return physical->bytes;
+    return physical ? physical->bytes : 0;
 }
 
 /* --- ranges --- */
 
 int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes, size_t alignment)
 {
+    CORE_NEED(out);
     *out = NULL;
     runcu_range *r = core_new(sizeof *r);
     if (!r)
@@ -203,6 +212,7 @@ static int come_to_rest(runcu_range *r)
 
 int runcu_range_free(runcu_range **range)
 {
+    CORE_NEED(range);
     runcu_range *r = *range;
     int status = 0;
     *range = NULL;
@@ -226,12 +236,12 @@ int runcu_range_free(runcu_range **range)
 
 uint64_t runcu_range_address(const runcu_range *range)
 {
-    return range->address;
+    return range ? range->address : 0;
 }
 
 size_t runcu_range_size(const runcu_range *range)
 {
-    return range->bytes;
+    return range ? range->bytes : 0;
 }
 
 static int check(const runcu_range *r, size_t offset, size_t bytes)
@@ -243,21 +253,23 @@ static int check(const runcu_range *r, size_t offset, size_t bytes)
                       r->bytes);
 }
 
-int runcu_range_map(runcu_range *r, const runcu_physical *physical, size_t offset)
+int runcu_range_map(runcu_range *range, const runcu_physical *physical, size_t offset)
 {
-    if (physical->device->driver != r->device->driver)
+    CORE_NEED(range);
+    CORE_NEED(physical);
+    if (physical->device->driver != range->device->driver)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "the range and the memory are of different drivers");
-    int status = check(r, offset, physical->bytes);
+    int status = check(range, offset, physical->bytes);
     if (status)
         return status;
-    if (!vec_room(&r->parts))
+    if (!vec_room(&range->parts))
         return runcu_fail_memory();
-    status = CU_CALL(r->device->driver, cuMemMap, r->address + offset, physical->bytes, 0,
+    status = CU_CALL(range->device->driver, cuMemMap, range->address + offset, physical->bytes, 0,
                      physical->handle, 0);
     if (status)
-        return explain_size(r->device, physical->bytes | offset, status);
-    r->parts.at[r->parts.len++] = (struct part){offset, physical->bytes};
+        return explain_size(range->device, physical->bytes | offset, status);
+    range->parts.at[range->parts.len++] = (struct part){offset, physical->bytes};
     return 0;
 }
 
@@ -277,37 +289,39 @@ static int check_mapped(const runcu_range *r, size_t offset, size_t bytes)
                       bytes, offset);
 }
 
-int runcu_range_unmap(runcu_range *r, size_t offset, size_t bytes)
+int runcu_range_unmap(runcu_range *range, size_t offset, size_t bytes)
 {
-    int status = check(r, offset, bytes);
+    CORE_NEED(range);
+    int status = check(range, offset, bytes);
     if (!status)
-        status = check_mapped(r, offset, bytes);
+        status = check_mapped(range, offset, bytes);
     if (!status)
-        status = come_to_rest(r);
+        status = come_to_rest(range);
     if (!status)
-        status = CU_CALL(r->device->driver, cuMemUnmap, r->address + offset, bytes);
+        status = CU_CALL(range->device->driver, cuMemUnmap, range->address + offset, bytes);
     if (status)
         return status;
-    for (size_t i = 0; i < r->parts.len;) {
-        if (r->parts.at[i].offset - offset < bytes)
-            r->parts.at[i] = r->parts.at[--r->parts.len];
+    for (size_t i = 0; i < range->parts.len;) {
+        if (range->parts.at[i].offset - offset < bytes)
+            range->parts.at[i] = range->parts.at[--range->parts.len];
         else
             i++;
     }
     return 0;
 }
 
-int runcu_range_set_access(runcu_range *r, size_t offset, size_t bytes, unsigned flags,
+int runcu_range_set_access(runcu_range *range, size_t offset, size_t bytes, unsigned flags,
                            const runcu_device *device)
 {
-    int status = check(r, offset, bytes);
+    CORE_NEED(range);
+    int status = check(range, offset, bytes);
     if (status)
         return status;
     if (!device)
-        device = r->device;
-    if (device->driver != r->device->driver)
+        device = range->device;
+    if (device->driver != range->device->driver)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "the range and the device are of different drivers");
     CUmemAccessDesc desc = {{CU_MEM_LOCATION_TYPE_DEVICE, device->handle}, (int) flags};
-    return CU_CALL(r->device->driver, cuMemSetAccess, r->address + offset, bytes, &desc, 1);
+    return CU_CALL(range->device->driver, cuMemSetAccess, range->address + offset, bytes, &desc, 1);
 }

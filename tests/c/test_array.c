@@ -117,7 +117,7 @@ static void rows_that_leave_are_refused(void)
     REQUIRE_FAILS(runcu_copy_2d(&box), RUNCU_ERROR_DRIVER, "room for 120 bytes");
     box.width = 0;
     REQUIRE_OK(runcu_copy_2d(&box));
-    REQUIRE_FAILS(runcu_copy_2d(NULL), RUNCU_ERROR_ARGUMENT, "is not set");
+    REQUIRE_FAILS(runcu_copy_2d(NULL), RUNCU_ERROR_ARGUMENT, "box is NULL");
     REQUIRE_OK(runcu_mem_free(&mem));
 }
 
@@ -213,9 +213,9 @@ static void lines_travel(void)
     REQUIRE_OK(runcu_copy_htoa(a, 0, NULL, 0));
     REQUIRE_FAILS(runcu_copy_htoa(a, 8, in, 256), RUNCU_ERROR_DRIVER, "the array has 64 elements");
     REQUIRE_FAILS(runcu_copy_atoh(out, a, 256, 4), RUNCU_ERROR_DRIVER, "from byte 256 on");
-    REQUIRE_FAILS(runcu_copy_htoa(NULL, 0, in, 4), RUNCU_ERROR_ARGUMENT, "destination is NULL");
-    REQUIRE_FAILS(runcu_copy_htoa(a, 0, NULL, 4), RUNCU_ERROR_ARGUMENT, "the source is NULL");
-    REQUIRE_FAILS(runcu_copy_atoa(a, 0, NULL, 0, 4), RUNCU_ERROR_ARGUMENT, "the source is NULL");
+    REQUIRE_FAILS(runcu_copy_htoa(NULL, 0, in, 4), RUNCU_ERROR_ARGUMENT, "to is NULL");
+    REQUIRE_FAILS(runcu_copy_htoa(a, 0, NULL, 4), RUNCU_ERROR_ARGUMENT, "from is NULL");
+    REQUIRE_FAILS(runcu_copy_atoa(a, 0, NULL, 0, 4), RUNCU_ERROR_ARGUMENT, "from is NULL");
     REQUIRE_FAILS(runcu_copy_htoa(rows, 0, in, 64), RUNCU_ERROR_DRIVER, "It has rows");
     runcu_array_close(b);
     REQUIRE_FAILS(runcu_copy_atoa(a, 0, b, 0, 4), RUNCU_ERROR_FREED, "the source");

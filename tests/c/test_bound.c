@@ -149,7 +149,7 @@ static void what_does_not_fit_leaves_a_bound_launch_as_it_was(void)
     REQUIRE(!b);
     REQUIRE_FAILS(runcu_bound_create(&b, NULL, &params, args, 4), RUNCU_ERROR_ARGUMENT, "function");
     REQUIRE_FAILS(runcu_bound_create(&b, f, NULL, args, 4), RUNCU_ERROR_ARGUMENT, "params");
-    REQUIRE_FAILS(runcu_bound_create(&b, f, &params, NULL, 4), RUNCU_ERROR_ARGUMENT, "list");
+    REQUIRE_FAILS(runcu_bound_create(&b, f, &params, NULL, 4), RUNCU_ERROR_ARGUMENT, "args");
     REQUIRE_FAILS(runcu_bound_create(NULL, f, &params, args, 4), RUNCU_ERROR_ARGUMENT, "out");
     end(f);
 }

@@ -454,8 +454,8 @@ static void copies_go_both_ways_and_stay_inside(void)
                   "The source, 0x40, lies in no allocation");
     REQUIRE_FAILS(runcu_copy_dtod(at, at + 1, 16), RUNCU_ERROR_DRIVER, "The source");
     REQUIRE_FAILS(runcu_copy_htod_async(at, out, 17, NULL), RUNCU_ERROR_DRIVER, "1 too many");
-    REQUIRE_FAILS(runcu_copy_htod(at, NULL, 1), RUNCU_ERROR_ARGUMENT, "the source is NULL");
-    REQUIRE_FAILS(runcu_copy_dtoh(NULL, at, 1), RUNCU_ERROR_ARGUMENT, "the destination is NULL");
+    REQUIRE_FAILS(runcu_copy_htod(at, NULL, 1), RUNCU_ERROR_ARGUMENT, "from is NULL");
+    REQUIRE_FAILS(runcu_copy_dtoh(NULL, at, 1), RUNCU_ERROR_ARGUMENT, "to is NULL");
     REQUIRE_OK(runcu_mem_address_range(&base, &bytes, at + 5));
     REQUIRE_INT(base, ==, at);
     REQUIRE_INT(bytes, ==, 16);

@@ -512,8 +512,7 @@ static void refused_shapes_are_explained(void)
     fake.fail("cuLaunchKernel", CUDA_ERROR_LAUNCH_FAILED, 1);
     REQUIRE_FAILS(runcu_launch(f, ONE, 1), RUNCU_ERROR_DRIVER,
                   "cuLaunchKernel failed: unspecified launch failure");
-    REQUIRE_FAILS(runcu_launch_args(NULL, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT,
-                  "the function is NULL");
+    REQUIRE_FAILS(runcu_launch_args(NULL, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT, "function is NULL");
     REQUIRE_FAILS(runcu_launch_args(f, NULL, NULL, 0), RUNCU_ERROR_ARGUMENT, "params is NULL");
     end(f);
 }

@@ -155,7 +155,7 @@ static void wrong_calls(void)
     REQUIRE(!link);
     REQUIRE_OK(runcu_link_create(&link, NULL));
     REQUIRE_FAILS(runcu_link_add(link, PTX, "", 0, NULL), RUNCU_ERROR_ARGUMENT, "empty");
-    REQUIRE_FAILS(runcu_link_add(link, PTX, NULL, 4, NULL), RUNCU_ERROR_ARGUMENT, "empty");
+    REQUIRE_FAILS(runcu_link_add(link, PTX, NULL, 4, NULL), RUNCU_ERROR_ARGUMENT, "image is NULL");
     REQUIRE(runcu_link_add(link, 77, caller, sizeof caller, NULL) != 0);
     if (is_cpu)
         REQUIRE(runcu_link_add(link, LIBRARY, "!<arch>\n", 8, "lib.a") != 0);

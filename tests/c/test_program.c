@@ -395,7 +395,7 @@ static void wrong_calls(void)
     const char *const null[] = {NULL};
     const char *const unknown = "--use_fastmath";
     REQUIRE_FAILS(runcu_program_compile(NULL, plain, NULL), RUNCU_ERROR_ARGUMENT, "out is NULL");
-    REQUIRE_FAILS(rig_compile(&program, NULL, NULL), RUNCU_ERROR_ARGUMENT, "the source is NULL");
+    REQUIRE_FAILS(rig_compile(&program, NULL, NULL), RUNCU_ERROR_ARGUMENT, "source is NULL");
     REQUIRE(!program);
     REQUIRE_FAILS(rig_compile(&program, plain, &(runcu_program_params){.option_count = 1}),
                   RUNCU_ERROR_ARGUMENT, "options is NULL");
