@@ -214,9 +214,9 @@ static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where)
 
 static int check_programs(const runcu_program *const *programs, size_t count)
 {
-    if (!programs || !count || count > PART_LIMIT)
+    if (!count || count > PART_LIMIT)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "a bundle has 1 to %d programs, not %zu",
-                          PART_LIMIT, programs ? count : 0);
+                          PART_LIMIT, count);
     for (size_t i = 0; i < count; i++) {
         if (!programs[i])
             return runcu_fail(RUNCU_ERROR_ARGUMENT, "programs[%zu] is NULL", i);
@@ -232,9 +232,10 @@ static int check_programs(const runcu_program *const *programs, size_t count)
 
 int runcu_bundle_create(runcu_bundle **out, const runcu_program *const *programs, size_t count)
 {
+    CORE_NEED(out);
+    if (count)
+        CORE_NEED(programs);
     struct str bytes = {0};
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = NULL;
     int status = check_programs(programs, count);
     if (status)
@@ -255,13 +256,15 @@ static int fail_job(const runcu_program_job *jobs, size_t count, int status)
 int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *const *archs,
                          size_t count, const runcu_program_params *params)
 {
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    CORE_NEED(out);
+    CORE_NEED(source);
+    if (count)
+        CORE_NEED(archs);
     *out = NULL;
-    if (!archs || !count || count > PART_LIMIT)
+    if (!count || count > PART_LIMIT)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "a bundle is for 1 to %d architectures (sm_80, compute_75), not for %zu",
-                          PART_LIMIT, archs ? count : 0);
+                          PART_LIMIT, count);
     runcu_program_params *all = alloc_zero(count, sizeof *all);
     runcu_program_job *jobs = alloc_zero(count, sizeof *jobs);
     const runcu_program **programs = alloc_zero(count, sizeof(runcu_program *));
@@ -288,25 +291,23 @@ int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *con
 
 int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
 {
+    CORE_NEED(out);
+    if (bytes)
+        CORE_NEED(data);
     struct str copy = {0};
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = NULL;
     if (!core_is_bundle(data, bytes))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's",
-                          data ? bytes : 0);
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
     str_addn(&copy, data, bytes);
     return take_bytes(out, &copy, "the bundle");
 }
 
 int runcu_bundle_read(runcu_bundle **out, const char *path)
 {
+    CORE_NEED(out);
+    CORE_NEED(path);
     struct str bytes = {0};
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = NULL;
-    if (!path)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "path is NULL");
     int code = fs_read(&bytes, path, SIZE_MAX / 2);
     if (!code)
         return take_bytes(out, &bytes, path);
@@ -334,33 +335,31 @@ void runcu_bundle_destroy(runcu_bundle **bundle)
 const void *runcu_bundle_data(const runcu_bundle *bundle, size_t *bytes)
 {
     if (bytes)
-        *bytes = bundle->bytes.len;
-    return bundle->bytes.at;
+        *bytes = bundle ? bundle->bytes.len : 0;
+    return bundle ? bundle->bytes.at : NULL;
 }
 
 const runcu_bundle_part *runcu_bundle_parts(const runcu_bundle *bundle, size_t *count)
 {
     if (count)
-        *count = bundle->count;
-    return bundle->parts;
+        *count = bundle ? bundle->count : 0;
+    return bundle ? bundle->parts : NULL;
 }
 
 const char *runcu_bundle_source_name(const runcu_bundle *bundle)
 {
-    return bundle->name;
+    return bundle ? bundle->name : "";
 }
 
 const char *runcu_bundle_maker(const runcu_bundle *bundle)
 {
-    return bundle->maker;
+    return bundle ? bundle->maker : "";
 }
 
 /* --- files ---------------------------------------------------------------- */
 
 static int write_file(const char *path, const void *data, size_t len)
 {
-    if (!path)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "path is NULL");
     int code = fs_publish(path, data, len);
     if (code == ENOMEM)
         return runcu_fail_memory();
@@ -370,6 +369,8 @@ static int write_file(const char *path, const void *data, size_t len)
 
 int runcu_bundle_write(const runcu_bundle *bundle, const char *path)
 {
+    CORE_NEED(bundle);
+    CORE_NEED(path);
     return write_file(path, bundle->bytes.at, bundle->bytes.len);
 }
 
@@ -385,6 +386,9 @@ static bool is_identifier(const char *name)
 
 int runcu_bundle_write_header(const runcu_bundle *bundle, const char *path, const char *name)
 {
+    CORE_NEED(bundle);
+    CORE_NEED(path);
+    CORE_NEED(name);
     enum { A_LINE = 20 };
     struct str text = {0};
     if (!is_identifier(name))

@@ -174,8 +174,10 @@ int runcu_link_add_file(runcu_link *link, int type, const char *path)
 
 int runcu_link_add_library(runcu_link *link, const char *name, const char *folder)
 {
+    CORE_NEED(link);
+    CORE_NEED(name);
     struct str path = {0};
-    if (link->context->driver->is_cpu && name && strcmp(name, "cudadevrt") == 0)
+    if (link->context->driver->is_cpu && strcmp(name, "cudadevrt") == 0)
         return 0;
     int status = core_library_find(&path, name, folder);
     if (!status)

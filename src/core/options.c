@@ -400,8 +400,8 @@ static void nearest_keyword(char out[64], const char *name)
 
 int runcu_option_find(runcu_option *out, const char *name)
 {
-    if (!out || !name)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", out ? "name" : "out");
+    CORE_NEED(out);
+    CORE_NEED(name);
     *out = (runcu_option){0};
     const struct row *row = find_keyword(name);
     if (!row) {

@@ -16,6 +16,7 @@ OPTIONAL = set("""
     runcu_mempool_wrap:device runcu_vmm_granularity:device runcu_physical_create:device
     runcu_physical_wrap:device runcu_physical_import:device runcu_range_reserve:device
     runcu_range_set_access:device runcu_function_suggest_block:blocks runcu_link_add:name
+    runcu_link_add_library:folder
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out
     runcu_graph_edges:from runcu_graph_edges:to runcu_graph_before:out runcu_graph_after:out
     runcu_worker_path:path runcu_nvrtc_version:major runcu_nvrtc_version:minor
@@ -30,9 +31,10 @@ OMITTED = {"runcu_set_log", "runcu_nvrtc_expect_fork"}
 # Texts, by the names of parameters.
 TEXTS = {"name": '"k"', "pci_bus_id": '"0000:00:00.0"', "source": "rig_source",
          "path": '"/nowhere/at/all"', "expression": '"k"'}
-# Types of which the test has an object.
-KNOWN = {"runcu_" + name for name in re.findall(
+# Types of which the test has an object that it ends, and all of which it has one.
+ENDED = {"runcu_" + name for name in re.findall(
     r"^    X\((\w+), ", Path(__file__).with_name("test_misuse.c").read_text(), re.M)}
+KNOWN = ENDED | {"runcu_device", "runcu_node"}
 
 
 def split(text):
@@ -82,10 +84,10 @@ def functions(headers):
 def valid(function, parameter, index, opaque):
     """An expression for a good argument."""
     kind = parameter.type.removeprefix("const ")
-    if kind.removesuffix("*").strip() in opaque and kind.count("*") == 1:
-        return f"({parameter.type}) rig_{kind.removesuffix('*').strip()}(r)"
+    if (noun := kind.removesuffix("*").strip()) in opaque and kind.count("*") == 1:
+        return f"rig_{noun}(r)" if noun in KNOWN else "rig_stranger(r, is_needed)"
     if (name := kind.removesuffix("**").strip()) in opaque:
-        if name not in KNOWN:
+        if name not in ENDED:
             return f"rig_room(r, {index})"
         field = name.removeprefix("runcu_")
         return f"&r->out_{field}" if parameter.name == "out" else f"(rig_{name}(r), &r->{field})"
@@ -113,11 +115,12 @@ def call(name, returns, parameters, opaque):
         if p.is_pointer and value != "NULL":
             given[i] = f"nulled == {i} ? NULL : {value}"
     invoked = f"{name}({', '.join(given)})"
-    lines.append("    (void) r, (void) nulled;")
+    kinds = "".join("-" if not p.is_pointer else "o" if p.is_optional else "n" for p in parameters)
+    lines.append(f'    bool is_needed = nulled >= 0 && "{kinds}"[nulled] == \'n\';')
+    lines.append("    (void) r, (void) nulled, (void) is_needed;")
     is_status = returns == "int" and name not in VALUES
     lines.append(f"    return {invoked};" if is_status else f"    {invoked};\n    return 0;")
     lines.append("}")
-    kinds = "".join("-" if not p.is_pointer else "o" if p.is_optional else "n" for p in parameters)
     names = " ".join(p.name for p in parameters)
     types = " ".join(re.sub(r"const |runcu_|\W", "", p.type) for p in parameters
                      if p.type.count("*") == 1)
@@ -131,10 +134,7 @@ def main() -> None:
     if len(found) < 250:
         raise SystemExit(f"only {len(found)} functions found in {sys.argv[2:]}")
     made = [call(*function, opaque) for function in found if function[0] not in OMITTED]
-    known = KNOWN | {"runcu_device", "runcu_node"}
     with open(sys.argv[1], "w", encoding="utf-8") as out:
-        out.writelines(f"static {name} *rig_{name}(struct rig *r)\n{{\n    (void) r;\n"
-                       "    return NULL;\n}\n" for name in sorted(opaque - known))
         out.writelines(text + "\n" for text, _ in made)
         out.write("static const struct row rows[] = {\n")
         out.writelines(row + "\n" for _, row in made)

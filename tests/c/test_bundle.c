@@ -107,7 +107,7 @@ static void wants_programs_with_code(void)
     REQUIRE_FAILS(runcu_bundle_create(&b, twice, 2), RUNCU_ERROR_ARGUMENT, "for sm_80");
     REQUIRE_FAILS(runcu_bundle_create(&b, none, 2), RUNCU_ERROR_ARGUMENT, "programs[1] is NULL");
     REQUIRE_FAILS(runcu_bundle_create(&b, both, 0), RUNCU_ERROR_ARGUMENT, "not 0");
-    REQUIRE_FAILS(runcu_bundle_create(&b, NULL, 1), RUNCU_ERROR_ARGUMENT, "not 0");
+    REQUIRE_FAILS(runcu_bundle_create(&b, NULL, 1), RUNCU_ERROR_ARGUMENT, "programs is NULL");
     REQUIRE_FAILS(runcu_bundle_create(NULL, both, 1), RUNCU_ERROR_ARGUMENT, "out is NULL");
     REQUIRE(b == NULL);
     runcu_program_destroy(&good);
@@ -128,7 +128,7 @@ static void wants_architectures(void)
     REQUIRE_FAILS(runcu_bundle_compile(&b, source, odd, 0, NULL), RUNCU_ERROR_ARGUMENT,
                   "not for 0");
     REQUIRE_FAILS(runcu_bundle_compile(&b, source, NULL, 1, NULL), RUNCU_ERROR_ARGUMENT,
-                  "not for 0");
+                  "archs is NULL");
     REQUIRE_FAILS(runcu_bundle_compile(&b, NULL, odd, 1, NULL), RUNCU_ERROR_ARGUMENT, "NULL");
     REQUIRE_FAILS(runcu_bundle_compile(NULL, source, odd, 1, NULL), RUNCU_ERROR_ARGUMENT, "out");
     REQUIRE_FAILS(runcu_bundle_compile(&b, "int f() { return oops; }", archs, 2, NULL),
@@ -178,7 +178,7 @@ static void damage_is_noticed(void)
     copy[0] = 'R';
     tell_what_is_wrong(copy, size, "no bundle");
     runcu_bundle *none;
-    REQUIRE_FAILS(runcu_bundle_parse(&none, NULL, 100), RUNCU_ERROR_ARGUMENT, "no bundle");
+    REQUIRE_FAILS(runcu_bundle_parse(&none, NULL, 100), RUNCU_ERROR_ARGUMENT, "data is NULL");
     REQUIRE_FAILS(runcu_bundle_parse(NULL, copy, 100), RUNCU_ERROR_ARGUMENT, "out is NULL");
     free(copy);
     runcu_bundle_destroy(&b);

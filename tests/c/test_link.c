@@ -194,7 +194,7 @@ static void libraries_are_sought(void)
                   "mine");
     REQUIRE_FAILS(runcu_link_add_library(link, "a/b", NULL), RUNCU_ERROR_ARGUMENT, "named as");
     REQUIRE_FAILS(runcu_link_add_library(link, "", NULL), RUNCU_ERROR_ARGUMENT, "named as");
-    REQUIRE_FAILS(runcu_link_add_library(link, NULL, NULL), RUNCU_ERROR_ARGUMENT, "named as");
+    REQUIRE_FAILS(runcu_link_add_library(link, NULL, NULL), RUNCU_ERROR_ARGUMENT, "name is NULL");
     if (is_cpu) { /* found, and refused for what it is */
         REQUIRE_FAILS(runcu_link_add_library(link, "mine", rig_path("mine")), RUNCU_ERROR_DRIVER,
                       "a library is compiled for GPUs");
