@@ -1,5 +1,7 @@
-/* The same work again and again: launches in a captured stream become a graph, which is launched as
- * one. Build: cc graph.c $(pkg-config --cflags --libs runcu) */
+/* The same work again and again: launches in a captured stream become a graph, which is launched
+ * as one.
+ *
+ * Build: cc graph.c $(pkg-config --cflags --libs runcu) */
 #include <runcu/runcu.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* y = 2 x + y: a kernel compiled from a string, launched on plain arrays. Build: cc saxpy.c
- * $(pkg-config --cflags --libs runcu) */
+/* y = 2 x + y: a kernel compiled from a string, launched on plain arrays.
+ *
+ * Build: cc saxpy.c $(pkg-config --cflags --libs runcu) */
 #include <runcu/runcu.h>
 #include <stdio.h>
 

@@ -1,13 +1,11 @@
-"""What is handed out works away from the tree: sdist, wheel, installed C library."""
+"""What is handed out works away from the tree: sdist and wheel. (test_c_users.py: the library.)"""
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import venv
@@ -15,9 +13,8 @@ import zipfile
 
 import pytest
 import runcu
+from c_programs import ROOT, outside, run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get('RUNCU_BUILD', ROOT / 'build' / 'c'))
 pytestmark = pytest.mark.slow
 
 KERNEL = """
@@ -30,20 +27,6 @@ mod.get_function('twice')(driver.InOut(x), block=(32, 1, 1), grid=(1, 1))
 assert (x == 2 * np.arange(32)).all(), x
 print(pathlib.Path(runcu.__file__).parent)
 """
-
-
-def run(*command, **options):
-    """Runs a command to its end; what it printed. Fails with all of its output."""
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
-    assert done.returncode == 0, f'{command}\n{done.stdout}\n{done.stderr}'
-    return done.stdout
-
-
-def outside(**more):
-    """An environment in which nothing points into the tree."""
-    kept = {name: value for name, value in os.environ.items()
-            if name not in ('PYTHONPATH', 'LD_LIBRARY_PATH', 'PKG_CONFIG_PATH', 'VIRTUAL_ENV')}
-    return {**kept, 'PYTHONNOUSERSITE': '1', 'PIP_DISABLE_PIP_VERSION_CHECK': '1', **more}
 
 
 @pytest.fixture(scope='module')
@@ -130,95 +113,10 @@ def test_command_is_installed(environment, tmp_path):
     assert 'doctor' in run(command, '--help', cwd=tmp_path, env=outside())
 
 
-@pytest.fixture(scope='module')
-def prefix(tmp_path_factory):
-    """Where the C library is installed, from the build folder of the C tests."""
-    for command in ('meson', 'pkg-config', 'cc'):
-        if not shutil.which(command):
-            pytest.skip(f'{command} is not installed')
-    if not (BUILD / 'build.ninja').exists():
-        pytest.skip(f'the C library is not built in {BUILD}')
-    run('meson', 'install', '-C', BUILD, '--no-rebuild', '--quiet')
-    options = run('meson', 'introspect', BUILD, '--buildoptions')
-    values = {option['name']: option['value'] for option in json.loads(options)}
-    return pathlib.Path(values['prefix']), values['libdir']
-
-
-def flags(prefix, *what):
-    folder, libdir = prefix
-    found = run('pkg-config', *what, 'runcu',
-                env=outside(PKG_CONFIG_PATH=str(folder / libdir / 'pkgconfig')))
-    return found.split()
-
-
-EXAMPLES = sorted((ROOT / 'examples' / 'c').glob('*.c'))
-CXX_EXAMPLES = sorted((ROOT / 'examples' / 'c').glob('*.cpp'))
-
-
-def block(language):
-    """The README's code block of a language."""
-    return re.search(rf'^```{language}\n(.*?)^```', (ROOT / 'README.md').read_text(),
-                     re.M | re.DOTALL).group(1)
-
-
-def build_and_run(prefix, source, language, static):
-    """Compiles one file out of tree with pkg-config's flags and runs it on the CPU device."""
-    command = {'c': ['cc', '-std=c11'], 'c++': ['c++', '-x', 'c++', '-std=c++11']}[language]
-    if not shutil.which(command[0]):
-        pytest.skip(f'{command[0]} is not installed')
-    libs = flags(prefix, '--libs', *(['--static'] if static else []))
-    if static:
-        archive = prefix[0] / prefix[1] / 'libruncu.a'
-        libs = [str(archive) if flag == '-lruncu' else flag for flag in libs]
-    program = source.with_suffix('.program')
-    run(*command, '-Wall', '-Wextra', '-Werror', '-o', program, source, '-x', 'none',
-        *flags(prefix, '--cflags'), *libs)
-    environment = outside(RUNCU_DEVICE='cpu', RUNCU_CACHE_DIR=str(source.parent / 'cache'))
-    if not static:
-        environment['LD_LIBRARY_PATH'] = str(prefix[0] / prefix[1])
-    wheel = importlib.metadata.distribution('nvidia-cuda-nvrtc')
-    library = next(pathlib.Path(str(wheel.locate_file(''))).glob('nvidia/*/lib/libnvrtc.so.*'))
-    return run(program, cwd=source.parent, env={**environment, 'RUNCU_NVRTC': str(library)})
-
-
-@pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
-@pytest.mark.parametrize('language', ['c', 'c++'])
-@pytest.mark.parametrize('example', EXAMPLES, ids=lambda path: path.name)
-def test_examples_build_and_run(prefix, tmp_path, example, language, static):
-    shutil.copy(example, tmp_path)
-    assert build_and_run(prefix, tmp_path / example.name, language, static)
-
-
-@pytest.mark.parametrize('example', CXX_EXAMPLES, ids=lambda path: path.name)
-def test_cxx_examples_build_and_run(prefix, tmp_path, example):
-    shutil.copy(example, tmp_path)
-    assert build_and_run(prefix, tmp_path / example.name, 'c++', False)
-
-
-@pytest.mark.parametrize('language', ['c', 'c++'])
-def test_readme_in_c(prefix, tmp_path, language):
-    source = tmp_path / 'readme.c'
-    source.write_text(block('c'))
-    assert build_and_run(prefix, source, language, False) == '48\n'
-
-
 def test_readme_in_python(tmp_path):
     source = tmp_path / 'readme.py'
-    source.write_text(block('python'))
+    text = (ROOT / 'README.md').read_text()
+    source.write_text(re.search(r'^```python\n(.*?)^```', text, re.M | re.DOTALL).group(1))
     printed = run(sys.executable, source, cwd=tmp_path,
                   env=outside(RUNCU_DEVICE='cpu', PYTHONPATH=os.environ.get('PYTHONPATH', '')))
     assert printed == '1999.0\n'
-
-
-def test_there_are_examples():
-    assert EXAMPLES
-
-
-def test_installed_library_stands_alone(prefix):
-    folder, libdir = prefix
-    assert (folder / 'include' / 'runcu' / 'runcu.h').exists()
-    assert (folder / libdir / 'libruncu-cpu.so').exists()
-    for name in ('libruncu.so', 'libruncu-cpu.so'):
-        text = run('readelf', '-d', folder / libdir / name)
-        assert 'RUNPATH' not in text and 'RPATH' not in text, text
-    assert flags(prefix, '--modversion') == [runcu.__version__]
