@@ -57,15 +57,32 @@ typedef struct runcu_program_params {
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };
 
-/** One message of the compiler. Strings live as long as the program, none is NULL. */
+/** A step on the way to a message: what included its file, or what made an instance of a template.
+ */
+typedef struct runcu_step {
+    const char *file; /**< "" if unknown */
+    uint32_t line;    /**< from 1; 0: none */
+    const char *text; /**< "instantiation of \"int f(T) [with T=int]\""; of an include "" */
+} runcu_step;
+
+/** One message of the compiler. Strings and lists live as long as the program, no string is NULL.
+ */
 typedef struct runcu_diagnostic {
     int severity;    /**< enum runcu_severity */
     uint32_t line;   /**< from 1; 0: none */
-    uint32_t column; /**< from 1; 0: unknown */
+    uint32_t column; /**< from 1, in bytes; 0: unknown */
+    uint32_t number; /**< 177, as -diag-suppress takes it; 0 if NVRTC gave none */
     const char *file;
     const char *text;   /**< may have several lines */
-    const char *code;   /**< NVRTC's number: "#177-D", "" if it gave none */
+    const char *code;   /**< the number as NVRTC writes it: "#177-D", "" if it gave none */
     const char *source; /**< the line of the source, without its line break; "" if unknown */
+    /** Which line included the file, which one the file that this is in, and so on to the source.
+     * NVRTC does not tell: it is the first way by which the texts lead there, whatever #if says. */
+    const runcu_step *includes;
+    size_t include_count;
+    /** Of a message inside templates: the instances that led there, the innermost first. */
+    const runcu_step *instances;
+    size_t instance_count;
 } runcu_diagnostic;
 
 /** Compiles `source`. *out is made even when the source does not compile (ERROR_COMPILE): ask it
@@ -84,8 +101,23 @@ RUNCU_API const char *runcu_program_ptx(const runcu_program *program, size_t *by
 RUNCU_API const char *runcu_program_log(const runcu_program *program);
 RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program,
                                                             size_t *count);
-/** All diagnostics for a terminal: file:line, message, the source line with a caret. */
+/** All diagnostics as text: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
+
+enum runcu_report {
+    RUNCU_REPORT_TEXT = 0,  /**< as runcu_program_report */
+    RUNCU_REPORT_COLOR = 1, /**< likewise, with the escapes by which terminals show colours */
+    RUNCU_REPORT_HTML = 2,  /**< one <pre> element for a notebook */
+    /** For editors: each diagnostic a JSON object on a line of its own, in UTF-8, with "file",
+     * "line", "column" (from 1, in characters; null if unknown), "severity" ("error", "warning",
+     * "remark", "note"), "number" (or null), "message", "source", "includes" and "instances"
+     * (arrays of objects with "file", "line" and "message"). */
+    RUNCU_REPORT_JSON = 3
+};
+/** Hands the diagnostics in that form to `write`, in one or more pieces; nothing where there are
+ * none. ERROR_ARGUMENT for an unknown form. Thread-safety: safe. */
+RUNCU_API int runcu_program_write(const runcu_program *program, int form, runcu_print_fn *write,
+                                  void *user);
 /** The name in the PTX of what a name expression of its params means, "_Z4axpyIfEvPT_"; NULL if
  * `expression` is none of them. Valid as long as the program. */
 RUNCU_API const char *runcu_program_lowered_name(const runcu_program *program,

@@ -347,12 +347,16 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
         runcu_fail(status, "%s does not compile: %s", r->name, reason);
     } else {
         size_t len = strcspn(first->text, "\n");
-        struct str place = {0};
+        struct str place = {0}, more = {0};
         if (first->line)
             str_addf(&place, "%s(%u): ", first->file, (unsigned) first->line);
+        if (count > 1)
+            str_addf(&more, " (the first of %s%zu errors)",
+                     strstr(program->log, "Error limit reached.") ? "more than " : "", count);
         runcu_fail(status, "%s does not compile: %s%.*s%s", r->name, str_text(&place), (int) len,
-                   first->text, count > 1 ? " (the first of several errors)" : "");
+                   first->text, str_text(&more));
         str_fini(&place);
+        str_fini(&more);
     }
     runcu_fail_detail("%s", program->report);
     if (first)

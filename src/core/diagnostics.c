@@ -1,6 +1,6 @@
-/* NVRTC's log, read message by message, and written again as compilers do: place, message, source
- * line, caret. Understands the front end's messages and those of the assembler; what it does not
- * understand stays in the log. */
+/* NVRTC's log, read message by message: place, text, source line, caret, the instances of templates
+ * on the way. Understands the front end's messages and those of the assembler; what it does not
+ * understand stays in the log. report.c writes them again. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +35,14 @@ static bool is_blank(const struct line *line)
 static bool begins(const struct line *line, const char *text)
 {
     return line->len >= strlen(text) && memcmp(line->at, text, strlen(text)) == 0;
+}
+
+static void trim(struct line *line)
+{
+    while (line->len && isspace((unsigned char) *line->at))
+        line->at++, line->len--;
+    while (line->len && isspace((unsigned char) line->at[line->len - 1]))
+        line->len--;
 }
 
 /* --- the first line of a message ----------------------------------------- */
@@ -148,26 +156,45 @@ static void add_text(struct str *out, const struct line *line)
     str_addn(out, line->at + start, line->len - start);
 }
 
+/* What follows a message's first line. */
+struct rest {
+    struct str text;
+    struct line source, trace; /* the trace: its lines, as one piece of the log */
+    uint32_t column;
+};
+
+static bool begins_trace(const struct line *line)
+{
+    struct line at = *line;
+    trim(&at);
+    return begins(&at, "detected during");
+}
+
 /* Indented lines belong to the message; of these the last but one is the source if a caret stands
- * below it. */
-static void read_rest(struct str *text, struct line *source, uint32_t *column, const char **at)
+ * below it, and the last ones may be a trace. */
+static void read_rest(struct rest *rest, const char **at)
 {
     struct line line, held = {0};
     for (const char *p = *at; next_line(&line, &p); *at = p) {
         if (is_blank(&line) || !isspace((unsigned char) line.at[0]))
             break;
+        if (rest->trace.at || begins_trace(&line)) {
+            const char *start = rest->trace.at ? rest->trace.at : line.at;
+            rest->trace = (struct line){start, (size_t) (line.at + line.len - start)};
+            continue;
+        }
         if (held.at && is_caret(&line)) {
-            *source = held;
-            *column = line.len > 2 ? (uint32_t) line.len - 2 : 0;
+            rest->source = held;
+            rest->column = line.len > 2 ? (uint32_t) line.len - 2 : 0;
             held = (struct line){0};
             continue;
         }
         if (held.at)
-            add_text(text, &held);
+            add_text(&rest->text, &held);
         held = line;
     }
     if (held.at)
-        add_text(text, &held);
+        add_text(&rest->text, &held);
 }
 
 static const char *keep(runcu_program *program, const char *at, size_t len)
@@ -206,81 +233,138 @@ static void show_expression(runcu_diagnostic *d, struct line *source)
     d->line = 0;
 }
 
+/* --- the way to a message ------------------------------------------------- */
+
+/* "instantiation of "int f(T) [with T=int]" at line 2 of t.h"; without "of" it is in `file`. */
+static bool read_step(runcu_step *out, struct arena *arena, const struct line *line,
+                      const char *file)
+{
+    static const char mark[] = " at line ";
+    const char *end = line->at + line->len, *found = NULL;
+    for (const char *p = line->at; (p = memmem(p, (size_t) (end - p), mark, sizeof mark - 1)); p++)
+        found = p;
+    size_t len = found ? (size_t) (found - line->at) : line->len;
+    *out = (runcu_step){.file = found ? file : "", .text = arena_string(arena, line->at, len)};
+    if (found) {
+        const char *p = found + sizeof mark - 1;
+        for (; p < end && isdigit((unsigned char) *p); p++)
+            out->line = out->line * 10 + (uint32_t) (*p - '0');
+        if (end - p > 4 && memcmp(p, " of ", 4) == 0)
+            out->file = arena_string(arena, p + 4, (size_t) (end - p - 4));
+    }
+    return out->text && out->file;
+}
+
+/* "detected during X at line 2", or "detected during:" and a line for each. */
+static bool read_trace(runcu_diagnostic *d, struct arena *arena, const struct line *trace)
+{
+    static const char start[] = "detected during";
+    VEC(runcu_step) list = {0};
+    const char *end = trace->at + trace->len;
+    bool ok = true;
+    for (const char *at = trace->at; ok && at && at < end;) {
+        const char *next = memchr(at, '\n', (size_t) (end - at));
+        struct line line = {at, (size_t) ((next ? next : end) - at)};
+        at = next ? next + 1 : end;
+        trim(&line);
+        if (begins(&line, start))
+            line.at += sizeof start - 1, line.len -= sizeof start - 1;
+        if (line.len && *line.at == ':')
+            line.at++, line.len--;
+        trim(&line);
+        runcu_step step;
+        if (line.len)
+            ok = read_step(&step, arena, &line, d->file) && vec_push(&list, step);
+    }
+    d->instances = ok ? arena_copy(arena, list.at, list.len * sizeof *list.at) : NULL;
+    d->instance_count = list.len;
+    vec_fini(&list);
+    return d->instances != NULL;
+}
+
+/* --- diagnostics ---------------------------------------------------------- */
+
 struct diagnostic_list {
     runcu_diagnostic *at;
     size_t len, cap;
+    struct inclusions inclusions; /* made when a header is first blamed */
 };
+
+/* Where the whole way is told after the last of some notes, it is that of the message before them.
+ */
+static void move_trace(struct diagnostic_list *list)
+{
+    runcu_diagnostic *last = &list->at[list->len - 1], *first = last;
+    while (first > list->at && first->severity == RUNCU_NOTE)
+        first--;
+    if (first == last || first->instance_count)
+        return;
+    first->instances = last->instances;
+    first->instance_count = last->instance_count;
+    last->instances = NULL;
+    last->instance_count = 0;
+}
+
+static struct line choose_source(const struct rest *rest, const struct line *exact)
+{
+    size_t margin = MIN(2, rest->source.len);
+    if (exact->at)
+        return *exact;
+    return (struct line){rest->source.at ? rest->source.at + margin : NULL,
+                         rest->source.len - margin};
+}
+
+/* The file as the user knows it, and the way to it. */
+static bool place(runcu_diagnostic *d, struct diagnostic_list *list, runcu_program *program,
+                  const struct request *r, const struct message *m)
+{
+    if (m->file.at && begins(&m->file, name_map)) {
+        d->file = "name expression";
+        return true;
+    }
+    if (is_own(&m->file, r)) {
+        d->file = keep(program, r->name, strlen(r->name));
+        return d->file;
+    }
+    d->file = keep(program, m->file.at, m->file.len);
+    return d->file && (!m->number || included_find(d, &list->inclusions, program, r));
+}
 
 static bool add_diagnostic(struct diagnostic_list *list, runcu_program *program,
                            const struct request *r, const struct message *m, const char **at)
 {
-    struct str text = {0};
-    struct line source = {0};
+    struct rest rest = {0};
     runcu_diagnostic d = {.severity = m->severity, .line = m->number};
-    str_addn(&text, m->text.at, m->text.len);
-    read_rest(&text, &source, &d.column, at);
-    bool own = is_own(&m->file, r), is_name = m->file.at && begins(&m->file, name_map);
+    str_addn(&rest.text, m->text.at, m->text.len);
+    read_rest(&rest, at);
+    bool own = is_own(&m->file, r);
     struct line exact = own ? find_source(r->source, m->number) : (struct line){0};
-    if (exact.at)
-        source = exact;
-    else if (source.at)
-        source = (struct line){source.at + MIN(2, source.len), source.len - MIN(2, source.len)};
-    if (is_name)
+    struct line source = choose_source(&rest, &exact);
+    d.column = rest.column;
+    if (m->file.at && begins(&m->file, name_map))
         show_expression(&d, &source);
-    d.file = is_name ? "name expression"
-             : own   ? keep(program, r->name, strlen(r->name))
-                     : keep(program, m->file.at, m->file.len);
     d.code = keep(program, m->code.at, m->code.len);
+    d.number = d.code && *d.code ? (uint32_t) strtoul(d.code + 1, NULL, 10) : 0;
     d.source = keep(program, source.at, source.len);
-    d.text = text.failed ? NULL : keep(program, str_text(&text), text.len);
-    str_fini(&text);
-    return d.file && d.code && d.source && d.text && vec_push(list, d);
+    d.text = rest.text.failed ? NULL : keep(program, str_text(&rest.text), rest.text.len);
+    str_fini(&rest.text);
+    bool ok = d.code && d.source && d.text && place(&d, list, program, r, m);
+    if (ok && rest.trace.at)
+        ok = read_trace(&d, &program->arena, &rest.trace);
+    if (!ok || !vec_push(list, d))
+        return false;
+    if (d.instance_count)
+        move_trace(list);
+    return true;
 }
 
-/* --- the report ---------------------------------------------------------- */
-
-/* Below the source line: tabs and letters of several bytes keep the caret where it belongs. */
-static void add_caret(struct str *out, const runcu_diagnostic *d)
+/* Whatever does not fit a message of its own: that the compiler gave up. */
+static bool read_limit(struct message *m, const struct line *line)
 {
-    str_addf(out, "    %s\n", d->source);
-    if (!d->column || d->column > strlen(d->source) + 1)
-        return;
-    str_add(out, "    ");
-    for (size_t i = 0; i + 1 < d->column; i++)
-        if (d->source[i] == '\t')
-            str_addc(out, '\t');
-        else if (((unsigned char) d->source[i] & 0xc0) != 0x80)
-            str_addc(out, ' ');
-    str_add(out, "^\n");
-}
-
-static void add_report(struct str *out, const runcu_diagnostic *d)
-{
-    static const char *const words[] = {"", "note", "remark", "warning", "error"};
-    if (*d->file)
-        str_add(out, d->file);
-    if (d->line)
-        str_addf(out, ":%u", (unsigned) d->line);
-    if (d->line && d->column)
-        str_addf(out, ":%u", (unsigned) d->column);
-    str_addf(out, "%s%s: %s", *d->file ? ": " : "", words[d->severity], d->text);
-    if (*d->code)
-        str_addf(out, " [%s]", d->code);
-    str_addc(out, '\n');
-    if (*d->source)
-        add_caret(out, d);
-}
-
-static bool make_report(runcu_program *program)
-{
-    struct str out = {0};
-    for (size_t i = 0; i < program->diagnostic_count; i++)
-        add_report(&out, &program->diagnostics[i]);
-    if (!program->diagnostic_count)
-        str_add(&out, program->log);
-    program->report = out.failed ? NULL : keep(program, str_text(&out), out.len);
-    str_fini(&out);
-    return program->report != NULL;
+    if (!begins(line, "Error limit reached."))
+        return false;
+    *m = (struct message){.severity = RUNCU_NOTE, .text = *line};
+    return true;
 }
 
 bool diagnostics_parse(runcu_program *program, const struct request *r)
@@ -290,15 +374,16 @@ bool diagnostics_parse(runcu_program *program, const struct request *r)
     struct line line;
     bool ok = true;
     for (const char *at = program->log; ok && next_line(&line, &at);)
-        if (read_message(&m, &line))
+        if (read_message(&m, &line) || read_limit(&m, &line))
             ok = add_diagnostic(&list, program, r, &m, &at);
     if (ok && list.len) {
         program->diagnostics = arena_copy(&program->arena, list.at, list.len * sizeof *list.at);
         program->diagnostic_count = list.len;
         ok = program->diagnostics != NULL;
     }
+    included_fini(&list.inclusions);
     vec_fini(&list);
-    return ok && make_report(program);
+    return ok && report_make(program);
 }
 
 /* --- the log ------------------------------------------------------------- */

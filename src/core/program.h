@@ -235,6 +235,36 @@ uint64_t compile_now(void); /* CLOCK_MONOTONIC, in ns */
 /* Runs NVRTC; fills in code, log, options and arch. */
 int compile_run(runcu_program *program, struct request *r);
 
+/* --- included.c ---------------------------------------------------------- */
+
+/* One file, and the line that includes it first. */
+struct inclusion {
+    const char *path; /* as it is compared: real, or a name among the headers in memory */
+    const char *name; /* as it is shown */
+    size_t by;        /* which of the list includes it; that of the source is 0 */
+    uint32_t line;
+};
+
+/* What a source includes, in the order in which it is read. Zeroed is empty. */
+struct inclusions {
+    VEC(struct inclusion) list;
+    struct text_list dirs;
+    struct arena arena;
+    struct map seen;
+    bool is_made;
+};
+
+/* Fills in the list of includes of a diagnostic in a header, as far as they are found, and calls
+ * a header in memory by its own name. False when memory is short. */
+bool included_find(runcu_diagnostic *d, struct inclusions *all, runcu_program *program,
+                   const struct request *r);
+void included_fini(struct inclusions *all);
+
+/* --- report.c ------------------------------------------------------------ */
+
+/* Makes `program->report`. False when memory is short. */
+bool report_make(runcu_program *program);
+
 /* --- diagnostics.c ------------------------------------------------------- */
 
 /* Reads the log's messages. `program->log` is set. False when memory is short. */
