@@ -9,6 +9,7 @@
 #include "copy.h"
 #include "device.h"
 #include "error.h"
+#include "explain.h"
 #include "graph.h"
 #include "interop.h"
 #include "launch.h"

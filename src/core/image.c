@@ -359,7 +359,7 @@ static uint64_t get(const unsigned char *at, int bytes)
 
 struct section {
     const unsigned char *at;
-    size_t bytes, link;
+    size_t bytes, link, name;
     uint64_t type;
 };
 
@@ -374,7 +374,8 @@ static bool get_section(struct section *out, const unsigned char *elf, size_t by
         return false;
     const unsigned char *h = elf + table + i * SECTION_HEADER;
     uint64_t offset = get(h + 24, 8), size = get(h + 32, 8);
-    *out = (struct section){.type = get(h + 4, 4), .link = (size_t) get(h + 40, 4)};
+    *out = (struct section){
+        .name = (size_t) get(h, 4), .type = get(h + 4, 4), .link = (size_t) get(h + 40, 4)};
     if (offset > bytes || size > bytes - offset)
         return false;
     out->at = elf + offset;
@@ -415,6 +416,20 @@ static int read_elf(struct core_image *image, const unsigned char *elf, size_t b
             status = read_symbol(image, s.at + at, &names);
     }
     return status;
+}
+
+size_t core_elf_section_bytes(const void *image, size_t bytes, const char *name)
+{
+    const unsigned char *elf = image;
+    struct section s, names;
+    size_t len = strlen(name) + 1;
+    if (!core_is_elf(image, bytes) || !get_section(&names, elf, bytes, (size_t) get(elf + 62, 2)))
+        return 0;
+    for (size_t i = 0, count = (size_t) get(elf + 60, 2); i < count; i++)
+        if (get_section(&s, elf, bytes, i) && s.name < names.bytes && names.bytes - s.name >= len &&
+            memcmp(names.at + s.name, name, len) == 0)
+            return s.bytes;
+    return 0;
 }
 
 bool core_is_elf(const void *image, size_t bytes)

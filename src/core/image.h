@@ -109,6 +109,8 @@ int core_image_read(struct core_image *out, const void *image, size_t bytes);
 void core_image_fini(struct core_image *image);
 bool core_is_elf(const void *image, size_t bytes);
 bool core_is_ptx(const void *image, size_t bytes);
+/* The bytes of a cubin's section of that name; 0 if it has none, or is no cubin. */
+size_t core_elf_section_bytes(const void *image, size_t bytes, const char *name);
 /* Parameters from PTX's list and the C++ one (may be empty), in the arena; NULL when memory is
  * short. */
 const runcu_param *core_describe_params(struct arena *arena, const struct core_ptx_param *ptx,
