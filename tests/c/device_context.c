@@ -296,6 +296,35 @@ void peers_are_other_contexts(void)
     FAILS(cu.cuCtxEnablePeerAccess(a, 0), CUDA_ERROR_INVALID_CONTEXT);
 }
 
+void contexts_have_ids(void)
+{
+    CUcontext one, two;
+    unsigned long long id = 0, other = 0, again = 0;
+    if (!cu.cuCtxGetId)
+        exit(TEST_SKIPPED);
+    one = begin();
+    OK(cu.cuCtxGetId(one, &id));
+    two = begin();
+    OK(cu.cuCtxGetId(two, &other));
+    REQUIRE(id != other);
+    OK(cu.cuCtxDestroy(two));
+    OK(cu.cuCtxGetId(one, &again));
+    REQUIRE(again == id);
+    two = begin(); /* the same handle, perhaps */
+    OK(cu.cuCtxGetId(two, &again));
+    REQUIRE(again != id && again != other);
+    FAILS(cu.cuCtxGetId(one, NULL), CUDA_ERROR_INVALID_VALUE);
+}
+
+void profilers_are_started_and_stopped(void)
+{
+    OK(cu.cuInit(0));
+    FAILS(cu.cuProfilerStart(), CUDA_ERROR_INVALID_CONTEXT);
+    begin();
+    OK(cu.cuProfilerStart());
+    OK(cu.cuProfilerStop());
+}
+
 void shared_banks_are_four_bytes(void)
 {
     int config = -1;

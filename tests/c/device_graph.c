@@ -183,6 +183,28 @@ void graph_edges_and_nodes_are_told(void)
     OK(cu.cuGraphDestroy(copy));
 }
 
+void graph_is_drawn(void)
+{
+    CUgraph g;
+    CUgraphNode n;
+    char path[4096], text[4096];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/runcu-test-XXXXXX", folder && *folder ? folder : "/tmp");
+    int fd = mkstemp(path);
+    REQUIRE(fd >= 0);
+    begin();
+    OK(cu.cuGraphCreate(&g, 0));
+    OK(cu.cuGraphAddEmptyNode(&n, g, NULL, 0));
+    OK(cu.cuGraphDebugDotPrint(g, path, 0));
+    ssize_t len = read(fd, text, sizeof text - 1);
+    REQUIRE(len > 0);
+    text[len] = 0;
+    REQUIRE_IN("digraph", text);
+    close(fd);
+    unlink(path);
+    OK(cu.cuGraphDestroy(g));
+}
+
 void graph_edges_that_go_round(void)
 {
     CUgraph g;

@@ -136,6 +136,7 @@ void clusters_need_the_capability(void)
     } else {
         REQUIRE(launch_ex(f, &config, ARGS(p, 1, 4)) != CUDA_SUCCESS);
         REQUIRE(cu.cuOccupancyMaxActiveClusters(&clusters, f, &config) != CUDA_SUCCESS);
+        REQUIRE(cu.cuOccupancyMaxPotentialClusterSize(&most, f, &config) != CUDA_SUCCESS);
     }
     cluster.value.clusterDim.x = 0;
     REQUIRE(launch_ex(f, &config, ARGS(p, 1, 4)) != CUDA_SUCCESS);

@@ -156,10 +156,14 @@ void sets_of_rows(void)
     OK(cu.cuMemsetD2D16(p + 16, PITCH, 0x0202, 2, ROWS - 1));
     OK(cu.cuMemsetD2D32(p + 32, PITCH, 0x03030303, 4, ROWS));
     OK(cu.cuMemsetD2D8Async(p + 60, PITCH, 4, 1, ROWS, NULL));
+    OK(cu.cuMemsetD2D16Async(p + 50, PITCH, 0x0505, 1, ROWS, NULL));
+    OK(cu.cuMemsetD2D32Async(p + 52, PITCH, 0x06060606, 1, ROWS, NULL));
     OK(cu.cuMemcpyDtoH(bytes, p, sizeof bytes));
     for (int row = 0; row < ROWS; row++) {
         for (int x = 0; x < PITCH; x++) {
             int expected = x < 5 ? 1 : x >= 32 && x < 48 ? 3 : x == 60 ? 4 : 0;
+            if (x >= 50 && x < 56)
+                expected = x < 52 ? 5 : 6;
             if (x >= 16 && x < 20 && row < ROWS - 1)
                 expected = 2;
             REQUIRE_INT(bytes[row * PITCH + x], ==, expected);

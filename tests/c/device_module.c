@@ -147,6 +147,13 @@ void functions_have_attributes(void)
     FAILS(cu.cuFuncGetAttribute(&value, 4711, f), CUDA_ERROR_INVALID_VALUE);
     FAILS(cu.cuFuncGetAttribute(NULL, 0, f), CUDA_ERROR_INVALID_VALUE);
     OK(cu.cuFuncSetCacheConfig(f, 1));
+    if (cu.cuFuncSetSharedMemConfig)
+        OK(cu.cuFuncSetSharedMemConfig(f, CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE));
+    if (cu.cuFuncGetName) {
+        const char *name = NULL;
+        OK(cu.cuFuncGetName(&name, f));
+        REQUIRE_STR(name, "print");
+    }
     if (cu.cuFuncGetModule) {
         CUmodule owner = NULL;
         OK(cu.cuFuncGetModule(&owner, f));

@@ -117,6 +117,35 @@ void mappings_are_checked(void)
     OK(cu.cuMemAddressFree(p, 2 * g));
 }
 
+void mapped_memory_travels_by_descriptor(void)
+{
+    CUmemAllocationProp prop = device_memory();
+    CUmemGenericAllocationHandle ours, theirs;
+    CUdeviceptr p;
+    int fd = -1;
+    begin();
+    size_t g = grain();
+    if (!g)
+        return;
+    prop.requestedHandleTypes = CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR;
+    OK(cu.cuMemCreate(&ours, g, &prop, 0));
+    OK(cu.cuMemExportToShareableHandle(&fd, ours, CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR, 0));
+    REQUIRE_INT(fd, >=, 0);
+    OK(cu.cuMemImportFromShareableHandle(&theirs, (void *) (intptr_t) fd,
+                                         CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR));
+    REQUIRE_INT(close(fd), ==, 0);
+    OK(cu.cuMemAddressReserve(&p, 2 * g, 0, 0, 0));
+    OK(cu.cuMemMap(p, g, 0, ours, 0));
+    OK(cu.cuMemMap(p + g, g, 0, theirs, 0));
+    OK(cu.cuMemSetAccess(p, 2 * g, &both_ways, 1));
+    OK(cu.cuMemsetD32(p, 31, 1));
+    REQUIRE_INT(word(p + g), ==, 31);
+    OK(cu.cuMemUnmap(p, 2 * g));
+    OK(cu.cuMemRelease(ours));
+    OK(cu.cuMemRelease(theirs));
+    OK(cu.cuMemAddressFree(p, 2 * g));
+}
+
 /* ---- the CPU device alone ---- */
 
 static CUdeviceptr mapped(size_t *size)

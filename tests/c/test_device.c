@@ -125,6 +125,7 @@ static int run_apart(const struct test_case *c, const char *which)
         alarm(300);
         if (load_driver(which) != 0 || (c->cpu_only && !cu.runcuFaultText))
             exit(TEST_SKIPPED);
+        rows_watch(&cu, c->cpu_only);
         c->run();
         exit(0);
     }
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
 {
     const char *which = argc > 1 ? argv[1] : "cpu", *only = argc > 2 ? argv[2] : NULL;
     int failed = 0, ran = 0;
+    rows_begin();
     if (run_apart(&(struct test_case){"", looks_for_a_device, false}, which) == TEST_SKIPPED)
         return TEST_SKIPPED;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -161,5 +163,5 @@ int main(int argc, char **argv)
             printf("ok %6.0f ms %s\n", (seconds() - start) * 1e3, cases[i].name);
     }
     printf("%d of %d failed on %s\n", failed, ran, which);
-    return failed || !ran;
+    return failed || !ran || (!only && load_driver(which) == 0 && rows_end(&cu));
 }
