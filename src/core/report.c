@@ -313,8 +313,8 @@ static void put_objects(struct str *out, const runcu_program *program)
 
 int runcu_program_write(const runcu_program *program, int form, runcu_print_fn *write, void *user)
 {
-    if (!program || !write)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is NULL", program ? "write" : "program");
+    CORE_NEED(program);
+    CORE_NEED(write);
     if (form < RUNCU_REPORT_TEXT || form > RUNCU_REPORT_JSON)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "%d is no form of a report: see enum runcu_report",
                           form);
