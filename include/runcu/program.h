@@ -53,6 +53,9 @@ typedef struct runcu_program_params {
                               `cancel` */
     int no_device; /**< 1: for no device in particular. `arch` or `arch_text` decides, and sm_XX
                         comes to a cubin also where the CPU device is current */
+    const char *shared_cache_dir; /**< a second folder, looked at where the first has nothing and
+                                       never written: a team's, an image's. NULL:
+                                       RUNCU_CACHE_SHARED, else none */
 } runcu_program_params;
 
 enum runcu_severity { RUNCU_NOTE = 1, RUNCU_REMARK = 2, RUNCU_WARNING = 3, RUNCU_ERROR = 4 };

@@ -5,6 +5,7 @@
 #include "array.h"
 #include "base.h"
 #include "bundle.h"
+#include "cache.h"
 #include "context.h"
 #include "copy.h"
 #include "device.h"

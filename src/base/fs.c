@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,27 +82,87 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-static int replace(const char *path, const void *data, size_t len, mode_t mode)
+/* Beyond RLIMIT_FSIZE a write would end the process by SIGXFSZ. */
+static bool is_allowed(uint64_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           size <= limit.rlim_cur;
+}
+
+int fs_append(const char *path, const void *data, size_t len, uint64_t *size)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return errno;
+    int status = fstat(fd, &st) == 0 ? 0 : errno;
+    if (!status && (!S_ISREG(st.st_mode) || !is_allowed((uint64_t) st.st_size + len)))
+        status = EFBIG;
+    if (!status)
+        status = write_all(fd, data, len);
+    if (!status)
+        *size = (uint64_t) st.st_size + len;
+    close(fd);
+    return status;
+}
+
+/* A new file beside `path`. The name that a process of the same number left behind when it was
+ * killed is passed over. */
+static int open_temporary(struct str *name, const char *path, mode_t mode)
 {
     static atomic_uint counter;
-    struct str temporary = {0};
-    str_addf(&temporary, "%s.%ld.%u.tmp", path, (long) getpid(), atomic_fetch_add(&counter, 1));
-    if (temporary.failed)
-        return ENOMEM;
-    int status = 0, fd = open(temporary.at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0) {
-        status = errno;
-    } else {
-        status = write_all(fd, data, len);
-        if (close(fd) != 0 && !status)
-            status = errno;
-        if (!status && rename(temporary.at, path) != 0)
-            status = errno;
-        if (status)
-            unlink(temporary.at);
+    int fd = -1;
+    errno = EEXIST;
+    for (int i = 0; i < 64 && fd < 0 && errno == EEXIST; i++) {
+        str_clear(name);
+        str_addf(name, "%s.%ld.%u.tmp", path, (long) getpid(), atomic_fetch_add(&counter, 1));
+        if (name->failed)
+            errno = ENOMEM;
+        else
+            fd = open(name->at, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     }
-    str_fini(&temporary);
-    return status;
+    return fd;
+}
+
+int fs_write_begin(struct fs_writer *w, const char *path, mode_t mode)
+{
+    *w = (struct fs_writer){.path = path};
+    w->fd = open_temporary(&w->temporary, path, mode);
+    w->status = w->fd < 0 ? errno : 0;
+    return w->status;
+}
+
+int fs_write_add(struct fs_writer *w, const void *data, size_t len)
+{
+    if (!w->status && !is_allowed(w->size + len))
+        w->status = EFBIG;
+    if (!w->status)
+        w->status = write_all(w->fd, data, len);
+    w->size += len;
+    return w->status;
+}
+
+int fs_write_end(struct fs_writer *w)
+{
+    if (w->fd >= 0 && close(w->fd) != 0 && !w->status)
+        w->status = errno;
+    if (!w->status && rename(w->temporary.at, w->path) != 0)
+        w->status = errno;
+    if (w->status && w->fd >= 0)
+        unlink(w->temporary.at);
+    str_fini(&w->temporary);
+    return w->status;
+}
+
+static int replace(const char *path, const void *data, size_t len, mode_t mode)
+{
+    struct fs_writer w;
+    if (!is_allowed(len))
+        return EFBIG;
+    fs_write_begin(&w, path, mode);
+    fs_write_add(&w, data, len);
+    return fs_write_end(&w);
 }
 
 int fs_replace(const char *path, const void *data, size_t len)

@@ -3,6 +3,8 @@
 #ifndef BASE_FS_H
 #define BASE_FS_H
 
+#include <sys/types.h>
+
 #include "str.h"
 
 /* Functions that return int give 0 or the errno of what failed. Thread-safety: safe, as far as the
@@ -26,6 +28,21 @@ int fs_read(struct str *out, const char *path, size_t limit);
 int fs_replace(const char *path, const void *data, size_t len);
 /* Likewise, a file for others to read: its mode is what the process's mask leaves of 0666. */
 int fs_publish(const char *path, const void *data, size_t len);
+/* The same in pieces: begin, add any number of times, end. What fails makes the rest do nothing;
+ * end, which is always to be called, gives the first failure and leaves nothing behind then. */
+struct fs_writer {
+    const char *path; /* the caller's, until the end */
+    struct str temporary;
+    int fd, status;
+    uint64_t size;
+};
+
+int fs_write_begin(struct fs_writer *w, const char *path, mode_t mode);
+int fs_write_add(struct fs_writer *w, const void *data, size_t len);
+int fs_write_end(struct fs_writer *w);
+/* Appends to a file in one piece, whoever else does; makes it with mode 0600. *size: its size
+ * afterwards, unchanged on failure. */
+int fs_append(const char *path, const void *data, size_t len, uint64_t *size);
 /* `path` and the folders above it, as far as they are missing, each with mode 0700. */
 int fs_make_folders(const char *path);
 /* Marks a file as used now. */

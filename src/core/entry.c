@@ -1,25 +1,36 @@
-/* A compiled program as the bytes of a cache file, and back. The bytes are believed only if their
- * checksum holds, their key is the one asked for and everything they depend on is as it was. Where
- * the file lies is not known here.
+/* The bytes of a cache file, and what they come to. An entry is a row of parts, one for each
+ * architecture that its source was compiled for. A part is believed only if its checksum holds, its
+ * key is the one asked for and everything it depends on is as it was. Where the file lies is not
+ * known here.
  *
- *   magic, key, checksum of what follows; then (wire.h) architecture, options, log, PTX, cubin;
- * number of name expressions, for each its text and symbol; number of files, for each path, size,
- * time, digest; number of absent files, for each its path. The key holds the machine's kind. */
+ *   A part: magic, checksum of what follows, its own length, key, architecture, flags; then
+ * (wire.h) one item of what it depends on; architecture, options, log, PTX, cubin; number of name
+ * expressions, for each its text and symbol. What it depends on: the places where headers were
+ * sought, NULL if they do not matter; number of files, for each path, size, time, digest; number of
+ * absent files, for each its path. The key holds the machine's kind. */
+#include "core/entry.h"
+
 #include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
-#include "core/program.h"
 #include "core/wire.h"
 
-static const char magic[8] = "runcu\n2";
+static const char magic[8] = "runcu\n3";
+
+/* As it lies in the file. */
+struct head {
+    char magic[8];
+    uint64_t sum, length;
+    uint8_t key[SHA256_SIZE];
+    struct variant variant;
+};
 
 enum {
-    KEY_AT = sizeof magic,
-    SUM_AT = KEY_AT + SHA256_SIZE,
-    ITEMS_AT = SUM_AT + 8,
+    SUMMED_AT = offsetof(struct head, length),
     FILE_LIMIT = 64 << 20,
+    PART_LIMIT = 32, /* architectures in an entry: the oldest part goes */
 };
 
 /* A file changed less than this before it was read may change again without showing it. */
@@ -71,23 +82,131 @@ void program_put(struct str *out, const runcu_program *program)
     }
 }
 
-bool entry_write(struct str *out, const runcu_program *program, const struct request *r)
+bool depends_write(struct str *out, const struct request *r)
 {
-    uint64_t sum = 0;
-    str_addn(out, magic, sizeof magic);
-    str_addn(out, (const char *) r->key, sizeof r->key);
-    wire_put_number(out, sum);
-    program_put(out, program);
+    struct str places = {0};
+    if (r->uses_places)
+        nvrtc_add_places(&places);
+    wire_put_text(out, r->uses_places ? str_text(&places) : NULL);
     put_files(out, &r->scan);
     put_absent(out, &r->scan);
+    bool ok = !places.failed && !out->failed;
+    str_fini(&places);
+    return ok;
+}
+
+bool entry_write(struct str *out, const runcu_program *program, const struct request *r)
+{
+    size_t start = out->len;
+    struct head head = {.variant = r->variant};
+    memcpy(head.magic, magic, sizeof magic);
+    memcpy(head.key, r->key, sizeof head.key);
+    str_addn(out, (const char *) &head, sizeof head);
+    wire_put_item(out, program->depends, program->depends_len);
+    program_put(out, program);
     if (out->failed)
         return false;
-    sum = hash_bytes(out->at + ITEMS_AT, out->len - ITEMS_AT);
-    memcpy(out->at + SUM_AT, &sum, sizeof sum);
+    head.length = out->len - start;
+    memcpy(out->at + start, &head, sizeof head);
+    head.sum = hash_bytes(out->at + start + SUMMED_AT, head.length - SUMMED_AT);
+    memcpy(out->at + start, &head, sizeof head);
     return true;
 }
 
-/* --- reading ------------------------------------------------------------- */
+/* --- parts --------------------------------------------------------------- */
+
+/* The part at *at, which moves on to the next one. False at the end; entry_is_whole tells whether
+ * that is the end of the bytes. */
+static bool next_part(struct entry_part *out, const char *bytes, size_t len, size_t *at)
+{
+    struct head head;
+    if (len - *at < sizeof head)
+        return false;
+    memcpy(&head, bytes + *at, sizeof head);
+    if (memcmp(head.magic, magic, sizeof magic) != 0 || head.length < sizeof head ||
+        head.length % 8 || head.length > len - *at)
+        return false;
+    *out = (struct entry_part){bytes + *at, (size_t) head.length, {0}, head.variant};
+    memcpy(out->key, head.key, sizeof head.key);
+    *at += (size_t) head.length;
+    return true;
+}
+
+static bool is_sound(const struct entry_part *part)
+{
+    struct head head;
+    memcpy(&head, part->at, sizeof head);
+    return head.sum == hash_bytes(part->at + SUMMED_AT, part->len - SUMMED_AT) &&
+           memchr(head.variant.arch, 0, sizeof head.variant.arch);
+}
+
+size_t entry_check(const char *bytes, size_t len, const uint8_t key[SHA256_SIZE])
+{
+    struct entry_part part;
+    size_t at = 0, count = 0;
+    while (next_part(&part, bytes, len, &at)) {
+        if (!is_sound(&part) || memcmp(part.key, key, SHA256_SIZE) != 0)
+            return 0;
+        count++;
+    }
+    return at == len ? count : 0;
+}
+
+static bool is_same_variant(const struct variant *a, const struct variant *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+/* The part of an entry for a key and variant, sound. */
+static bool find_part(struct entry_part *out, const struct str *bytes, const struct request *r)
+{
+    struct entry_part part;
+    size_t at = 0;
+    bool found = false;
+    while (next_part(&part, str_text(bytes), bytes->len, &at))
+        if (is_same_variant(&part.variant, &r->variant)) {
+            *out = part;
+            found = true;
+        }
+    return found && at == bytes->len && memcmp(out->key, r->key, SHA256_SIZE) == 0 && is_sound(out);
+}
+
+/* Is a part for that architecture among the bytes? */
+static bool has_part(const struct str *bytes, const struct variant *variant)
+{
+    struct entry_part part;
+    size_t at = 0;
+    while (next_part(&part, str_text(bytes), bytes->len, &at))
+        if (is_same_variant(&part.variant, variant))
+            return true;
+    return false;
+}
+
+static size_t count_parts(const struct str *bytes)
+{
+    struct entry_part part;
+    size_t at = 0, count = 0;
+    while (next_part(&part, str_text(bytes), bytes->len, &at))
+        count++;
+    return count;
+}
+
+void entry_merge(struct str *out, const struct str *old, const struct str *newer,
+                 const uint8_t key[SHA256_SIZE])
+{
+    struct entry_part part;
+    size_t at = 0, count = count_parts(old) + count_parts(newer);
+    while (next_part(&part, str_text(old), old->len, &at)) {
+        if (has_part(newer, &part.variant) || memcmp(part.key, key, SHA256_SIZE) != 0 ||
+            !is_sound(&part) || count > PART_LIMIT)
+            count--;
+        else
+            str_addn(out, part.at, part.len);
+    }
+    str_addn(out, newer->at, newer->len);
+}
+
+/* --- what a part comes to ------------------------------------------------ */
 
 static bool is_same_content(const char *path, const char *digest)
 {
@@ -125,24 +244,26 @@ static bool check_absent(struct wire *c)
     return path && fs_stat(&info, path) != 0;
 }
 
-static bool check_depends(struct wire *c)
+static bool check_places(const char *places)
 {
-    bool ok = true;
-    for (uint64_t n = wire_number(c); ok && n > 0; n--)
-        ok = check_file(c);
-    for (uint64_t n = ok ? wire_number(c) : 0; ok && n > 0; n--)
-        ok = check_absent(c);
-    return ok && !c->bad && c->at == c->end;
+    struct str now = {0};
+    if (!places)
+        return true;
+    nvrtc_add_places(&now);
+    bool same = !now.failed && strcmp(places, str_text(&now)) == 0;
+    str_fini(&now);
+    return same;
 }
 
-static bool is_sound(const struct str *bytes, const uint8_t key[SHA256_SIZE])
+bool depends_hold(const char *depends, size_t len)
 {
-    uint64_t sum;
-    if (bytes->len < ITEMS_AT || memcmp(bytes->at, magic, sizeof magic) != 0 ||
-        memcmp(bytes->at + KEY_AT, key, SHA256_SIZE) != 0)
-        return false;
-    memcpy(&sum, bytes->at + SUM_AT, sizeof sum);
-    return sum == hash_bytes(bytes->at + ITEMS_AT, bytes->len - ITEMS_AT);
+    struct wire w = {depends, depends + len, false};
+    bool ok = check_places(wire_text(&w, NULL));
+    for (uint64_t n = ok ? wire_number(&w) : 0; ok && n > 0; n--)
+        ok = check_file(&w);
+    for (uint64_t n = ok ? wire_number(&w) : 0; ok && n > 0; n--)
+        ok = check_absent(&w);
+    return ok && !w.bad && w.at == w.end;
 }
 
 /* The list of names lies in the arena. */
@@ -173,13 +294,16 @@ bool program_get(runcu_program *found, struct wire *w, struct arena *arena)
     return !w->bad && found->arch && found->options && found->log && get_names(found, w, arena);
 }
 
-bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA256_SIZE])
+bool entry_read(runcu_program *program, struct str *bytes, const struct request *r)
 {
-    if (!is_sound(bytes, key))
+    struct entry_part part;
+    if (!find_part(&part, bytes, r))
         return false;
-    struct wire w = {bytes->at + ITEMS_AT, bytes->at + bytes->len, false};
+    struct wire w = {part.at + sizeof(struct head), part.at + part.len, false};
     runcu_program found = {.was_cached = true};
-    if (!program_get(&found, &w, &program->arena) || !check_depends(&w))
+    found.depends = wire_item(&w, &found.depends_len);
+    if (!program_get(&found, &w, &program->arena) || w.at != w.end ||
+        !depends_hold(found.depends, found.depends_len))
         return false;
     found.arena = program->arena;
     found.image = str_take(bytes);

@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "core/program.h"
+#include "core/store.h"
 
 /* --- the bundle ---------------------------------------------------------- */
 
@@ -121,7 +122,8 @@ static bool choose_folder(struct str *out, const struct request *r)
         ok = !parent.failed && fs_make_folders(parent.at) == 0 && is_private(parent.at);
     }
     if (ok)
-        str_addf(out, "%s/headers-%d.%d", str_text(&parent), r->nvrtc->major, r->nvrtc->minor);
+        str_addf(out, "%s/" CACHE_HEADERS "%d.%d", str_text(&parent), r->nvrtc->major,
+                 r->nvrtc->minor);
     ok = ok && !parent.failed && !out->failed;
     str_fini(&parent);
     return ok;
@@ -188,6 +190,13 @@ bool headers_repair(struct request *r)
 #define TARGET "targets/x86_64-linux/"
 #endif
 
+/* Something there would have been found before what was found. */
+static bool note_absent(struct request *r, const struct str *path)
+{
+    const char *copy = arena_string(&r->scan.arena, path->at, path->len);
+    return copy && vec_push(&r->scan.absent, copy);
+}
+
 static bool add_folder(struct request *r, struct text_list *out, const char *folder,
                        const char *tail)
 {
@@ -198,6 +207,8 @@ static bool add_folder(struct request *r, struct text_list *out, const char *fol
     if (ok && fs_stat(&info, path.at) == 0 && info.is_folder) {
         const char *copy = arena_string(&r->arena, path.at, path.len);
         ok = copy && vec_push(out, copy);
+    } else if (ok) {
+        ok = note_absent(r, &path);
     }
     str_fini(&path);
     return ok;
@@ -244,26 +255,44 @@ static bool list_folders(struct request *r, struct text_list *out)
            add_folders(r, out, "/opt/cuda", toolkit);
 }
 
+static bool note_missing(struct request *r, const char *folder, const char *name)
+{
+    struct str path = {0};
+    str_addf(&path, "%s/%s", folder, name);
+    bool ok = !path.failed && note_absent(r, &path);
+    str_fini(&path);
+    return ok;
+}
+
+/* Has the folder any of what is missing? What it has not is noted up to there. */
+static bool has_any(struct request *r, const char *folder, bool *failed)
+{
+    for (size_t i = 0; i < r->scan.missing.len; i++) {
+        if (exists_below(folder, "", r->scan.missing.at[i]))
+            return true;
+        *failed |= !note_missing(r, folder, r->scan.missing.at[i]);
+    }
+    return false;
+}
+
 /* Of the folders those in which something missing lies; each of them may need its neighbours under
  * cccl. */
 static bool take_folders(struct request *r, const struct text_list *folders)
 {
     struct text_list *dirs = &r->scan.dirs;
     size_t before = dirs->len;
-    for (size_t i = 0; i < folders->len; i++)
-        for (size_t j = 0; j < r->scan.missing.len; j++)
-            if (exists_below(folders->at[i], "", r->scan.missing.at[j])) {
-                if (!vec_push(dirs, folders->at[i]))
-                    return false;
-                break;
-            }
-    return dirs->len == before || scan_missing_again(&r->scan);
+    bool failed = false;
+    for (size_t i = 0; i < folders->len && !failed; i++)
+        if (has_any(r, folders->at[i], &failed))
+            failed |= !vec_push(dirs, folders->at[i]);
+    return !failed && (dirs->len == before || scan_missing_again(&r->scan));
 }
 
 static bool find_all(struct request *r)
 {
     struct text_list folders = {0};
     try_bundle(r);
+    r->uses_places = r->scan.missing.len > 0;
     bool ok = !r->scan.missing.len || (list_folders(r, &folders) && take_folders(r, &folders));
     /* What those headers include in turn may lie in the bundle, or in another of the folders. */
     if (ok && r->scan.missing.len && folders.len) {

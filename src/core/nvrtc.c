@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/build_id.h"
 #include "base/fs.h"
 #include "core/places.h"
 #include "core/program.h"
@@ -149,18 +150,42 @@ static void identify(void)
     str_fini(&environment);
 }
 
-bool nvrtc_identify(struct sha256 *hash)
+/* What was last found at a path: reading it again would cost more than the cache. */
+static struct {
+    char *path;
+    struct fs_info info;
+    struct build_id id;
+} identified;
+
+/* With the lock held. */
+static bool identify_file(const char *path)
 {
     struct fs_info info;
+    if (!*path || fs_stat(&info, path) != 0)
+        return false;
+    if (identified.path && strcmp(identified.path, path) == 0 &&
+        identified.info.size == info.size && identified.info.mtime == info.mtime)
+        return true;
+    alloc_free(identified.path);
+    identified.path = alloc_string(path);
+    identified.info = info;
+    build_id_read(&identified.id, path);
+    return identified.path != NULL;
+}
+
+bool nvrtc_identify(struct sha256 *hash)
+{
     lock_all();
     if (!is_loaded)
         identify();
-    const char *path = is_loaded ? loaded.path : str_text(&known);
-    bool found = *path && fs_stat(&info, path) == 0;
+    bool found = identify_file(is_loaded ? loaded.path : str_text(&known));
     if (found) {
-        sha256_add_text(hash, path);
-        sha256_add_number(hash, info.size);
-        sha256_add_number(hash, (uint64_t) info.mtime);
+        sha256_add_number(hash, identified.info.size);
+        sha256_add_item(hash, identified.id.bytes, identified.id.len);
+    }
+    if (found && !identified.id.len) { /* nothing better to know it by */
+        sha256_add_text(hash, identified.path);
+        sha256_add_number(hash, (uint64_t) identified.info.mtime);
     }
     unlock_all();
     return found;
@@ -176,6 +201,20 @@ bool nvrtc_where(struct str *out)
     str_add(out, path);
     unlock_all();
     return found && !out->failed;
+}
+
+void nvrtc_add_places(struct str *out)
+{
+    static const char *const variables[] = {"CONDA_PREFIX", "CUDA_HOME", "CUDA_PATH"};
+    nvrtc_where(out);
+    lock_all();
+    for (char **folder = folders; folder && *folder; folder++)
+        str_addf(out, "\n%s", *folder);
+    unlock_all();
+    for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+        const char *value = getenv(variables[i]);
+        str_addf(out, "\n%s=%s", variables[i], value ? value : "");
+    }
 }
 
 static int compare(const void *a, const void *b)
@@ -362,4 +401,6 @@ AT_UNLOAD static void forget(void)
     folders = NULL;
     str_fini(&known);
     str_fini(&known_env);
+    alloc_free(identified.path);
+    identified.path = NULL;
 }

@@ -224,6 +224,8 @@ void request_fini(struct request *r)
     str_fini(&r->folder_text);
     str_fini(&r->bundle);
     str_fini(&r->cache_folder);
+    str_fini(&r->shared_folder);
+    str_fini(&r->text);
     arena_fini(&r->arena);
 }
 

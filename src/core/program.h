@@ -58,12 +58,14 @@ int nvrtc_get(const struct nvrtc **out);
 bool nvrtc_is_stuck(void);
 void nvrtc_enter(void);
 void nvrtc_leave(void);
-/* Adds to the hash which NVRTC would be loaded, or is: its path, size and time. Loads nothing.
+/* Adds to the hash which NVRTC would be loaded, or is: its build, wherever it lies. Loads nothing.
  * False if none is to be seen, but the dynamic loader may know of one. */
 bool nvrtc_identify(struct sha256 *hash);
 /* Appends the path of the NVRTC that is loaded or would be. Loads nothing. False: none is to be
  * seen. */
 bool nvrtc_where(struct str *out);
+/* Appends all that decides in which folders CUDA's headers are sought. */
+void nvrtc_add_places(struct str *out);
 bool nvrtc_is_at_least(const struct nvrtc *nvrtc, int major, int minor);
 /* The folders of runcu_nvrtc_search, appended as "FOLDER/<tail>" to `out`, which owns them in
  * `arena`. */
@@ -86,7 +88,7 @@ struct scan {
     size_t own_count;
     struct text_list alias_names, alias_texts; /* other names that they are included by */
     const char *conflict;                      /* such a name that means two of them, or NULL */
-    struct text_list dirs;    /* absolute, in order of search */
+    struct text_list dirs;                     /* absolute, in order of search */
     struct text_list absent;  /* absolute paths that would be included if they existed */
     struct text_list missing; /* names of includes found nowhere: the toolkit's, perhaps */
     struct text_list probed;  /* names that __has_include asks for and that are nowhere */
@@ -123,8 +125,7 @@ struct own_header {
 
 /* The header that `name` means in a text of `folder` (as scan_text). A name by which NVRTC would
  * not find it is added to the aliases. False when memory is short. */
-bool own_header_find(struct own_header *out, struct scan *s, const char *name,
-                     const char *folder);
+bool own_header_find(struct own_header *out, struct scan *s, const char *name, const char *folder);
 
 /* --- prelude.c: headers in memory ---------------------------------------- */
 
@@ -145,6 +146,12 @@ void prelude_fini(struct memory_headers *h);
 
 /* --- a request ----------------------------------------------------------- */
 
+/* What a source is compiled for: each has a part of its own in the source's cache entry. */
+struct variant {
+    char arch[24]; /* as asked for, filled up with NULs */
+    uint64_t flags;
+};
+
 struct request {
     runcu_program_params params; /* complete, whatever its user's version */
     const char *source;
@@ -162,8 +169,13 @@ struct request {
     const struct nvrtc *nvrtc;
     struct str bundle; /* folder of NVRTC's own headers, "" if not needed */
     struct memory_headers headers;
-    struct str cache_folder; /* for entries and headers; "" if there is none */
-    bool no_cache;           /* entries are neither read nor written */
+    bool uses_places;         /* CUDA's headers were sought outside NVRTC's bundle */
+    struct str cache_folder;  /* for entries and headers; "" if there is none */
+    struct str shared_folder; /* looked at after it, never written; "" if there is none */
+    bool no_cache;            /* entries are neither read nor written */
+    struct str text;          /* all that decides what comes out but for the variant, NVRTC and the
+                                 contents of files */
+    struct variant variant;
     uint8_t key[SHA256_SIZE];
     uint64_t deadline; /* of CLOCK_MONOTONIC, in ns; 0: none */
 };
@@ -228,6 +240,8 @@ struct runcu_program {
     const char *log, *options, *arch, *report;
     const runcu_diagnostic *diagnostics;
     size_t diagnostic_count;
+    const char *depends; /* entry.h; NULL: not known here */
+    size_t depends_len;
     bool was_cached;
 };
 
@@ -275,22 +289,18 @@ bool diagnostics_clean(struct str *out, const char *log, const struct request *r
 
 /* --- cache.c, entry.c ---------------------------------------------------- */
 
-/* Decides on the folder, on whether there is a cache at all, and on the key. */
+/* Decides on the folders, on whether there is a cache at all, and on the key. */
 int cache_prepare(struct request *r);
 /* Fills in the program; false if it is not there or no longer true. */
 bool cache_load(runcu_program *program, struct request *r);
-/* Never fails anybody: what goes wrong is told to the log. */
-void cache_store(const runcu_program *program, struct request *r);
+/* Never fails anybody: what goes wrong is told to the log. The program learns what it depends on.
+ */
+void cache_store(runcu_program *program, struct request *r);
 
-/* One file: bytes whose checksum holds. */
-bool entry_write(struct str *out, const runcu_program *program, const struct request *r);
 /* What a program came to, without what it depends on. The second is false if the bytes are damaged;
  * texts lie in them, the list of names in the arena. */
 struct wire;
 void program_put(struct str *out, const runcu_program *program);
 bool program_get(runcu_program *found, struct wire *w, struct arena *arena);
-/* False if the bytes are damaged, of another key, or what they depend on has changed. Takes over
- * `bytes` if true. */
-bool entry_read(runcu_program *program, struct str *bytes, const uint8_t key[SHA256_SIZE]);
 
 #endif

@@ -51,6 +51,7 @@ int core_recipe_create(struct core_recipe **out, const struct request *r)
     p->name = copy_text(a, p->name, &failed);
     p->arch_text = r->arch_is_explicit ? copy_text(a, r->arch, &failed) : NULL;
     p->cache_dir = copy_text(a, p->cache_dir, &failed);
+    p->shared_cache_dir = copy_text(a, p->shared_cache_dir, &failed);
     p->keep_dir = NULL;
     p->device = NULL;
     p->no_device = 0;

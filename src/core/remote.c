@@ -216,6 +216,7 @@ static void put_request(struct str *out, const struct request *r)
     wire_put_number(out, p->no_cache != 0);
     wire_put_text(out, p->name);
     wire_put_text(out, p->cache_dir);
+    wire_put_text(out, p->shared_cache_dir);
     wire_put_number(out, p->time_limit);
     wire_put_texts(out, p->options, p->option_count);
     wire_put_texts(out, p->include_dirs, p->include_dir_count);
@@ -267,6 +268,7 @@ static bool get_request(struct asked *out, struct wire *w, struct arena *arena)
     p->no_cache = wire_number(w) != 0;
     p->name = wire_text(w, NULL);
     p->cache_dir = wire_text(w, NULL);
+    p->shared_cache_dir = wire_text(w, NULL);
     p->time_limit = (unsigned) wire_number(w);
     p->options = get_texts(&p->option_count, w, arena);
     p->include_dirs = get_texts(&p->include_dir_count, w, arena);
@@ -363,17 +365,17 @@ bool remote_replaces(int *status, runcu_program *program, struct request *r)
 
 /* --- the worker's side ----------------------------------------------------- */
 
+/* The cache was looked up by who asks. */
 static int compile(runcu_program **out, const struct asked *asked)
 {
     struct request r;
-    bool found;
     int status = request_init(&r, asked->source, &asked->params, &asked->target);
     *out = alloc_zero(1, sizeof **out);
     if (!status && !*out)
         status = runcu_fail_memory();
     if (!status)
-        status = program_look_up(*out, &r, &found);
-    if (!status && !found)
+        status = cache_prepare(&r);
+    if (!status)
         status = program_make(*out, &r);
     request_fini(&r);
     return status;

@@ -3,7 +3,7 @@
 #include "program_rig.h"
 
 #include "base/fs.h"
-#include "core/program.h"
+#include "core/entry.h"
 
 #define KERNEL(body) "__global__ void k(float *x, int n) { " body " }\n"
 
@@ -197,25 +197,25 @@ static void use_folder(const char *name)
     setenv("RUNCU_CACHE_DIR", rig_path(name), 1);
 }
 
-static void key_of_name(uint8_t key[SHA256_SIZE])
-{
-    const char *name = strrchr(entry, '/') + 1;
-    for (int i = 0; i < SHA256_SIZE; i++) {
-        unsigned byte;
-        REQUIRE_INT(sscanf(name + 2 * i, "%2x", &byte), ==, 1);
-        key[i] = (uint8_t) byte;
-    }
-}
+enum { KEY_AT = 24, VARIANT_AT = KEY_AT + SHA256_SIZE };
 
-static bool is_read(const char *bytes, size_t len, const uint8_t key[SHA256_SIZE])
+/* Is the first of the bytes' parts, as they were when whole, found in what they are now? */
+static bool is_read(const char *bytes, size_t len, const struct request *r)
 {
     runcu_program *program = alloc_zero(1, sizeof *program);
     struct str copy = {0};
     str_addn(&copy, bytes, len);
-    bool answer = entry_read(program, &copy, key);
+    bool answer = entry_read(program, &copy, r);
     str_fini(&copy);
     runcu_program_destroy(&program);
     return answer;
+}
+
+static void request_of(struct request *r, const struct str *bytes)
+{
+    *r = (struct request){0};
+    memcpy(r->key, bytes->at + KEY_AT, sizeof r->key);
+    memcpy(&r->variant, bytes->at + VARIANT_AT, sizeof r->variant);
 }
 
 /* Each byte altered, each length cut: never taken for good. */
@@ -227,26 +227,29 @@ static void damage_is_a_miss(void)
     REQUIRE_INT(rig_was_cached(includes_a, &p), ==, 0);
     REQUIRE_INT(count_entries(), ==, 1);
     struct str bytes = {0};
-    uint8_t key[SHA256_SIZE];
-    key_of_name(key);
+    struct request r;
     REQUIRE_INT(fs_read(&bytes, entry, 1 << 24), ==, 0);
-    REQUIRE(is_read(bytes.at, bytes.len, key));
+    request_of(&r, &bytes);
+    REQUIRE(is_read(bytes.at, bytes.len, &r));
     for (size_t i = 0; i < bytes.len; i++) {
         int flips[] = {1, 0x80, 0xff};
         for (size_t f = 0; f < 3; f++) {
             bytes.at[i] = (char) (bytes.at[i] ^ flips[f]);
-            if (is_read(bytes.at, bytes.len, key))
+            if (is_read(bytes.at, bytes.len, &r))
                 TEST_FAIL_("byte %zu altered by %#x", i, flips[f]);
             bytes.at[i] = (char) (bytes.at[i] ^ flips[f]);
         }
     }
     for (size_t len = 0; len < bytes.len; len++)
-        if (is_read(bytes.at, len, key))
+        if (is_read(bytes.at, len, &r))
             TEST_FAIL_("cut to %zu bytes", len);
     str_addc(&bytes, 0);
-    REQUIRE(!is_read(bytes.at, bytes.len, key));
-    key[0] ^= 1;
-    REQUIRE(!is_read(bytes.at, bytes.len - 1, key));
+    REQUIRE(!is_read(bytes.at, bytes.len, &r));
+    r.key[0] ^= 1;
+    REQUIRE(!is_read(bytes.at, bytes.len - 1, &r));
+    r.key[0] ^= 1;
+    r.variant.arch[3] ^= 1;
+    REQUIRE(!is_read(bytes.at, bytes.len - 1, &r));
     str_fini(&bytes);
     /* And from outside: compiled again, and whole again. */
     REQUIRE_INT(truncate(entry, 100), ==, 0);

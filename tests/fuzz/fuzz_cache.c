@@ -6,13 +6,22 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/program.h"
+#include "core/entry.h"
 
-enum { KEY_AT = 8, SUM_AT = KEY_AT + SHA256_SIZE, ITEMS_AT = SUM_AT + 8 };
+/* Of a part; as in core/entry.c. */
+struct head {
+    char magic[8];
+    uint64_t sum, length;
+    uint8_t key[SHA256_SIZE];
+    struct variant variant;
+};
+
+enum { SUMMED_AT = offsetof(struct head, length), ITEMS_AT = sizeof(struct head) };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t key[SHA256_SIZE] = {1, 2, 3};
+static const struct request wanted = {.key = {1, 2, 3}, .variant = {"sm_80", 2}};
+static size_t accepted;
 
 static void touch(const char *what, const char *text, size_t len)
 {
@@ -22,17 +31,40 @@ static void touch(const char *what, const char *text, size_t len)
     }
 }
 
+static void put_part(struct str *out, const uint8_t *data, size_t size)
+{
+    struct head head = {"runcu\n3", 0, sizeof head + size, {0}, wanted.variant};
+    memcpy(head.key, wanted.key, sizeof head.key);
+    str_addn(out, (const char *) &head, sizeof head);
+    str_addn(out, (const char *) data, size);
+    head.sum = hash_bytes(out->at + SUMMED_AT, out->len - SUMMED_AT);
+    memcpy(out->at, &head, sizeof head);
+}
+
+/* The bytes as they come, which have no right checksum but may be a row of parts. */
+static void merge(const uint8_t *data, size_t size)
+{
+    struct str old = {0}, newer = {0}, out = {0};
+    str_addn(&old, (const char *) data, size);
+    put_part(&newer, data, size / 8 * 8);
+    entry_merge(&out, &old, &newer, wanted.key);
+    entry_check(str_text(&old), old.len, wanted.key);
+    if (entry_check(str_text(&out), out.len, wanted.key) != 1)
+        abort();
+    str_fini(&out);
+    str_fini(&newer);
+    str_fini(&old);
+}
+
 /* `data` is what follows the header. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str bytes = {0};
-    uint64_t sum = hash_bytes(data, size);
-    str_addn(&bytes, "runcu\n1", 8);
-    str_addn(&bytes, (const char *) key, sizeof key);
-    str_addn(&bytes, (const char *) &sum, sizeof sum);
-    str_addn(&bytes, (const char *) data, size);
+    merge(data, size);
+    put_part(&bytes, data, size);
     runcu_program *program = alloc_zero(1, sizeof *program);
-    if (entry_read(program, &bytes, key)) {
+    if (entry_read(program, &bytes, &wanted)) {
+        accepted++;
         touch("PTX", program->ptx, program->ptx_size);
         touch("log", program->log, strlen(program->log));
         touch("architecture", program->arch, strlen(program->arch));
@@ -55,31 +87,36 @@ static uint64_t next(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void make_entry(struct str *out)
+/* `has_file`: it depends on a file that is not there, and so is never taken. */
+static void make_entry(struct str *out, bool has_file)
 {
     runcu_program program = {
         .arch = "sm_80", .options = "-a\n", .log = "", .ptx = ".version 8.0\n", .ptx_size = 13};
-    struct request r = {0};
+    struct request r = wanted;
+    struct str depends = {0};
     struct scan_file file = {.path = "/nowhere/a.h", .size = 3, .mtime = 5};
     program.cubin = "\x7f"
                     "ELF and more";
     program.cubin_size = 12;
-    memcpy(r.key, key, sizeof key);
-    if (!vec_push(&r.scan.files, file) || !vec_push(&r.scan.absent, "/nowhere/b.h") ||
-        !entry_write(out, &program, &r))
+    if ((has_file && !vec_push(&r.scan.files, file)) || !vec_push(&r.scan.absent, "/nowhere/b.h") ||
+        !depends_write(&depends, &r))
         abort();
+    program.depends = depends.at;
+    program.depends_len = depends.len;
+    if (!entry_write(out, &program, &r))
+        abort();
+    str_fini(&depends);
     vec_fini(&r.scan.files);
     vec_fini(&r.scan.absent);
 }
 
-int main(void)
+static void alter(const struct str *sound, uint64_t seed)
 {
-    struct str sound = {0}, altered = {0};
-    uint64_t state = 1;
-    make_entry(&sound);
-    for (int i = 0; i < 200000; i++) {
+    struct str altered = {0};
+    uint64_t state = seed;
+    for (int i = 0; i < 100000; i++) {
         str_clear(&altered);
-        str_addn(&altered, sound.at + ITEMS_AT, sound.len - ITEMS_AT);
+        str_addn(&altered, sound->at + ITEMS_AT, sound->len - ITEMS_AT);
         for (uint64_t n = next(&state) % 4; n-- > 0;) {
             uint64_t r = next(&state);
             size_t at = (size_t) (r >> 32) % altered.len;
@@ -90,9 +127,28 @@ int main(void)
         char *exact = alloc_copy(altered.at, len ? len : 1);
         LLVMFuzzerTestOneInput((const uint8_t *) exact, len);
         alloc_free(exact);
+        str_clear(&altered);
+        str_addn(&altered, sound->at, sound->len);
+        altered.at[next(&state) % altered.len] ^= (char) (1 << next(&state) % 8);
+        merge((const uint8_t *) altered.at, altered.len);
+    }
+    str_fini(&altered);
+}
+
+int main(void)
+{
+    struct str sound = {0}, stale = {0};
+    make_entry(&sound, false);
+    make_entry(&stale, true);
+    alter(&sound, 1);
+    size_t before = accepted;
+    alter(&stale, 2);
+    if (before < 10000 || accepted - before > before / 10) {
+        fprintf(stderr, "fuzz_cache: %zu and %zu were taken\n", before, accepted - before);
+        return 1;
     }
     str_fini(&sound);
-    str_fini(&altered);
+    str_fini(&stale);
     return 0;
 }
 #endif
