@@ -100,6 +100,9 @@ RUNCU_API void runcu_program_destroy(runcu_program **program);
  * that *bytes does not count. */
 RUNCU_API const void *runcu_program_cubin(const runcu_program *program, size_t *bytes);
 RUNCU_API const char *runcu_program_ptx(const runcu_program *program, size_t *bytes);
+/** Code for link-time optimisation, of a source compiled with -dlto, which comes to nothing else:
+ * runcu_link_add_program takes it. NULL and 0 where there is none. */
+RUNCU_API const void *runcu_program_ltoir(const runcu_program *program, size_t *bytes);
 /** NVRTC's log as it stands, "" if it said nothing. */
 RUNCU_API const char *runcu_program_log(const runcu_program *program);
 RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program,

@@ -1549,6 +1549,9 @@ class Program:
     @property
     def ptx(self) -> bytes | None: ...
     @property
+    def ltoir(self) -> bytes | None:
+        """Code for link-time optimisation, where it was compiled with -dlto."""
+    @property
     def log(self) -> str:
         """NVRTC's log as it stands."""
     @property
@@ -1628,8 +1631,12 @@ class Jit:
         cls,
         options: Iterable[tuple[SupportsIndex, SupportsIndex]] | None = (),
         verbose: bool = False,
+        linker: int = 0,
     ) -> Self:
-        """`options`: pairs of a jit_option and a number; those of the logs' buffers are ignored."""
+        """`options`: pairs of a jit_option and a number; those of the logs' buffers are ignored.
+
+        `linker`: 0 chooses, 1 is the driver's, 2 nvJitLink.
+        """
     @property
     def info_log(self) -> str:
         """What the compiler told."""
@@ -1642,6 +1649,8 @@ class Jit:
         """Adds code to link: `input_type` of jit_input_type, and a name for messages."""
     def add_file(self, input_type: int, path: str, /) -> None:
         """Adds what a file holds."""
+    def add_program(self, program: Program, name: str, /) -> None:
+        """Adds what a source was compiled to, and a name for messages."""
     def add_library(self, name: str, folder: str | None = None, /) -> None:
         """Adds lib<name>.a: of `folder`, or from where CUDA's libraries are sought."""
     def complete(self) -> bytes:
@@ -1930,6 +1939,9 @@ def option_find(name: str, /) -> tuple[str, str | None, bool, str]:
 
 def nvrtc_search(folders: Sequence[str], /) -> None:
     """Folders in which NVRTC is sought first."""
+
+def nvjitlink_version() -> tuple[int, int, str]:
+    """Major and minor version and path of nvJitLink, which is loaded if need be."""
 
 def nvrtc_version() -> tuple[int, int, str]:
     """Major and minor version and path of NVRTC, which is loaded for it."""

@@ -239,8 +239,9 @@ def compile(
 
     Parameters
     ----------
-    target : {'cubin', 'ptx'}
-        Machine code or PTX. For a device without machine code (the CPU device) both give PTX.
+    target : {'cubin', 'ptx', 'ltoir'}
+        Machine code or PTX; for a device without machine code (the CPU device) both give PTX. Or
+        code for link-time optimisation (``-dlto``): `driver.jit_input_type.NVVM` to a linker.
     source, options, keep, arch, code, cache_dir, include_dirs, headers, **keywords
         As for `SourceModule`.
 
@@ -253,8 +254,12 @@ def compile(
     CompileError
         The source does not compile.
     """
-    if target not in ('cubin', 'ptx'):
-        raise ValueError(f"target must be 'cubin' or 'ptx', not {target!r}: NVRTC makes no others")
+    if target not in ('cubin', 'ptx', 'ltoir'):
+        raise ValueError(
+            f"target must be 'cubin', 'ptx' or 'ltoir', not {target!r}: NVRTC makes no others"
+        )
+    if target == 'ltoir':
+        options = [*_options(options), '-dlto']
     program = _compile(
         source,
         options,
@@ -267,7 +272,9 @@ def compile(
         headers=headers,
         keywords=spell(compile, keywords),
     )
-    return (program.cubin if target == 'cubin' else None) or program.ptx or b''
+    if program.ltoir and target != 'ltoir':
+        raise ValueError("-dlto makes code for a linker: target='ltoir', or a DynamicModule")
+    return (program.cubin if target == 'cubin' else program.ltoir) or program.ptx or b''
 
 
 def compile_plain(
@@ -617,6 +624,8 @@ class DynamicModule(CudaModule):
         More in the information log.
     cuda_libdir : path, optional
         The one folder in which `add_stdlib` looks; by default where CUDA's libraries are sought.
+    linker : {'auto', 'driver', 'nvjitlink'}
+        Who links; see `driver.Linker`.
     """
 
     def __init__(
@@ -632,11 +641,13 @@ class DynamicModule(CudaModule):
         message_handler: Callable[[bool, str, str], object] | None = None,
         log_verbose: bool = False,
         cuda_libdir: Any = None,
+        *,
+        linker: str = 'auto',
     ):
         from .driver import Linker  # which has names of this module
 
         _check_arch(arch)
-        self.linker: Any = Linker(message_handler, link_options, log_verbose)
+        self.linker: Any = Linker(message_handler, link_options, log_verbose, linker=linker)
         self._compile_args = (arch, code, cache_dir, include_dirs)
         self._keep = keep
         self._extern_c = not no_extern_c
@@ -654,7 +665,8 @@ class DynamicModule(CudaModule):
         self, source: Any, nvcc_options: Iterable[str] | None = None, name: str = 'kernel.ptx'
     ) -> DynamicModule:
         """Adds CUDA C++ source text. `nvcc_options` as the `options` of `compile`; the code is
-        relocatable in any case (``-rdc=true``). `name` is for messages of the linker.
+        relocatable in any case (``-rdc=true``); with ``-dlto`` it is optimised when it is linked,
+        by nvJitLink. `name` is for messages of the linker.
         """
         arch, code, cache_dir, include_dirs = self._compile_args
         options = [*_options(nvcc_options), '-rdc=true']
@@ -668,10 +680,8 @@ class DynamicModule(CudaModule):
             include_dirs,
             extern_c=self._extern_c,
         )
-        types = _jit_input_types()
-        if program.cubin:
-            return self.add_data(program.cubin, types.CUBIN, name)
-        return self.add_data(program.ptx, types.PTX, name)
+        self.linker.add_program(program, name)
+        return self
 
     def add_data(self, data: Any, input_type: int, name: str = 'unknown') -> DynamicModule:
         """Adds code: bytes, their `driver.jit_input_type`, and a name for messages."""
@@ -705,12 +715,6 @@ class DynamicModule(CudaModule):
         self.module = self.linker.link_module()
         self.linker = None
         return self
-
-
-def _jit_input_types() -> Any:
-    from ._enums import jit_input_type
-
-    return jit_input_type
 
 
 class DynamicSourceModule(DynamicModule):

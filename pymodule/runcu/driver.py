@@ -523,6 +523,9 @@ def module_from_buffer(
     return _handled(jit, message_handler, lambda: jit.load(buffer))
 
 
+_LINKERS = ('auto', 'driver', 'nvjitlink')  # in the order of the C library's enum
+
+
 class Linker:
     """Links code that was compiled apart, with the option ``-rdc=true``.
 
@@ -535,6 +538,9 @@ class Linker:
         How PTX is compiled.
     log_verbose : bool
         More in the information log.
+    linker : {'auto', 'driver', 'nvjitlink'}
+        Who links. The choice is the driver, but nvJitLink for code compiled with ``-dlto``
+        (`jit_input_type.NVVM`) and, if it is installed, for what is newer than the driver.
     """
 
     def __init__(
@@ -542,9 +548,13 @@ class Linker:
         message_handler: _MessageHandler | None = None,
         options: Iterable[tuple[int, int]] | None = None,
         log_verbose: bool = False,
+        *,
+        linker: str = 'auto',
     ) -> None:
+        if linker not in _LINKERS:
+            raise ValueError(f'linker must be one of {", ".join(_LINKERS)}, not {linker!r}')
         self._handler = message_handler
-        self._jit = _core.Jit(options, log_verbose)
+        self._jit = _core.Jit(options, log_verbose, _LINKERS.index(linker))
 
     @property
     def handle(self) -> int:
@@ -579,6 +589,10 @@ class Linker:
         """Adds what a file holds."""
         self._call(lambda: self._jit.add_file(input_type, filename))
 
+    def add_program(self, program: _core.Program, name: str = 'input') -> None:
+        """Adds what a source was compiled to: as LTO code (``-dlto``), cubin or PTX."""
+        self._call(lambda: self._jit.add_program(program, name))
+
     def add_library(self, name: str, folder: Any = None) -> None:
         """Adds a library of device code, lib<name>.a, such as "cudadevrt".
 
@@ -609,6 +623,9 @@ class Linker:
         ------
         LogicError
             A symbol is defined twice, or nowhere.
+        RuntimeError
+            Of this module: nvJitLink is needed and not installed; the message lists every place
+            that was tried.
         """
         module = _handled(
             self._jit, self._handler, lambda: _core.module_load(self._jit.complete())

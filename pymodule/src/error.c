@@ -51,6 +51,7 @@ static PyObject *class_of(bind_state *state, const runcu_error *e)
     case RUNCU_ERROR_NO_DRIVER:
     case RUNCU_ERROR_NO_DEVICE:
     case RUNCU_ERROR_NO_NVRTC:
+    case RUNCU_ERROR_NO_NVJITLINK:
     case RUNCU_ERROR_SYSTEM:
         return state->runtime_error;
     default:

@@ -10,7 +10,8 @@ typedef struct bind_jit {
     int options[MOST_OPTIONS];
     uint64_t values[MOST_OPTIONS];
     size_t count;
-    int is_verbose;
+    int is_verbose, linker;
+    bool is_busy;       /* a thread links, without the GIL */
     char *info, *error; /* LOG_BYTES each */
 } bind_jit;
 
@@ -26,6 +27,7 @@ static runcu_jit_params params_of(const bind_jit *self)
         .error_log = self->error,
         .error_log_size = LOG_BYTES,
         .is_verbose = self->is_verbose,
+        .linker = self->linker,
     };
 }
 
@@ -67,15 +69,17 @@ static int read_options(bind_jit *self, PyObject *options)
 
 static PyObject *jit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {(char *) "options", (char *) "verbose", NULL};
+    static char *names[] = {(char *) "options", (char *) "verbose", (char *) "linker", NULL};
     PyObject *options = NULL;
-    int is_verbose = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Oi:Jit", names, &options, &is_verbose))
+    int is_verbose = 0, linker = RUNCU_LINKER_AUTO;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|Oii:Jit", names, &options, &is_verbose,
+                                     &linker))
         return NULL;
     bind_jit *self = bind_new(type);
     if (!self)
         return NULL;
     self->is_verbose = is_verbose;
+    self->linker = linker;
     self->info = PyMem_Calloc(1, LOG_BYTES);
     self->error = PyMem_Calloc(1, LOG_BYTES);
     if (!self->info || !self->error)
@@ -118,6 +122,10 @@ static PyObject *jit_load(PyObject *o, PyObject *image)
 static int need_link(bind_jit *self)
 {
     runcu_jit_params params = params_of(self);
+    if (self->is_busy) {
+        PyErr_SetString(self->state->logic_error, "another thread is linking with this linker");
+        return -1;
+    }
     return self->link ? 0 : bind_check(self->state, runcu_link_create(&self->link, &params));
 }
 
@@ -154,6 +162,18 @@ static PyObject *jit_add_file(PyObject *o, PyObject *args)
     return status == 0 ? Py_NewRef(Py_None) : NULL;
 }
 
+static PyObject *jit_add_program(PyObject *o, PyObject *args)
+{
+    bind_jit *self = (bind_jit *) o;
+    PyObject *program;
+    const char *name;
+    if (!PyArg_ParseTuple(args, "O!s:add_program", self->state->program_type, &program, &name) ||
+        need_link(self) != 0)
+        return NULL;
+    int status = runcu_link_add_program(self->link, ((bind_program *) program)->program, name);
+    return bind_check(self->state, status) == 0 ? Py_NewRef(Py_None) : NULL;
+}
+
 static PyObject *jit_add_library(PyObject *o, PyObject *args)
 {
     bind_jit *self = (bind_jit *) o;
@@ -177,8 +197,13 @@ static PyObject *jit_complete(PyObject *o, PyObject *unused)
     bind_jit *self = (bind_jit *) o;
     const void *image;
     size_t bytes;
-    if (need_link(self) != 0 ||
-        bind_check(self->state, runcu_link_complete(&image, &bytes, self->link)) != 0)
+    int status;
+    if (need_link(self) != 0)
+        return NULL;
+    self->is_busy = true;
+    BIND_UNLOCKED(status, runcu_link_complete(&image, &bytes, self->link));
+    self->is_busy = false;
+    if (bind_check(self->state, status) != 0)
         return NULL;
     return PyBytes_FromStringAndSize(image, (Py_ssize_t) bytes);
 }
@@ -186,7 +211,10 @@ static PyObject *jit_complete(PyObject *o, PyObject *unused)
 static PyObject *jit_close(PyObject *o, PyObject *unused)
 {
     (void) unused;
-    runcu_link_destroy(&((bind_jit *) o)->link);
+    bind_jit *self = (bind_jit *) o;
+    if (self->link && need_link(self) != 0)
+        return NULL;
+    runcu_link_destroy(&self->link);
     Py_RETURN_NONE;
 }
 
@@ -223,6 +251,10 @@ static PyMethodDef jit_methods[] = {
      "jit_input_type, and a name for messages."},
     {"add_file", jit_add_file, METH_VARARGS,
      "add_file($self, input_type, path, /)\n--\n\nAdds what a file holds."},
+    {"add_program", jit_add_program, METH_VARARGS,
+     "add_program($self, program, name, /)\n--\n\nAdds what a source was compiled to, and a name "
+     "for "
+     "messages."},
     {"add_library", jit_add_library, METH_VARARGS,
      "add_library($self, name, folder=None, /)\n--\n\nAdds lib<name>.a: of `folder`, or from where "
      "CUDA's libraries are sought."},
@@ -243,8 +275,8 @@ static PyGetSetDef jit_getset[] = {
 static PyMemberDef jit_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyType_Slot jit_slots[] = {
-    {Py_tp_doc, (char *) "Jit(options=(), verbose=False)\n--\n\nThe driver's compiler: `options` "
-                         "are pairs of a jit_option and a number."},
+    {Py_tp_doc, (char *) "Jit(options=(), verbose=False, linker=0)\n--\n\nThe driver's compiler: "
+                         "`options` are pairs of a jit_option and a number."},
     {Py_tp_new, jit_new},
     {Py_tp_dealloc, jit_dealloc},
     {Py_tp_traverse, bind_traverse},

@@ -84,6 +84,16 @@ static PyObject *program_cubin(PyObject *self, void *closure)
     return PyBytes_FromStringAndSize(cubin, (Py_ssize_t) bytes);
 }
 
+static PyObject *program_ltoir(PyObject *self, void *closure)
+{
+    (void) closure;
+    size_t bytes;
+    const void *ltoir = runcu_program_ltoir(program_of(self), &bytes);
+    if (!ltoir)
+        Py_RETURN_NONE;
+    return PyBytes_FromStringAndSize(ltoir, (Py_ssize_t) bytes);
+}
+
 static PyObject *program_ptx(PyObject *self, void *closure)
 {
     (void) closure;
@@ -202,6 +212,7 @@ static PyObject *program_diagnostics(PyObject *self, void *closure)
 static PyGetSetDef program_getset[] = {
     {"succeeded", program_succeeded, NULL, "False if the source does not compile.", NULL},
     {"cubin", program_cubin, NULL, "Machine code as bytes, or None.", NULL},
+    {"ltoir", program_ltoir, NULL, "Code for link-time optimisation as bytes, or None.", NULL},
     {"ptx", program_ptx, NULL, "PTX as bytes, or None.", NULL},
     {"log", program_text, NULL, "NVRTC's log as it stands.", (void *) &get_log},
     {"report", program_text, NULL, "The diagnostics with their source lines, for a terminal.",
@@ -262,6 +273,17 @@ static PyObject *nvrtc_version(PyObject *module, PyObject *unused)
     return Py_BuildValue("(iis)", major, minor, path);
 }
 
+static PyObject *nvjitlink_version(PyObject *module, PyObject *unused)
+{
+    (void) unused;
+    int major, minor, status;
+    const char *path;
+    BIND_UNLOCKED(status, runcu_nvjitlink_version(&major, &minor, &path));
+    if (bind_check(bind_module_state(module), status) != 0)
+        return NULL;
+    return Py_BuildValue("(iis)", major, minor, path);
+}
+
 static PyObject *nvrtc_is_loaded(PyObject *module, PyObject *unused)
 {
     (void) module;
@@ -285,6 +307,9 @@ PyMethodDef bind_program_functions[] = {
      "joins its value, whether it may stand without, why it means nothing."},
     {"nvrtc_search", nvrtc_search, METH_O,
      "nvrtc_search($module, folders, /)\n--\n\nFolders in which NVRTC is sought first."},
+    {"nvjitlink_version", nvjitlink_version, METH_NOARGS,
+     "nvjitlink_version($module, /)\n--\n\nMajor and minor version and path of nvJitLink, which is "
+     "loaded if need be."},
     {"nvrtc_version", nvrtc_version, METH_NOARGS,
      "nvrtc_version($module, /)\n--\n\nMajor and minor version and path of NVRTC, which is loaded "
      "for it."},

@@ -226,10 +226,27 @@ static bool take_log(runcu_program *program, const struct attempt *a)
     return program->log != NULL;
 }
 
+/* With -dlto there is nothing else. */
+static bool take_ltoir(runcu_program *program, const struct attempt *a)
+{
+    const struct nvrtc_table *fn = &a->r->nvrtc->fn;
+    size_t size = 0;
+    if (!fn->nvrtcGetLTOIRSize || fn->nvrtcGetLTOIRSize(a->program, &size))
+        size = 0;
+    program->image = alloc_zero(size + 1, 1);
+    if (program->image && size && fn->nvrtcGetLTOIR(a->program, program->image) == 0) {
+        program->ltoir = program->image;
+        program->ltoir_size = size;
+    }
+    return program->image != NULL;
+}
+
 static bool take_code(runcu_program *program, const struct attempt *a)
 {
     const struct nvrtc_table *fn = &a->r->nvrtc->fn;
     size_t cubin = 0, ptx = 0;
+    if (a->r->options.is_lto)
+        return take_ltoir(program, a);
     if (fn->nvrtcGetCUBINSize(a->program, &cubin))
         cubin = 0;
     if (fn->nvrtcGetPTXSize(a->program, &ptx))

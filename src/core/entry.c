@@ -4,10 +4,11 @@
  * known here.
  *
  *   A part: magic, checksum of what follows, its own length, key, architecture, flags; then
- * (wire.h) one item of what it depends on; architecture, options, log, PTX, cubin; number of name
- * expressions, for each its text and symbol. What it depends on: the places where headers were
- * sought, NULL if they do not matter; number of files, for each path, size, time, digest; number of
- * absent files, for each its path. The key holds the machine's kind. */
+ * (wire.h) one item of what it depends on; architecture, options, log, PTX, cubin, code for
+ * link-time optimisation; number of name expressions, for each its text and symbol. What it depends
+ * on: the places where headers were sought, NULL if they do not matter; number of files, for each
+ * path, size, time, digest; number of absent files, for each its path. The key holds the machine's
+ * kind. */
 #include "core/entry.h"
 
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "base/fs.h"
 #include "core/wire.h"
 
-static const char magic[8] = "runcu\n3";
+static const char magic[8] = "runcu\n4";
 
 /* As it lies in the file. */
 struct head {
@@ -75,6 +76,7 @@ void program_put(struct str *out, const runcu_program *program)
     wire_put_text(out, program->log);
     wire_put_text(out, program->ptx);
     wire_put_item(out, program->cubin, program->cubin_size);
+    wire_put_item(out, program->ltoir, program->ltoir_size);
     wire_put_number(out, program->named_count);
     for (size_t i = 0; i < program->named_count; i++) {
         wire_put_text(out, program->named[i].expression);
@@ -291,6 +293,9 @@ bool program_get(runcu_program *found, struct wire *w, struct arena *arena)
     found->cubin = wire_item(w, &found->cubin_size);
     if (!found->cubin_size)
         found->cubin = NULL;
+    found->ltoir = wire_item(w, &found->ltoir_size);
+    if (!found->ltoir_size)
+        found->ltoir = NULL;
     return !w->bad && found->arch && found->options && found->log && get_names(found, w, arena);
 }
 

@@ -11,7 +11,8 @@ struct core_jit {
     int options[CORE_JIT_OPTIONS + 5];
     void *values[CORE_JIT_OPTIONS + 5];
     unsigned count;
-    char *error_log, *error_log_end, *info_log_end; /* ends: the last bytes; NULL: there is none */
+    char *error_log, *info_log;
+    char *error_log_end, *info_log_end; /* the last bytes; NULL: there is none */
     char own_log[8192];
 };
 /* `given` may be NULL. */

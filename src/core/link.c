@@ -1,4 +1,4 @@
-/* Options of the driver's compiler, and linking by it. */
+/* Linking: by the driver, or by nvJitLink where the driver cannot. */
 #include "core.h"
 
 #include <errno.h>
@@ -6,78 +6,24 @@
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "base/vec.h"
 #include "jit.h"
 #include "library.h"
+#include "nvjitlink.h"
 
 struct runcu_link {
     runcu_context *context;
     CUlinkState handle;
-    bool has_input;
-    void *image; /* once it is complete; the driver's */
+    int linker; /* enum runcu_linker; AUTO becomes NVJITLINK when it is known */
+    VEC(struct nvjitlink_input) inputs; /* copies, for nvJitLink */
+    bool has_input;                     /* the driver or nvJitLink has something to link */
+    struct str own;                     /* what nvJitLink came to */
+    const void *image;                  /* once it is complete; the driver's, or `own` */
     size_t bytes;
     struct core_jit jit; /* the driver writes to it as long as the link lives */
 };
 
-/* --- options --- */
-
-static void add_option(struct core_jit *jit, int option, uint64_t value)
-{
-    jit->options[jit->count] = option;
-    jit->values[jit->count++] = (void *) (uintptr_t) value;
-}
-
-static void add_log(struct core_jit *jit, int buffer, int size, char *text, size_t bytes)
-{
-    if (!text || !bytes)
-        return;
-    *text = 0;
-    add_option(jit, buffer, (uintptr_t) text);
-    add_option(jit, size, MIN(bytes, UINT32_MAX) - 1);
-}
-
-int core_jit_init(struct core_jit *out, const runcu_jit_params *given)
-{
-    runcu_jit_params p = {0};
-    if (given)
-        memcpy(&p, given, given->size ? MIN(given->size, sizeof p) : sizeof p);
-    if (p.option_count > CORE_JIT_OPTIONS)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%zu options of the compiler: at most %d",
-                          p.option_count, CORE_JIT_OPTIONS);
-    *out = (struct core_jit){.error_log = out->own_log};
-    size_t bytes = sizeof out->own_log;
-    if (p.error_log && p.error_log_size) {
-        out->error_log = p.error_log;
-        bytes = p.error_log_size;
-    }
-    out->error_log_end = &out->error_log[bytes - 1];
-    out->info_log_end = p.info_log && p.info_log_size ? &p.info_log[p.info_log_size - 1] : NULL;
-    add_log(out, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, out->error_log,
-            bytes);
-    add_log(out, CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, p.info_log,
-            p.info_log_size);
-    if (p.is_verbose)
-        add_option(out, CU_JIT_LOG_VERBOSE, 1);
-    for (size_t i = 0; i < p.option_count; i++)
-        if (p.options[i] < CU_JIT_INFO_LOG_BUFFER ||
-            p.options[i] > CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES)
-            add_option(out, p.options[i], p.values[i]);
-    return 0;
-}
-
-void core_jit_explain(struct core_jit *jit)
-{
-    *jit->error_log_end = 0;
-    if (jit->info_log_end)
-        *jit->info_log_end = 0;
-    size_t len = strlen(jit->error_log);
-    while (len && jit->error_log[len - 1] == '\n')
-        jit->error_log[--len] = 0;
-    core_fail_better();
-    if (len)
-        runcu_fail_detail("%s", jit->error_log);
-}
-
-/* --- linking --- */
+/* --- a link ---------------------------------------------------------------- */
 
 static int enter(struct core_scope *scope, const runcu_link *link)
 {
@@ -92,9 +38,22 @@ static int leave(struct core_scope *scope, runcu_link *link, int status)
     return status;
 }
 
+static int choose(int *out, const runcu_jit_params *params)
+{
+    const size_t end = offsetof(runcu_jit_params, linker) + sizeof params->linker;
+    *out = params && (!params->size || params->size >= end) ? params->linker : RUNCU_LINKER_AUTO;
+    return *out >= RUNCU_LINKER_AUTO && *out <= RUNCU_LINKER_NVJITLINK
+               ? 0
+               : runcu_fail(RUNCU_ERROR_ARGUMENT, "%d is no linker: enum runcu_linker has them",
+                            *out);
+}
+
 static int start(runcu_link *link, const runcu_jit_params *params)
 {
-    int status = core_context_get(&link->context);
+    const struct nvjitlink *unused;
+    int status = choose(&link->linker, params);
+    if (!status)
+        status = core_context_get(&link->context);
     if (status)
         return status;
     struct core_driver *driver = link->context->driver;
@@ -102,6 +61,8 @@ static int start(runcu_link *link, const runcu_jit_params *params)
         !driver->cu.cuLinkDestroy)
         return core_check(driver, "cuLinkCreate", CUDA_ERROR_NOT_SUPPORTED);
     status = core_jit_init(&link->jit, params);
+    if (!status && link->linker == RUNCU_LINKER_NVJITLINK)
+        status = nvjitlink_get(&unused);
     if (status)
         return status;
     return CU_CALL(driver, cuLinkCreate, link->jit.count, link->jit.options, link->jit.values,
@@ -120,17 +81,100 @@ int runcu_link_create(runcu_link **out, const runcu_jit_params *params)
     return status;
 }
 
-/* PTX must end with a NUL, which is not counted where somebody else made the text. */
-static int add(runcu_link *link, int type, const char *text, size_t bytes, const char *name)
+/* --- who links ------------------------------------------------------------- */
+
+static bool is_cpu(const runcu_link *link)
+{
+    return link->context->driver->is_cpu;
+}
+
+/* Was the code made by an NVRTC that knows more than the driver? And is there an nvJitLink that
+ * knows as much? */
+static bool is_beyond_driver(const runcu_link *link)
+{
+    const struct nvjitlink *n;
+    int major = 0, minor = 0, version = 0;
+    if (!runcu_nvrtc_is_loaded() || runcu_nvrtc_version(&major, &minor, NULL) != 0 ||
+        link->context->driver->cu.cuDriverGetVersion(&version))
+        return false;
+    int nvrtc = major * 1000 + minor * 10;
+    return nvrtc > version && nvjitlink_get(&n) == 0 &&
+           (int) (n->major * 1000 + n->minor * 10) >= nvrtc;
+}
+
+/* The CPU device takes text: nvJitLink only makes it of code for link-time optimisation there. */
+static bool is_for_nvjitlink(runcu_link *link, int type)
+{
+    bool is_lto = type == CU_JIT_INPUT_NVVM;
+    if (is_cpu(link) || link->linker == RUNCU_LINKER_DRIVER)
+        return is_lto && link->linker != RUNCU_LINKER_DRIVER;
+    if (link->linker == RUNCU_LINKER_AUTO && (is_lto || is_beyond_driver(link)))
+        link->linker = RUNCU_LINKER_NVJITLINK;
+    return link->linker == RUNCU_LINKER_NVJITLINK;
+}
+
+/* --- inputs ---------------------------------------------------------------- */
+
+static void discard_input(struct nvjitlink_input *in)
+{
+    alloc_free((char *) in->data);
+    alloc_free((char *) in->name);
+}
+
+/* A copy, which ends with a NUL that only PTX counts. */
+static int keep(runcu_link *link, int type, const void *image, size_t bytes, const char *name)
+{
+    char *data = alloc_new(bytes + 1);
+    struct nvjitlink_input in = {type, data, bytes, alloc_string(name)};
+    if (!data || !in.name || !vec_push(&link->inputs, in)) {
+        discard_input(&in);
+        return runcu_fail_memory();
+    }
+    memcpy(data, image, bytes);
+    data[bytes] = 0;
+    if (type == CU_JIT_INPUT_PTX)
+        link->inputs.at[link->inputs.len - 1].size = strlen(data) + 1;
+    return 0;
+}
+
+static int add_to_driver(runcu_link *link, const struct nvjitlink_input *in)
 {
     struct core_scope scope;
     int status = enter(&scope, link);
     if (status)
         return status;
-    status = CU_CALL(link->context->driver, cuLinkAddData, link->handle, type, (void *) text, bytes,
-                     name ? name : "input", 0, NULL, NULL);
-    link->has_input |= status == 0;
+    status = CU_CALL(link->context->driver, cuLinkAddData, link->handle, in->type,
+                     (void *) in->data, in->size, in->name, 0, NULL, NULL);
     return leave(&scope, link, status);
+}
+
+/* The driver does not know PTX that is newer than it. */
+static bool turn_to_nvjitlink(runcu_link *link)
+{
+    const struct nvjitlink *unused;
+    runcu_error e;
+    runcu_error_get(&e);
+    if (link->linker != RUNCU_LINKER_AUTO || is_cpu(link) ||
+        e.code != CUDA_ERROR_UNSUPPORTED_PTX_VERSION || nvjitlink_get(&unused) != 0)
+        return false;
+    link->linker = RUNCU_LINKER_NVJITLINK;
+    return true;
+}
+
+static int add(runcu_link *link, int type, const void *image, size_t bytes, const char *name)
+{
+    bool by_nvjitlink = is_for_nvjitlink(link, type);
+    int status = keep(link, type, image, bytes, name);
+    if (status)
+        return status;
+    if (!by_nvjitlink)
+        status = add_to_driver(link, &link->inputs.at[link->inputs.len - 1]);
+    if (status && !turn_to_nvjitlink(link)) {
+        discard_input(&link->inputs.at[--link->inputs.len]);
+        return status;
+    }
+    link->has_input = true;
+    return 0;
 }
 
 int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, const char *name)
@@ -142,16 +186,23 @@ int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, 
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the link is complete: nothing can be added");
     if (!bytes)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the image to link is empty");
-    if (type != CU_JIT_INPUT_PTX)
-        return add(link, type, image, bytes, name);
-    char *text = alloc_new(bytes + 1);
-    if (!text)
-        return runcu_fail_memory();
-    memcpy(text, image, bytes);
-    text[bytes] = 0;
-    int status = add(link, type, text, strlen(text) + 1, name);
-    alloc_free(text);
-    return status;
+    if (type < CU_JIT_INPUT_CUBIN || type > CU_JIT_INPUT_NVVM)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%d is no type of code: CUjitInputType has them",
+                          type);
+    return add(link, type, image, bytes, name ? name : "input");
+}
+
+int runcu_link_add_program(runcu_link *link, const runcu_program *program, const char *name)
+{
+    size_t bytes;
+    const void *ltoir = runcu_program_ltoir(program, &bytes);
+    if (ltoir)
+        return runcu_link_add(link, CU_JIT_INPUT_NVVM, ltoir, bytes, name);
+    const void *cubin = runcu_program_cubin(program, &bytes);
+    if (cubin && !is_cpu(link))
+        return runcu_link_add(link, CU_JIT_INPUT_CUBIN, cubin, bytes, name);
+    const void *ptx = runcu_program_ptx(program, &bytes);
+    return runcu_link_add(link, CU_JIT_INPUT_PTX, ptx, bytes, name);
 }
 
 int runcu_link_add_file(runcu_link *link, int type, const char *path)
@@ -186,19 +237,69 @@ int runcu_link_add_library(runcu_link *link, const char *name, const char *folde
     return status;
 }
 
-static int complete(runcu_link *link)
+/* --- completion -------------------------------------------------------------- */
+
+static int run_nvjitlink(runcu_link *link, const struct nvjitlink_input *inputs, size_t count)
+{
+    struct nvjitlink_job job = {
+        .is_ptx = is_cpu(link), .inputs = inputs, .count = count, .jit = &link->jit};
+    int status = runcu_device_arch(&job.arch, link->context->device);
+    return status ? status : nvjitlink_run(&link->own, &job);
+}
+
+static int complete_by_nvjitlink(runcu_link *link)
+{
+    int status = run_nvjitlink(link, link->inputs.at, link->inputs.len);
+    if (status)
+        return status;
+    link->image = link->own.at;
+    link->bytes = link->own.len;
+    return 0;
+}
+
+/* What is to be optimised becomes PTX, which joins the other texts. */
+static int lower_lto(runcu_link *link)
+{
+    VEC(struct nvjitlink_input) lto = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < link->inputs.len; i++)
+        if (link->inputs.at[i].type == CU_JIT_INPUT_NVVM)
+            ok = vec_push(&lto, link->inputs.at[i]);
+    int status = ok ? 0 : runcu_fail_memory();
+    if (!status && lto.len)
+        status = run_nvjitlink(link, lto.at, lto.len);
+    if (!status && lto.len)
+        status = add_to_driver(link, &(struct nvjitlink_input){CU_JIT_INPUT_PTX, link->own.at,
+                                                               link->own.len, lto.at[0].name});
+    vec_fini(&lto);
+    return status;
+}
+
+static int complete_by_driver(runcu_link *link)
 {
     struct core_scope scope;
-    if (!link->has_input)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "nothing was added that could be linked");
+    void *image = NULL;
+    size_t bytes = 0;
     int status = enter(&scope, link);
     if (status)
         return status;
-    status =
-        CU_CALL(link->context->driver, cuLinkComplete, link->handle, &link->image, &link->bytes);
-    if (status)
-        link->image = NULL;
+    status = CU_CALL(link->context->driver, cuLinkComplete, link->handle, &image, &bytes);
+    if (!status)
+        link->image = image, link->bytes = bytes;
     return leave(&scope, link, status);
+}
+
+static int complete(runcu_link *link)
+{
+    if (!link->has_input)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "nothing was added that could be linked");
+    if (link->linker == RUNCU_LINKER_NVJITLINK && !is_cpu(link))
+        return complete_by_nvjitlink(link);
+    int status = is_cpu(link) ? lower_lto(link) : 0;
+    if (!status && (status = complete_by_driver(link)) && link->own.len)
+        runcu_fail_detail("Of what was compiled with -dlto kernels are left, and what they need: "
+                          "compile what other parts need without it.");
+    return status;
 }
 
 int runcu_link_complete(const void **image, size_t *bytes, runcu_link *link)
@@ -230,6 +331,10 @@ void runcu_link_destroy(runcu_link **link)
         core_cleanup(l->context, "cuLinkDestroy", l->context->driver->cu.cuLinkDestroy(l->handle));
         core_leave(&scope);
     }
+    for (size_t i = 0; i < l->inputs.len; i++)
+        discard_input(&l->inputs.at[i]);
+    vec_fini(&l->inputs);
+    str_fini(&l->own);
     runcu_context_release(&l->context);
     core_delete(l);
 }

@@ -210,6 +210,10 @@ int core_module_from_program(runcu_module **out, const runcu_program *program,
     int status = core_current(&driver, &context);
     if (status)
         return status;
+    if (runcu_program_ltoir(program, NULL))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "it was compiled with -dlto for a linker, which makes what a device can "
+                          "load: link it by runcu_link_add_program (in Python by DynamicModule)");
     s.names = runcu_program_ptx(program, &s.names_bytes);
     s.code = driver->is_cpu ? NULL : runcu_program_cubin(program, &s.code_bytes);
     bool has_cubin = s.code && s.code_bytes;

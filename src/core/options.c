@@ -18,6 +18,7 @@ enum action {
     CODE,
     GENCODE,
     INCLUDE,
+    LTO,
     MACRO,
     PRE_INCLUDE,
     DEBUG,
@@ -252,6 +253,11 @@ static int apply(struct parser *p, const struct given *g)
         return means_device(g->value) ? 0 : add_gencode(o, g, g->value);
     case INCLUDE:
         return add_include(o, g->value);
+    case LTO:
+        if (o->is_lto)
+            return 0;
+        o->is_lto = true;
+        return push(&o->pass, "--dlink-time-opt") ? 0 : runcu_fail_memory();
     case MACRO:
         return add_macro(o, g->value);
     case PRE_INCLUDE:

@@ -388,6 +388,8 @@ static int keep_results(const runcu_program *p, const struct request *r)
     int status = keep_file(r, ".log", p->log, p->log ? strlen(p->log) : 0);
     if (!status)
         status = keep_file(r, ".ptx", p->ptx, p->ptx_size);
+    if (!status)
+        status = keep_file(r, ".ltoir", p->ltoir, p->ltoir_size);
     return status ? status : keep_file(r, ".cubin", p->cubin, p->cubin_size);
 }
 
@@ -461,6 +463,13 @@ const void *runcu_program_cubin(const runcu_program *program, size_t *bytes)
     if (bytes)
         *bytes = program ? program->cubin_size : 0;
     return program ? program->cubin : NULL;
+}
+
+const void *runcu_program_ltoir(const runcu_program *program, size_t *bytes)
+{
+    if (bytes)
+        *bytes = program->ltoir_size;
+    return program->ltoir;
 }
 
 const char *runcu_program_ptx(const runcu_program *program, size_t *bytes)

@@ -26,6 +26,7 @@ struct options {
     struct text_list archs;        /* "sm_90", "compute_75": one, or several of -gencode */
     bool has_side_effects;         /* files beside the result: not to be cached */
     bool is_minimal;               /* the user asked for --minimal */
+    bool is_lto;                   /* code for link-time optimisation, and no other */
 };
 
 /* Translates. ERROR_OPTION with a reason for an option that cannot be honoured; what is dropped
@@ -235,8 +236,8 @@ struct runcu_program {
     const struct core_named *named;
     size_t named_count;
     char *image; /* the memory that cubin and PTX lie in */
-    const char *cubin, *ptx;
-    size_t cubin_size, ptx_size;
+    const char *cubin, *ptx, *ltoir;
+    size_t cubin_size, ptx_size, ltoir_size;
     const char *log, *options, *arch, *report;
     const runcu_diagnostic *diagnostics;
     size_t diagnostic_count;

@@ -95,11 +95,13 @@ static CUresult refuse_type(int type)
 {
     if (type < CU_JIT_INPUT_CUBIN || type > CU_JIT_INPUT_NVVM)
         return CUDA_ERROR_INVALID_VALUE;
+    if (type == CU_JIT_INPUT_NVVM)
+        return cpu_refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                          "code for link-time optimisation is no text: nvJitLink makes PTX of it, "
+                          "which the CPU device links");
     return cpu_refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
                       "%s is compiled for GPUs; the CPU device links PTX text",
-                      type == CU_JIT_INPUT_OBJECT    ? "an object"
-                      : type == CU_JIT_INPUT_LIBRARY ? "a library"
-                                                     : "NVVM code");
+                      type == CU_JIT_INPUT_OBJECT ? "an object" : "a library");
 }
 
 CUresult cpu_cuLinkAddData(CUlinkState state, int type, void *data, size_t size, const char *name,

@@ -400,6 +400,10 @@ enum {
     CU_JIT_LOG_VERBOSE = 12,
     CU_JIT_GENERATE_LINE_INFO = 13,
     CU_JIT_CACHE_MODE = 14,
+    CU_JIT_FTZ = 21,
+    CU_JIT_PREC_DIV = 22,
+    CU_JIT_PREC_SQRT = 23,
+    CU_JIT_FMA = 24,
 
     CU_JIT_INPUT_CUBIN = 0,
     CU_JIT_INPUT_PTX = 1,
@@ -493,6 +497,19 @@ enum {
     NVRTC_ERROR_INTERNAL_ERROR = 11,
     NVRTC_ERROR_CANCELLED = 16,
     NVRTC_INSTALL_HEADERS_FORCE_OVERWRITE = 1,
+};
+
+typedef struct nvJitLink *nvJitLinkHandle;
+typedef int nvJitLinkResult;
+typedef int nvJitLinkInputType;
+enum {
+    NVJITLINK_SUCCESS = 0,
+    NVJITLINK_INPUT_CUBIN = 1,
+    NVJITLINK_INPUT_PTX = 2,
+    NVJITLINK_INPUT_LTOIR = 3,
+    NVJITLINK_INPUT_FATBIN = 4,
+    NVJITLINK_INPUT_OBJECT = 5,
+    NVJITLINK_INPUT_LIBRARY = 6,
 };
 
 #endif

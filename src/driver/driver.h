@@ -37,6 +37,15 @@ struct nvrtc_table {
 /* Opens NVRTC at `path`, its libnvrtc-builtins (same folder) first. As drv_load. */
 int nvrtc_load(struct nvrtc_table *out, const char *path, struct str *why);
 
+struct nvjitlink_table {
+#define NVJITLINK(need, name, params) nvJitLinkResult(*name) params;
+#include "driver/nvjitlink.def"
+#undef NVJITLINK
+};
+
+/* Opens nvJitLink at `path`. As drv_load. */
+int nvjitlink_load(struct nvjitlink_table *out, const char *path, struct str *why);
+
 /* curesult.def: "CUDA_ERROR_OUT_OF_MEMORY" and "out of memory"; for codes it does not know, NULL.
  * Thread-safety: safe. */
 const char *drv_result_name(CUresult code);

@@ -1,5 +1,5 @@
-/* Fills the tables of function pointers from shared libraries: the CUDA driver and NVRTC. Knows
- * neither where to look for a library nor what its functions mean. */
+/* Fills the tables of function pointers from shared libraries: the CUDA driver, NVRTC and
+ * nvJitLink. Knows neither where to look for a library nor what its functions mean. */
 #include "driver/driver.h"
 
 #include <dlfcn.h>
@@ -24,6 +24,12 @@ static const struct slot nvrtc_slots[] = {
 #define NVRTC(need, result, name, params) {need, #name, offsetof(struct nvrtc_table, name)},
 #include "driver/nvrtc.def"
 #undef NVRTC
+};
+
+static const struct slot nvjitlink_slots[] = {
+#define NVJITLINK(need, name, params) {need, #name, offsetof(struct nvjitlink_table, name)},
+#include "driver/nvjitlink.def"
+#undef NVJITLINK
 };
 
 static void *open_library(const char *path, struct str *why)
@@ -96,6 +102,21 @@ int nvrtc_load(struct nvrtc_table *out, const char *path, struct str *why)
         return 0;
     }
     str_addf(why, "%s has no symbol %s: NVRTC 12.0 or newer is needed", path, missing);
+    memset(out, 0, sizeof *out);
+    dlclose(library);
+    return -1;
+}
+
+int nvjitlink_load(struct nvjitlink_table *out, const char *path, struct str *why)
+{
+    memset(out, 0, sizeof *out);
+    void *library = open_library(path, why);
+    if (!library)
+        return -1;
+    const char *missing = fill(out, library, nvjitlink_slots, ARRAY_LEN(nvjitlink_slots));
+    if (!missing)
+        return 0;
+    str_addf(why, "%s has no symbol %s: nvJitLink 12.4 or newer is needed", path, missing);
     memset(out, 0, sizeof *out);
     dlclose(library);
     return -1;

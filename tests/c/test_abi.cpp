@@ -20,6 +20,10 @@ namespace ours
 #define NVRTC(need, result, name, params) typedef result type_##name params;
 #include "driver/nvrtc.def"
 #undef NVRTC
+
+#define NVJITLINK(need, name, params) typedef nvJitLinkResult type_##name params;
+#include "driver/nvjitlink.def"
+#undef NVJITLINK
 } // namespace ours
 
 struct value {
@@ -56,6 +60,14 @@ static const std::uintptr_t our_pointers[] = {
 #include <cuda.h>
 #include <cudaProfilerTypedefs.h>
 #include <nvrtc.h>
+#if __has_include(<nvJitLink.h>) // in a wheel of its own
+#include <nvJitLink.h>
+#define NVJITLINK(need, name, params)                              \
+    static_assert(alike<ours::type_##name, decltype(name)>::value, \
+                  "nvjitlink.def's row differs from nvJitLink.h: " #name);
+#define SAME_VALUE(name) \
+    static_assert(static_cast<int>(ours::name) == static_cast<int>(::name), #name);
+#endif
 
 // Their own header, cudaProfiler.h, is in the toolkit alone; the types are here.
 extern "C" std::remove_pointer<PFN_cuProfilerStart_v4000>::type cuProfilerStart;
@@ -140,6 +152,19 @@ template <class R, class... A, class S, class... B> struct alike<R(A...), S(B...
     static_assert(alike<ours::type_##name, decltype(name)>::value, \
                   "nvrtc.def's row differs from nvrtc.h: " #name);
 #include "driver/nvrtc.def"
+
+#ifdef NVJITLINK
+#include "driver/nvjitlink.def"
+static_assert(sizeof(ours::nvJitLinkResult) == sizeof(nvJitLinkResult), "nvJitLinkResult");
+static_assert(sizeof(ours::nvJitLinkInputType) == sizeof(nvJitLinkInputType), "");
+SAME_VALUE(NVJITLINK_SUCCESS)
+SAME_VALUE(NVJITLINK_INPUT_CUBIN)
+SAME_VALUE(NVJITLINK_INPUT_PTX)
+SAME_VALUE(NVJITLINK_INPUT_LTOIR)
+SAME_VALUE(NVJITLINK_INPUT_FATBIN)
+SAME_VALUE(NVJITLINK_INPUT_OBJECT)
+SAME_VALUE(NVJITLINK_INPUT_LIBRARY)
+#endif
 
 static_assert(sizeof(ours::CUuuid) == sizeof(CUuuid), "CUuuid");
 static_assert(sizeof(ours::CUlaunchAttribute) == sizeof(CUlaunchAttribute) &&

@@ -207,6 +207,99 @@ static void libraries_are_sought(void)
     runcu_link_destroy(&link);
 }
 
+static runcu_program *compiled(const char *source, const char *option, runcu_device *device)
+{
+    runcu_program *program;
+    const char *options[] = {option};
+    runcu_program_params p = {
+        .size = sizeof p, .options = options, .option_count = 1, .device = device, .extern_c = 1};
+    REQUIRE_OK(runcu_program_compile(&program, source, &p));
+    return program;
+}
+
+static int run_linked(runcu_link *link)
+{
+    runcu_module *module;
+    runcu_function *run;
+    runcu_mem *out;
+    const void *image;
+    size_t bytes;
+    int word = 20;
+    REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
+    REQUIRE_OK(runcu_module_load(&module, image, bytes));
+    REQUIRE_OK(runcu_module_get_function(&run, module, "run"));
+    REQUIRE_OK(runcu_mem_alloc(&out, sizeof word));
+    REQUIRE_OK(runcu_copy_htod(runcu_mem_address(out), &word, sizeof word));
+    runcu_launch_params shape = {.size = sizeof shape, .grid = {1, 1, 1}, .block = {1, 1, 1}};
+    runcu_arg args[] = {{.kind = RUNCU_ARG_MEM, .value.mem = out}};
+    REQUIRE_OK(runcu_launch_args(run, &shape, args, 1));
+    REQUIRE_OK(runcu_copy_dtoh(&word, runcu_mem_address(out), sizeof word));
+    REQUIRE_OK(runcu_mem_free(&out));
+    runcu_function_release(&run);
+    runcu_module_release(&module);
+    return word;
+}
+
+static void programs_are_linked(runcu_device *device, const char *option, int linker)
+{
+    runcu_program *parts[] = {
+        compiled("__device__ int twice(int); __global__ void run(int *x) { *x = twice(*x); }",
+                 option, device),
+        compiled("__device__ int twice(int x) { return 2 * x; }", option, device)};
+    runcu_link *link;
+    runcu_module *module;
+    size_t bytes = 0;
+    bool is_lto = strcmp(option, "-dlto") == 0;
+    runcu_jit_params p = params();
+    p.linker = linker;
+    REQUIRE_OK(runcu_link_create(&link, &p));
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE((runcu_program_ltoir(parts[i], &bytes) != NULL) == is_lto && is_lto == (bytes > 0));
+        REQUIRE_OK(runcu_link_add_program(link, parts[i], "part"));
+    }
+    REQUIRE_INT(run_linked(link), ==, 40);
+    runcu_link_destroy(&link);
+    if (is_lto)
+        REQUIRE_FAILS(runcu_module_from_program(&module, parts[0]), RUNCU_ERROR_ARGUMENT,
+                      "link it");
+    if (is_lto) { /* twice the same */
+        REQUIRE_OK(runcu_link_create(&link, &p));
+        REQUIRE_OK(runcu_link_add_program(link, parts[1], "one"));
+        REQUIRE_OK(runcu_link_add_program(link, parts[1], "two"));
+        const void *image;
+        REQUIRE_FAILS(runcu_link_complete(&image, &bytes, link), RUNCU_ERROR_LINK, "nvJitLink");
+        REQUIRE(strstr(errors, "twice"));
+        runcu_link_destroy(&link);
+    }
+    runcu_program_destroy(&parts[0]);
+    runcu_program_destroy(&parts[1]);
+}
+
+static void programs(runcu_device *device)
+{
+    int major = -1, minor = -1;
+    const char *path = "";
+    runcu_link *link;
+    runcu_jit_params p = params();
+    p.linker = 3;
+    REQUIRE_FAILS(runcu_link_create(&link, &p), RUNCU_ERROR_ARGUMENT, "3 is no linker");
+    REQUIRE(!link);
+    rig_search();
+    if (runcu_nvrtc_version(NULL, NULL, NULL) != 0)
+        return;
+    programs_are_linked(device, "-rdc=true", RUNCU_LINKER_AUTO);
+    programs_are_linked(device, "-rdc=true", RUNCU_LINKER_DRIVER);
+    if (runcu_nvjitlink_version(&major, &minor, &path) != 0) {
+        REQUIRE(major == 0 && minor == 0 && !path);
+        fputs("no nvJitLink here\n", stderr);
+        return;
+    }
+    REQUIRE(major >= 12 && strstr(path, "nvJitLink"));
+    programs_are_linked(device, "-rdc=true", RUNCU_LINKER_NVJITLINK);
+    programs_are_linked(device, "-dlto", RUNCU_LINKER_AUTO);
+    programs_are_linked(device, "-dlto", RUNCU_LINKER_NVJITLINK);
+}
+
 static void modules_are_loaded_with_options(void)
 {
     runcu_module *module;
@@ -243,6 +336,7 @@ int main(int argc, char **argv)
         return argc > 1 ? 77 : 1; /* skipped */
     is_cpu = argc == 1;
     rig_make_folder();
+    setenv("RUNCU_CACHE_DIR", rig_path("cache"), 1);
     unsetenv("RUNCU_LIBDIR");
     texts_are_linked(caller, callee);
     texts_are_linked(callee, caller);
@@ -250,6 +344,7 @@ int main(int argc, char **argv)
     wrong_calls();
     files_are_linked();
     libraries_are_sought();
+    programs(device);
     modules_are_loaded_with_options();
     the_context_may_die_first(device);
     REQUIRE_INT(core_live_objects, ==, 0);

@@ -82,6 +82,7 @@ static void debugging(void)
     struct options o;
     REQUIRE_PASS("--device-debug", "-G");
     REQUIRE_PASS("--device-debug", "-g", "-G");
+    REQUIRE_PASS("--dlink-time-opt", "-dlto", "--dlink-time-opt");
     REQUIRE_PASS("--device-debug", "-lineinfo", "--device-debug");
     REQUIRE_PASS("--generate-line-info", "-g");
     REQUIRE_PASS("--generate-line-info", "-g", "-lineinfo");
@@ -91,7 +92,7 @@ static void debugging(void)
 
 static void refused_with_a_reason(void)
 {
-    REQUIRE_REFUSED("-dlto cannot be used: it makes code for a linker", "-dlto");
+    REQUIRE_REFUSED("-dryrun cannot be used: it makes no code", "-dryrun");
     REQUIRE_REFUSED("-m32 cannot be used: CUDA has no 32-bit code any more", "-m32");
     REQUIRE_REFUSED("set keep_dir", "-o", "out.cubin");
     REQUIRE_REFUSED("-E cannot be used: it makes no code", "-E");
