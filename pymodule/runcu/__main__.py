@@ -15,6 +15,7 @@ usage: runcu run [OPTIONS] SCRIPT [ARGS...]
        runcu run [OPTIONS] -c COMMAND [ARGS...]
        runcu run [OPTIONS] -
        runcu compile SOURCE --arch ARCH [--arch ARCH...] [-o FILE] [OPTIONS]
+       runcu explain SOURCE [--arch ARCH] [OPTIONS]
        runcu doctor
        runcu --help | --version
 
@@ -22,6 +23,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
 
   run      runs a Python program as `python` does, with `import pycuda` meaning runcu
   compile  a source for several architectures into one file that loads without NVRTC
+  explain  says what the kernels of a source take: registers, memory, occupancy, PTX by lines
   doctor   says which devices and which compiler are found, and where
 
   --device cpu     the CPU device: no GPU is needed
@@ -33,6 +35,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
 #: Commands with a module of their own, whose `main(args)` returns the exit status.
 COMMANDS = {
     'compile': '_bundle',
+    'explain': '_explain',
 }
 
 

@@ -70,8 +70,12 @@ def guarded(command: Callable[[], None]) -> int:
 
     try:
         command()
+        sys.stdout.flush()
     except CompileError as e:
         print((e.report or str(e)).rstrip(), file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever read, in a pipe, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (Error, OSError) as e:
         print(f'runcu: {e}', file=sys.stderr)

@@ -1908,6 +1908,38 @@ def module_load(image: Buffer, /) -> Module:
 def module_from_program(program: Program, /) -> Module:
     """Loads a compiled program into the current context."""
 
+def explain_program(program: Program, /) -> tuple[dict[str, Any], ...]:
+    """What the kernels of a program take: the fields of `runcu.compiler.KernelUsage`.
+
+    The program was compiled to a cubin with the option ``-Xptxas=-v``.
+    """
+
+def occupancy(
+    arch: str, threads: int, registers: int = 0, shared: int = 0, barriers: int = 0
+) -> dict[str, Any]:
+    """How many blocks of a kernel a multiprocessor holds at once: "blocks", "warps", "max_warps".
+
+    Parameters
+    ----------
+    arch : str
+        "sm_90".
+    threads, registers, shared, barriers : int
+        Threads of a block, registers of a thread, bytes of shared memory and barriers of a block.
+
+    Returns
+    -------
+    dict
+        Also "limit", the first of "blocks", "warps", "registers", "shared", "barriers" that allows
+        no more, and "allowed", what each would allow alone (None: any number).
+
+    Raises
+    ------
+    LogicError
+        No block has so many threads.
+    RuntimeError
+        The architecture is not known.
+    """
+
 def compile_jobs(
     requests: Iterable[dict[str, Any]],
     *,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from ._explain import Explanation
+
 __all__ = [
     'DEFAULT_NVCC_FLAGS',
     'Bundle',
@@ -37,6 +39,7 @@ __all__ = [
     'compile_bundle',
     'compile_many',
     'compile_plain',
+    'explain',
 ]
 
 
@@ -340,6 +343,61 @@ def compile_bundle(
     )
     programs = _core.compile_jobs([{**shared, 'arch': arch} for arch in archs])
     return Bundle([_checked(p, name or 'kernel.cu') for p in programs])
+
+
+def explain(
+    source: Any,
+    *,
+    arch: str | None = None,
+    options: Iterable[str] | None = None,
+    include_dirs: Iterable[Any] | None = None,
+    name: str | None = None,
+    name_expressions: Iterable[str] | None = None,
+    headers: dict[str, str] | None = None,
+    cache_dir: Any = None,
+) -> Explanation:
+    """What the kernels of a source take: registers, memory, spills, occupancy, PTX beside source.
+
+    No GPU is needed. As text the result is a report.
+
+    >>> print(explain('__global__ void twice(float *x) { x[threadIdx.x] *= 2; }', arch='sm_90'))
+
+    Parameters
+    ----------
+    arch : str, optional
+        "sm_90"; by default the current device's.
+    source, options, include_dirs, name_expressions, headers, cache_dir, name
+        As for `compile_bundle`.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    CompileError
+        The source does not compile.
+    """
+    from ._explain import Explanation
+
+    if arch is None:
+        major, minor = _core.Context.get_device().compute_capability()
+        arch = f'sm_{major}{minor}'
+    request = _request(
+        source,
+        options=[*_options(options), '-Xptxas=-v', '-lineinfo'],
+        include_dirs=include_dirs,
+        name=name,
+        name_expressions=name_expressions,
+        headers=headers,
+        cache_dir=cache_dir,
+        arch=arch,
+        no_device=True,
+    )
+    program = Program(**request)
+    if not program.succeeded:
+        raise _fail(program, name or 'kernel.cu')
+    return Explanation(program, request['source'], name)
 
 
 class CudaModule:

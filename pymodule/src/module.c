@@ -6,15 +6,16 @@
 /* --- module state --- */
 
 /* Every object in the state, for the garbage collector. */
-#define STATE_OBJECTS(DO)                                                                    \
-    BIND_TYPES(DO##_TYPE)                                                                    \
-    BIND_CLASSES(DO##_CLASS)                                                                 \
-    BIND_NAMES(DO##_NAME)                                                                    \
-    DO(compute_mode)                                                                         \
-    DO(memory_type)                                                                          \
-    DO(captures)                                                                             \
-    DO(diagnostic_type) DO(pushed) DO(holds) DO(package) DO(empty) DO(array_type) DO(layout) \
-        DO(exchange_name) DO(exchange_type)
+#define STATE_OBJECTS(DO)    \
+    BIND_TYPES(DO##_TYPE)    \
+    BIND_CLASSES(DO##_CLASS) \
+    BIND_NAMES(DO##_NAME)    \
+    DO(compute_mode)         \
+    DO(memory_type)          \
+    DO(captures)             \
+    DO(diagnostic_type)      \
+    DO(pushed)               \
+    DO(holds) DO(package) DO(empty) DO(array_type) DO(layout) DO(exchange_name) DO(exchange_type)
 
 #define VISIT(field) Py_VISIT(state->field);
 #define VISIT_TYPE(name, base) VISIT(name##_type)
@@ -215,8 +216,8 @@ static int add_functions(PyObject *module)
         bind_device_functions,     bind_memory_functions,  bind_copy_functions,
         bind_copy_array_functions, bind_block_functions,   bind_ipc_functions,
         bind_mempool_functions,    bind_vmm_functions,     bind_module_functions,
-        bind_function_functions,   bind_program_functions, bind_interop_functions,
-        bind_foreign_functions,    bind_batch_functions,
+        bind_function_functions,   bind_program_functions, bind_explain_functions,
+        bind_interop_functions,    bind_foreign_functions, bind_batch_functions,
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
