@@ -88,14 +88,6 @@ def test_mistakes_are_all_told(installed, tmp_path):
         assert words in text
 
 
-@pytest.mark.parametrize('language', ['c', 'c++'])
-def test_readme_in_c(installed, tmp_path, language):
-    source = tmp_path / 'readme.c'
-    source.write_text(re.search(r'^```c\n(.*?)^```', (ROOT / 'README.md').read_text(),
-                                re.M | re.DOTALL).group(1))
-    assert build_and_run(installed, source, language) == '48\n'
-
-
 @pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
 def test_cmake(prefix, tmp_path, static):
     needed('cmake', 'c++', 'readelf')

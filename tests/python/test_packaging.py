@@ -4,7 +4,6 @@ import importlib.metadata
 import importlib.util
 import os
 import pathlib
-import re
 import shutil
 import sys
 import tarfile
@@ -111,12 +110,3 @@ def test_command_is_installed(environment, tmp_path):
     assert runcu.__version__ in version
     assert version == run(environment, '-m', 'runcu', '--version', cwd=tmp_path, env=outside())
     assert 'doctor' in run(command, '--help', cwd=tmp_path, env=outside())
-
-
-def test_readme_in_python(tmp_path):
-    source = tmp_path / 'readme.py'
-    text = (ROOT / 'README.md').read_text()
-    source.write_text(re.search(r'^```python\n(.*?)^```', text, re.M | re.DOTALL).group(1))
-    printed = run(sys.executable, source, cwd=tmp_path,
-                  env=outside(RUNCU_DEVICE='cpu', PYTHONPATH=os.environ.get('PYTHONPATH', '')))
-    assert printed == '1999.0\n'
