@@ -16,6 +16,7 @@ usage: runcu run [OPTIONS] SCRIPT [ARGS...]
        runcu run [OPTIONS] -
        runcu compile SOURCE --arch ARCH [--arch ARCH...] [-o FILE] [OPTIONS]
        runcu explain SOURCE [--arch ARCH] [OPTIONS]
+       runcu check SOURCE [--arch ARCH] [--json] [--warn error] [OPTIONS]
        runcu doctor
        runcu --help | --version
 
@@ -24,6 +25,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
   run      runs a Python program as `python` does, with `import pycuda` meaning runcu
   compile  a source for several architectures into one file that loads without NVRTC
   explain  says what the kernels of a source take: registers, memory, occupancy, PTX by lines
+  check    what the compiler says of a source, for people and (--json) for editors
   doctor   says which devices and which compiler are found, and where
 
   --device cpu     the CPU device: no GPU is needed
@@ -34,6 +36,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
 
 #: Commands with a module of their own, whose `main(args)` returns the exit status.
 COMMANDS = {
+    'check': '_check',
     'compile': '_bundle',
     'explain': '_explain',
 }

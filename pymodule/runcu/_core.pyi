@@ -1538,6 +1538,15 @@ class Program:
         With `no_device` `arch` decides alone: "sm_90" comes to a cubin also where the CPU device is
         current.
         """
+    def format(self, form: Literal['text', 'color', 'html', 'json'], /) -> str:
+        """The diagnostics in another form.
+
+        Parameters
+        ----------
+        form : {'text', 'color', 'html', 'json'}
+            As `report`; likewise with a terminal's colours; a <pre> element; for editors, each
+            diagnostic an object on a line of its own.
+        """
     def lowered_name(self, expression: str, /) -> str:
         """The name in the PTX of what a name expression means; KeyError if it was not asked for."""
     @property
@@ -1662,11 +1671,28 @@ class Jit:
         """The CUlinkState; 0 before anything was added."""
 
 @final
-class Diagnostic(tuple[str, str, int, int, str, str, str]):
+class Step(tuple[str, int, str]):
+    """A step on the way to a message: what includes its file, or what makes an instance."""
+
+    n_fields: Final = 3
+    n_sequence_fields: Final = 3
+    n_unnamed_fields: Final = 0
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int:
+        """From 1; 0: none."""
+    @property
+    def text(self) -> str:
+        """Such as 'instantiation of "int f(T) [with T=int]"'; of an include ""."""
+
+class Diagnostic(
+    tuple[str, str, int, int, str, str, str, int, tuple[Step, ...], tuple[Step, ...]]
+):
     """One message of the compiler."""
 
-    n_fields: Final = 7
-    n_sequence_fields: Final = 7
+    n_fields: Final = 10
+    n_sequence_fields: Final = 10
     n_unnamed_fields: Final = 0
     @property
     def severity(self) -> Literal['error', 'warning', 'remark', 'note']: ...
@@ -1677,7 +1703,7 @@ class Diagnostic(tuple[str, str, int, int, str, str, str]):
         """From 1; 0: none."""
     @property
     def column(self) -> int:
-        """From 1; 0: unknown."""
+        """From 1, in characters; 0: unknown."""
     @property
     def text(self) -> str: ...
     @property
@@ -1686,6 +1712,18 @@ class Diagnostic(tuple[str, str, int, int, str, str, str]):
     @property
     def source(self) -> str:
         """The line of the source, or ""."""
+    @property
+    def number(self) -> int:
+        """The number as ``-diag-suppress`` takes it; 0: none."""
+    @property
+    def includes(self) -> tuple[Step, ...]:
+        """Which line includes the file, which one the file that this is in, and so on.
+
+        NVRTC does not tell: it is the first way by which the texts lead there, whatever #if says.
+        """
+    @property
+    def instances(self) -> tuple[Step, ...]:
+        """Inside templates: the instances that led there, the innermost first."""
 
 def init(flags: SupportsIndex = 0) -> None:
     """Chooses and initialises the driver, as the first use of a device does by itself."""

@@ -12,6 +12,7 @@ from typing import Any
 __all__ = [
     'ArgumentError',
     'CompileError',
+    'CompileWarning',
     'DeviceWarning',
     'Error',
     'LaunchError',
@@ -79,7 +80,8 @@ class CompileError(Error):
     stdout, stderr : str or None
         What the compiler said; NVRTC's log is `stderr`.
     diagnostics : tuple of runcu.compiler.Diagnostic
-        The compiler's messages one by one: severity, file, line, column, text, source line.
+        The compiler's messages one by one: severity, file, line, column, text, source line, and
+        the way by includes and templates that led there.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class CompileError(Error):
         stderr: str | None = None,
         diagnostics: Sequence[Any] = (),
         report: str | None = None,
+        html: str | None = None,
     ):
         super().__init__(msg, command_line)
         self.msg = msg
@@ -98,6 +101,7 @@ class CompileError(Error):
         self.stderr = stderr
         self.diagnostics = diagnostics
         self.report = report
+        self.html = html
 
     def __str__(self) -> str:
         text = self.msg
@@ -113,6 +117,19 @@ class CompileError(Error):
         if self.stderr and not self.report:
             text += f'\n[stderr:\n{self.stderr}]'
         return text
+
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the messages in colour."""
+        import html
+
+        return f'<pre>{html.escape(self.msg)}</pre>\n' + (
+            self.html or f'<pre>{html.escape(self.stderr or "")}</pre>'
+        )
+
+
+class CompileWarning(UserWarning):
+    """Something that the compiler says of a source that it compiles."""
 
 
 class DeviceWarning(UserWarning):

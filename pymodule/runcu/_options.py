@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from . import _core
 from ._errors import CompileError
@@ -25,6 +25,7 @@ class CompilerOptions(TypedDict, total=False):
 
     A true flag is given, a false one is not; a list gives its option once for each item. Others
     are known too: those of nvcc that mean nothing here are dropped, or refused with a reason.
+    `warn` is ours: 'error' makes an error of every warning, 'ignore' drops them.
     """
 
     Ofast_compile: str
@@ -66,6 +67,7 @@ class CompilerOptions(TypedDict, total=False):
     std: str
     undefine: str | Iterable[str]
     use_fast_math: bool
+    warn: Literal['default', 'error', 'ignore']
 
 
 def _explain(function: Callable[..., Any], name: Any, error: Exception) -> TypeError:
@@ -128,6 +130,18 @@ def _spell(name: str, value: Any, option: tuple[str, str | None, bool, str]) -> 
     return [f'{spelling}{joint}{_text(name, item)}' for item in _items(name, value)]
 
 
+#: What becomes of the compiler's warnings.
+_WARN = {'default': [], 'error': ['-Werror=all-warnings'], 'ignore': ['-w']}
+
+
+def _warn(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, str) or value not in _WARN:
+        raise ValueError(f"warn must be 'default', 'error' or 'ignore', not {value!r}")
+    return _WARN[value]
+
+
 def spell(function: Callable[..., Any], keywords: Mapping[str, Any]) -> list[str]:
     """The options that keyword arguments of `function` mean.
 
@@ -138,6 +152,9 @@ def spell(function: Callable[..., Any], keywords: Mapping[str, Any]) -> list[str
     """
     options: list[str] = []
     for name, value in keywords.items():
+        if name == 'warn':
+            options += _warn(value)
+            continue
         try:
             option = _core.option_find(name)
         except (CompileError, TypeError) as e:

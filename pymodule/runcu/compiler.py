@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core
-from ._core import Bundle, Diagnostic, Program
-from ._errors import CompileError, LogicError
+from ._core import Bundle, Diagnostic, Program, Step
+from ._errors import CompileError, CompileWarning, LogicError
 from ._options import CompilerOptions, spell
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     'DEFAULT_NVCC_FLAGS',
     'Bundle',
     'CompileError',
+    'CompileWarning',
     'CompilerOptions',
     'CudaModule',
     'Diagnostic',
@@ -34,6 +35,7 @@ __all__ = [
     'DynamicSourceModule',
     'Program',
     'SourceModule',
+    'Step',
     'compile',
     'compile_async',
     'compile_bundle',
@@ -116,6 +118,7 @@ def _fail(program: Program, name: str) -> CompileError:
         stderr=program.log,
         diagnostics=program.diagnostics,
         report=program.report,
+        html=program.format('html'),
     )
     return error
 
@@ -197,11 +200,23 @@ def _checked(program: Program, name: str) -> Program:
     if not program.succeeded:
         raise _fail(program, name)
     if program.log.strip() and not program.was_cached:
-        warnings.warn(
-            f'The CUDA compiler succeeded, but said the following:\n{program.log}',
-            stacklevel=_level(),
-        )
+        _warn(program)
     return program
+
+
+def _warn(program: Program) -> None:
+    """Warns at the lines of the source, where its files can be shown, else at the caller's."""
+    found = [d for d in program.diagnostics if d.severity == 'warning']
+    if found and all(d.line and os.path.isfile(d.file) for d in found):
+        for d in found:
+            code = f' [{d.code}]' if d.code else ''
+            warnings.warn_explicit(f'{d.text}{code}', CompileWarning, d.file, d.line)
+        return
+    warnings.warn(
+        f'The CUDA compiler succeeded, but said the following:\n{program.log}',
+        CompileWarning,
+        stacklevel=_level(),
+    )
 
 
 def _digits(arch: str) -> int:

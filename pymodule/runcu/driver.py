@@ -118,6 +118,7 @@ from ._enums import (
 from ._errors import (
     ArgumentError,
     CompileError,
+    CompileWarning,
     DeviceWarning,
     Error,
     LaunchError,
@@ -177,6 +178,7 @@ __all__ = [
     'Bound',
     'CUDA_DEBUGGING',
     'CompileError',
+    'CompileWarning',
     'Context',
     'Device',
     'DeviceAllocation',

@@ -134,7 +134,7 @@ typedef struct bind_state {
     BIND_NAMES(X)
 #undef X
     PyObject *compute_mode, *memory_type; /* the enumerations */
-    PyTypeObject *diagnostic_type;
+    PyTypeObject *diagnostic_type, *step_type;
     PyObject *captures; /* what captured work uses: lists by the number of the capture */
     PyObject *pushed; /* list of contexts that a stack of some thread holds */
     PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
@@ -566,7 +566,11 @@ int bind_host_address(uint64_t *out, PyObject *value);
 /* `module`, `function` and `program` are taken. */
 PyObject *bind_module_wrap(bind_state *state, runcu_module *module);
 PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
+
+/* diagnostic.c: its types; a program's messages as a tuple, and as text in a form ("html"). */
 int bind_diagnostic_init(bind_state *state);
+PyObject *bind_diagnostics(bind_state *state, const runcu_program *program);
+PyObject *bind_diagnostics_format(bind_state *state, const runcu_program *program, PyObject *form);
 
 /* cuarray.c: an array, a mipmapped array, a texture or a surface, by the object's type. */
 typedef struct bind_cuobject {

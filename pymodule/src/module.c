@@ -14,6 +14,7 @@
     DO(memory_type)          \
     DO(captures)             \
     DO(diagnostic_type)      \
+    DO(step_type)            \
     DO(pushed)               \
     DO(holds) DO(package) DO(empty) DO(array_type) DO(layout) DO(exchange_name) DO(exchange_type)
 
@@ -280,7 +281,8 @@ static int execute(PyObject *module)
         import_errors(state) != 0 || import_enums(state) != 0)
         return -1;
     if (add_types(module, state) != 0 || bind_diagnostic_init(state) != 0 ||
-        PyModule_AddObjectRef(module, "Diagnostic", (PyObject *) state->diagnostic_type) != 0)
+        PyModule_AddObjectRef(module, "Diagnostic", (PyObject *) state->diagnostic_type) != 0 ||
+        PyModule_AddObjectRef(module, "Step", (PyObject *) state->step_type) != 0)
         return -1;
     if (add_statics(state->device_type, bind_device_statics, module) != 0 ||
         add_statics(state->context_type, bind_context_statics, module) != 0 ||

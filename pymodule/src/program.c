@@ -1,7 +1,6 @@
 /* Program: what compiling a source came to. compiler.py makes exceptions and warnings of it. */
 #include "request.h"
 
-#include <structseq.h>
 #include <time.h>
 
 /* NVRTC asks hundreds of times, and the GIL may be busy. */
@@ -136,78 +135,28 @@ static PyObject *program_lowered_name(PyObject *self, PyObject *value)
     return NULL;
 }
 
+static PyObject *program_diagnostics(PyObject *self, void *closure)
+{
+    (void) closure;
+    return bind_diagnostics(((bind_program *) self)->state, program_of(self));
+}
+
+static PyObject *program_format(PyObject *self, PyObject *value)
+{
+    return bind_diagnostics_format(((bind_program *) self)->state, program_of(self), value);
+}
+
 static PyMethodDef program_methods[] = {
     {"lowered_name", program_lowered_name, METH_O,
      "lowered_name($self, expression, /)\n--\n\n"
      "The name in the PTX of what a name expression means.\n\n"
      "Raises\n------\nKeyError\n    It is none of those that were asked for."},
+    {"format", program_format, METH_O,
+     "format($self, form, /)\n--\n\n"
+     "The diagnostics as \"text\", \"color\" (for a terminal), \"html\" or \"json\" (an object a "
+     "line)."},
     {NULL, NULL, 0, NULL},
 };
-
-/* --- diagnostics --- */
-
-static PyStructSequence_Field diagnostic_fields[] = {
-    {"severity", "\"error\", \"warning\", \"remark\" or \"note\"."},
-    {"file", "Its file."},
-    {"line", "Line from 1; 0: none."},
-    {"column", "Column from 1; 0: unknown."},
-    {"text", "The message."},
-    {"code", "NVRTC's number (\"#177-D\"), or \"\"."},
-    {"source", "The line of the source, or \"\"."},
-    {NULL, NULL},
-};
-
-static PyStructSequence_Desc diagnostic_desc = {
-    "runcu.compiler.Diagnostic", "One message of the compiler.", diagnostic_fields, 7};
-
-int bind_diagnostic_init(bind_state *state)
-{
-    state->diagnostic_type = PyStructSequence_NewType(&diagnostic_desc);
-    return state->diagnostic_type ? 0 : -1;
-}
-
-static const char *severity_name(int severity)
-{
-    static const char *const names[] = {"", "note", "remark", "warning", "error"};
-    return severity >= RUNCU_NOTE && severity <= RUNCU_ERROR ? names[severity] : "error";
-}
-
-static PyObject *new_diagnostic(bind_state *state, const runcu_diagnostic *d)
-{
-    PyObject *out = PyStructSequence_New(state->diagnostic_type);
-    if (!out)
-        return NULL;
-    PyObject *fields[] = {
-        text_of(severity_name(d->severity)),
-        text_of(d->file),
-        PyLong_FromUnsignedLong(d->line),
-        PyLong_FromUnsignedLong(d->column),
-        text_of(d->text),
-        text_of(d->code),
-        text_of(d->source),
-    };
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        PyStructSequence_SET_ITEM(out, (Py_ssize_t) i, fields[i]);
-    if (PyErr_Occurred())
-        Py_CLEAR(out);
-    return out;
-}
-
-static PyObject *program_diagnostics(PyObject *self, void *closure)
-{
-    (void) closure;
-    size_t count = 0;
-    const runcu_diagnostic *rows = runcu_program_diagnostics(program_of(self), &count);
-    PyObject *out = PyTuple_New((Py_ssize_t) count);
-    for (size_t i = 0; out && i < count; i++) {
-        PyObject *row = new_diagnostic(((bind_program *) self)->state, &rows[i]);
-        if (row)
-            PyTuple_SET_ITEM(out, (Py_ssize_t) i, row);
-        else
-            Py_CLEAR(out);
-    }
-    return out;
-}
 
 static PyGetSetDef program_getset[] = {
     {"succeeded", program_succeeded, NULL, "False if the source does not compile.", NULL},

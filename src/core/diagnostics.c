@@ -386,6 +386,28 @@ bool diagnostics_parse(runcu_program *program, const struct request *r)
     return ok && report_make(program);
 }
 
+int diagnostics_promote(runcu_program *program, const struct request *r)
+{
+    const runcu_diagnostic *first = NULL;
+    for (size_t i = 0; i < program->diagnostic_count; i++) {
+        runcu_diagnostic *d = &program->diagnostics[i];
+        if (d->severity != RUNCU_WARNING)
+            continue;
+        d->severity = RUNCU_ERROR;
+        first = first ? first : d;
+    }
+    if (!first)
+        return 0;
+    if (!report_make(program))
+        return runcu_fail_memory();
+    int status = runcu_fail(
+        RUNCU_ERROR_COMPILE,
+        "%s does not compile: %s(%u): %.*s (a warning, and warnings are errors)", r->name,
+        first->file, (unsigned) first->line, (int) strcspn(first->text, "\n"), first->text);
+    runcu_fail_detail("%s", program->report);
+    return status;
+}
+
 /* --- the log ------------------------------------------------------------- */
 
 /* A macro of ours, defined again by CUDA's headers or the user: nothing that concerns anybody. */

@@ -22,7 +22,8 @@ enum action {
     MACRO,
     PRE_INCLUDE,
     DEBUG,
-    MINIMAL
+    MINIMAL,
+    WERROR
 };
 
 struct row {
@@ -267,6 +268,11 @@ static int apply(struct parser *p, const struct given *g)
         return add_pass(o, &(struct given){p->for_cpu ? &lines : &debug, g->text, NULL});
     case MINIMAL:
         o->is_minimal = true;
+        return 0;
+    case WERROR: /* NVRTC before 13.3 knows no such option */
+        if (strcmp(g->value, "all-warnings") != 0)
+            return add_pass(o, g);
+        o->warnings_are_errors = true;
         return 0;
     }
     return 0;

@@ -415,6 +415,8 @@ int program_look_up(runcu_program *program, struct request *r, bool *found)
 int program_finish(runcu_program *program, struct request *r)
 {
     int status = is_kept(r) ? keep_results(program, r) : 0;
+    if (!status && r->options.warnings_are_errors)
+        status = diagnostics_promote(program, r);
     return status ? status : core_recipe_create(&program->recipe, r);
 }
 

@@ -27,6 +27,7 @@ struct options {
     bool has_side_effects;         /* files beside the result: not to be cached */
     bool is_minimal;               /* the user asked for --minimal */
     bool is_lto;                   /* code for link-time optimisation, and no other */
+    bool warnings_are_errors;      /* -Werror=all-warnings, which not every NVRTC knows */
 };
 
 /* Translates. ERROR_OPTION with a reason for an option that cannot be honoured; what is dropped
@@ -239,7 +240,7 @@ struct runcu_program {
     const char *cubin, *ptx, *ltoir;
     size_t cubin_size, ptx_size, ltoir_size;
     const char *log, *options, *arch, *report;
-    const runcu_diagnostic *diagnostics;
+    runcu_diagnostic *diagnostics;
     size_t diagnostic_count;
     const char *depends; /* entry.h; NULL: not known here */
     size_t depends_len;
@@ -284,6 +285,8 @@ bool report_make(runcu_program *program);
 
 /* Reads the log's messages. `program->log` is set. False when memory is short. */
 bool diagnostics_parse(runcu_program *program, const struct request *r);
+/* Makes errors of the warnings of what has been compiled: ERROR_COMPILE if there are any. */
+int diagnostics_promote(runcu_program *program, const struct request *r);
 /* The log without messages about names that our prelude gives as well, and with the user's name of
  * the source. */
 bool diagnostics_clean(struct str *out, const char *log, const struct request *r);

@@ -44,6 +44,7 @@ MAKERS = {
     'Bound': "module.get_function('k').bind(memory, 4, block=32)",
     'Program': None,
     'Diagnostic': None,
+    'Step': None,
 }
 
 #: How an object of the class ends before its time.
