@@ -10,7 +10,7 @@ DOCS = [path for path in files('.md') if path.parts[0] != 'build']
 def test_links_lead_somewhere():
     faults = []
     for path in DOCS:
-        prose = re.sub(r'^```.*?^```|`[^`\n]+`', '', text(path), flags=re.M | re.DOTALL)
+        prose = re.sub(r'^ *```.*?^ *```|`[^`\n]+`', '', text(path), flags=re.M | re.DOTALL)
         for target in re.findall(r'\]\(([^)#]+)\)', prose):
             if '://' not in target and not (ROOT / path.parent / target).exists():
                 faults.append(f'{path}: {target}')

@@ -11,12 +11,15 @@ import pathlib
 import re
 import subprocess
 import sys
+import textwrap
 
 import pytest
 from c_programs import ROOT, build_and_run, install
 
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
-BLOCK = re.compile(r'^```([^\n]*)\n(.*?)^```$(?:\n```text\n(.*?)^```$)?', re.M | re.DOTALL)
+# Within a list a block is indented.
+BLOCK = re.compile(r'^( *)```([^\n]*)\n(.*?)^\1```$(?:\n\1```text\n(.*?)^\1```$)?',
+                   re.M | re.DOTALL)
 # Whose code stands beside ours.
 OLD = {'pycuda', 'cupy', 'numba', 'cuda.core', 'driver', 'runtime'}
 RUN_BLOCKS = """
@@ -36,9 +39,10 @@ def blocks(page, language):
     """(line, text, what it prints or None) of each block of a language that is to be run."""
     text = page.read_text()
     for match in BLOCK.finditer(text):
-        words = match.group(1).split()
-        if words == [language]:
-            yield text.count('\n', 0, match.start()) + 1, match.group(2), match.group(3)
+        _, kind, source, printed = match.groups()
+        if kind.split() == [language]:
+            yield (text.count('\n', 0, match.start()) + 1, textwrap.dedent(source),
+                   printed and textwrap.dedent(printed))
 
 
 def name(page):
@@ -90,7 +94,7 @@ def test_every_block_is_of_a_known_kind():
     for page in PAGES:
         text = page.read_text()
         for match in BLOCK.finditer(text):
-            language, *tags = match.group(1).split() or ['']
+            language, *tags = match.group(2).split() or ['']
             if not (language in {'sh', 'yaml', 'cuda', 'text', 'cmake', 'meson', ''} and not tags
                     or language in {'python', 'c'} and set(tags) <= OLD and len(tags) < 2):
                 faults.append(f'{name(page)}:{text.count(chr(10), 0, match.start()) + 1}')
