@@ -5,5 +5,6 @@ cd "$(dirname "$0")/.."
 . tests/setup.sh
 setup_build test
 setup_c
+setup_cuda12
 meson test -C build/c --no-rebuild --print-errorlogs --timeout-multiplier 4
 exec "$VENV/bin/python" -m pytest -q "$@"

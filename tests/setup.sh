@@ -77,6 +77,22 @@ setup_build() {
     echo "$sum $extras" >build/stamp
 }
 
+# The wheels of the extra cuda12, the compiler as old as it allows, in a folder of their own: they
+# cannot stand beside CUDA 13's. What needs them skips where they cannot be had.
+setup_cuda12() {
+    RUNCU_TEST_CUDA12=$PWD/build/cuda12
+    [ -e "$RUNCU_TEST_CUDA12/complete" ] || {
+        rm -rf "$RUNCU_TEST_CUDA12"
+        pip install -q --no-deps --target "$RUNCU_TEST_CUDA12" 'nvidia-cuda-nvrtc-cu12==12.4.*' \
+            'nvidia-cuda-runtime-cu12==12.4.*' 'nvidia-cuda-cccl-cu12>=12.9' \
+            >build/cuda12.log 2>&1 && touch "$RUNCU_TEST_CUDA12/complete" || {
+            echo "the tests of CUDA 12 skip: build/cuda12.log says why" >&2
+            return 0
+        }
+    }
+    export RUNCU_TEST_CUDA12
+}
+
 # The C library and its tests in build/c, to be installed in build/prefix.
 setup_c() {
     [ -f build/c/build.ninja ] || {

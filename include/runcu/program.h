@@ -46,7 +46,8 @@ typedef struct runcu_program_params {
                                       as files do */
     size_t header_count;
     /** Asked now and then by the thread that compiles: a true answer ends it with
-     * ERROR_INTERRUPTED. NVRTC does not ask while it reads headers, which may take a second. */
+     * ERROR_INTERRUPTED. NVRTC does not ask while it reads headers, which may take a second, and
+     * before 12.8 not at all. */
     runcu_interrupt_fn *cancel;
     void *cancel_user;
     unsigned time_limit; /**< milliseconds; 0: none. Beyond it: ERROR_TIMEOUT, as late as
@@ -109,6 +110,9 @@ RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program 
                                                             size_t *count);
 /** All diagnostics as text: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
+/** What can be done about the first error, as sentences a line: where a header was looked for, what
+ * to install; "" if nothing is known. */
+RUNCU_API const char *runcu_program_advice(const runcu_program *program);
 
 enum runcu_report {
     RUNCU_REPORT_TEXT = 0,  /**< as runcu_program_report */

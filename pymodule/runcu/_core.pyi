@@ -1567,6 +1567,9 @@ class Program:
     def report(self) -> str:
         """The diagnostics with their source lines, for a terminal."""
     @property
+    def advice(self) -> str:
+        """What can be done about the first error: what to install, where a header was sought."""
+    @property
     def options(self) -> str:
         """The options that NVRTC was given, one a line."""
     @property

@@ -43,6 +43,7 @@ class CompilerOptions(TypedDict, total=False):
     diag_warn: _Number | Iterable[_Number]
     disable_warnings: bool
     display_error_number: bool
+    dlto: bool
     dopt: str
     extra_device_vectorization: bool
     fmad: bool

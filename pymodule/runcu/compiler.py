@@ -117,7 +117,7 @@ def _fail(program: Program, name: str) -> CompileError:
         command,
         stderr=program.log,
         diagnostics=program.diagnostics,
-        report=program.report,
+        report='\n'.join(filter(None, (program.report.rstrip(), program.advice))),
         html=program.format('html'),
     )
     return error

@@ -113,7 +113,8 @@ static PyObject *program_was_cached(PyObject *self, void *closure)
 struct text_getter {
     const char *(*get)(const runcu_program *program);
 };
-static const struct text_getter get_log = {runcu_program_log}, get_report = {runcu_program_report},
+static const struct text_getter get_advice = {runcu_program_advice}, get_log = {runcu_program_log},
+                                get_report = {runcu_program_report},
                                 get_options = {runcu_program_options},
                                 get_arch = {runcu_program_arch};
 
@@ -166,6 +167,8 @@ static PyGetSetDef program_getset[] = {
     {"log", program_text, NULL, "NVRTC's log as it stands.", (void *) &get_log},
     {"report", program_text, NULL, "The diagnostics with their source lines, for a terminal.",
      (void *) &get_report},
+    {"advice", program_text, NULL, "What can be done about the first error, or \"\".",
+     (void *) &get_advice},
     {"options", program_text, NULL, "The options that NVRTC was given, one a line.",
      (void *) &get_options},
     {"arch", program_text, NULL, "\"sm_90\", \"compute_75\".", (void *) &get_arch},

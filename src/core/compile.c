@@ -315,7 +315,10 @@ static void advise_header(const char *text, const struct request *r)
     if (!dirs.len)
         str_add(&dirs, "no folder (include_dirs, -I and RUNCU_INCLUDE name some)");
     runcu_fail_detail("%s was looked for in: %s.", str_text(&name), str_text(&dirs));
-    const char *advice = headers_advice(str_text(&name));
+    if (r->foreign.len)
+        runcu_fail_detail("Not in %s: its headers are of another CUDA than NVRTC %d.%d.",
+                          r->foreign.at, r->nvrtc->major, r->nvrtc->minor);
+    const char *advice = headers_advice(str_text(&name), r->nvrtc);
     if (advice)
         runcu_fail_detail("%s", advice);
     str_fini(&name);
@@ -327,7 +330,7 @@ static void advise(const char *text, const struct request *r)
     static const struct {
         const char *part, *advice;
     } rows[] = {
-#define HEADER(start, advice)
+#define HEADER(start, advice, advice12)
 #define MESSAGE(part, advice) {part, advice},
 #include "core/advice.def"
 #undef HEADER
@@ -349,7 +352,18 @@ static int fail_cancelled(const struct request *r)
     return runcu_fail(RUNCU_ERROR_INTERRUPTED, "compiling %s was interrupted", r->name);
 }
 
-static int fail_compile(const runcu_program *program, const struct attempt *a)
+bool compile_keep_advice(runcu_program *program)
+{
+    runcu_error e;
+    runcu_error_get(&e);
+    size_t len = strlen(program->report);
+    const char *rest = strncmp(e.detail, program->report, len) == 0 ? e.detail + len : "";
+    rest += *rest == '\n';
+    program->advice = arena_string(&program->arena, rest, strlen(rest));
+    return program->advice != NULL;
+}
+
+static int fail_compile(runcu_program *program, const struct attempt *a)
 {
     const struct request *r = a->r;
     const runcu_diagnostic *first;
@@ -379,6 +393,8 @@ static int fail_compile(const runcu_program *program, const struct attempt *a)
     if (first)
         advise(first->text, r);
     runcu_fail_code(a->code, reason, "nvrtcCompileProgram");
+    if (!compile_keep_advice(program))
+        return runcu_fail_memory();
     return status;
 }
 

@@ -459,8 +459,19 @@ static void drop_hint(struct str *out)
     out->len = (size_t) (start - out->at) + rest;
 }
 
+/* What CUDA 12's NVRTC says of old architectures with each source: their devices have no other. */
+static const char *skip_farewell(const char *log)
+{
+    static const char words[] = "nvrtc: warning: Architectures prior to ";
+    if (strncmp(log, words, strlen(words)) != 0)
+        return log;
+    log += strcspn(log, "\n");
+    return log + (*log == '\n');
+}
+
 bool diagnostics_clean(struct str *out, const char *log, const struct request *r)
 {
+    log = skip_farewell(log);
     for (size_t len; *log; log += len) {
         len = measure_block(log);
         if (!is_about_ours(log, len, r))

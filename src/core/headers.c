@@ -190,6 +190,14 @@ bool headers_repair(struct request *r)
 #define TARGET "targets/x86_64-linux/"
 #endif
 
+static bool has_folder(const struct text_list *list, const char *path)
+{
+    for (size_t i = 0; i < list->len; i++)
+        if (strcmp(list->at[i], path) == 0)
+            return true;
+    return false;
+}
+
 /* Something there would have been found before what was found. */
 static bool note_absent(struct request *r, const struct str *path)
 {
@@ -203,11 +211,11 @@ static bool add_folder(struct request *r, struct text_list *out, const char *fol
     struct str path = {0};
     struct fs_info info;
     str_addf(&path, "%s/%s", folder, tail);
-    bool ok = !path.failed;
-    if (ok && fs_stat(&info, path.at) == 0 && info.is_folder) {
+    bool ok = !path.failed, is_new = ok && !has_folder(out, path.at);
+    if (is_new && fs_stat(&info, path.at) == 0 && info.is_folder) {
         const char *copy = arena_string(&r->arena, path.at, path.len);
         ok = copy && vec_push(out, copy);
-    } else if (ok) {
+    } else if (is_new) {
         ok = note_absent(r, &path);
     }
     str_fini(&path);
@@ -218,7 +226,7 @@ static bool add_folders(struct request *r, struct text_list *out, const char *fo
                         const char *const *tails)
 {
     bool ok = true;
-    for (; folder && *folder && *tails && ok; tails++)
+    for (; *tails && ok; tails++)
         ok = add_folder(r, out, folder, *tails);
     return ok;
 }
@@ -229,30 +237,68 @@ static bool add_beside_nvrtc(struct request *r, struct text_list *out)
     const char *slash = strrchr(r->nvrtc->path, '/');
     const char *folder =
         slash ? arena_string(&r->arena, r->nvrtc->path, (size_t) (slash - r->nvrtc->path)) : "";
-    return folder && add_folders(r, out, folder, tails);
+    return folder && (!*folder || add_folders(r, out, folder, tails));
+}
+
+/* CUDA 12's wheels have a folder each, later ones have one together. */
+static bool add_wheels(struct request *r, struct text_list *out, const char *packages)
+{
+    static const char *const tails[] = {"include", "include/cccl", NULL};
+    static const char *const twelve[] = {"nvidia/cuda_runtime/include", "nvidia/cuda_cccl/include",
+                                         "nvidia/cuda_nvcc/include", "nvidia/curand/include", NULL};
+    struct str folder = {0};
+    str_addf(&folder, "%s/nvidia/cu%d", packages, r->nvrtc->major);
+    bool ok = !folder.failed && add_folders(r, out, folder.at, tails);
+    str_fini(&folder);
+    return ok && (r->nvrtc->major > 12 || add_folders(r, out, packages, twelve));
+}
+
+/* "#define CUDA_VERSION 12090" stands near the beginning of cuda.h: 12, or 0 if it does not say. */
+static int cuda_of(const char *toolkit, const char *tail)
+{
+    struct str path = {0};
+    char text[32768];
+    str_addf(&path, "%s/%s/cuda.h", toolkit, tail);
+    FILE *file = path.failed ? NULL : fopen(path.at, "re");
+    size_t len = file ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file)
+        fclose(file);
+    str_fini(&path);
+    text[len] = 0;
+    const char *define = strstr(text, "#define CUDA_VERSION ");
+    return define ? atoi(define + strlen("#define CUDA_VERSION ")) / 1000 : 0;
+}
+
+/* Headers of another CUDA than NVRTC's make errors by the hundred. */
+static bool add_toolkit(struct request *r, struct text_list *out, const char *toolkit)
+{
+    static const char *const tails[] = {"include", "include/cccl", TARGET "include",
+                                        TARGET "include/cccl", NULL};
+    if (!toolkit || !*toolkit)
+        return true;
+    int cuda = cuda_of(toolkit, "include");
+    if (!cuda)
+        cuda = cuda_of(toolkit, TARGET "include");
+    if (!cuda || cuda == r->nvrtc->major)
+        return add_folders(r, out, toolkit, tails);
+    if (!strstr(str_text(&r->foreign), toolkit))
+        str_addf(&r->foreign, "%s%s", r->foreign.len ? ", " : "", toolkit);
+    return !r->foreign.failed;
 }
 
 static bool list_folders(struct request *r, struct text_list *out)
 {
-    static const char *const wheels[] = {"nvidia/cu13/include",
-                                         "nvidia/cu13/include/cccl",
-                                         "nvidia/cuda_runtime/include",
-                                         "nvidia/cuda_cccl/include",
-                                         "nvidia/cuda_nvcc/include",
-                                         "nvidia/curand/include",
-                                         NULL};
-    static const char *const toolkit[] = {"include", "include/cccl", TARGET "include",
-                                          TARGET "include/cccl", NULL};
+    const char *const toolkits[] = {getenv("CONDA_PREFIX"), getenv("CUDA_HOME"),
+                                    getenv("CUDA_PATH"),    getenv("CUDA_ROOT"),
+                                    "/usr/local/cuda",      "/opt/cuda"};
     struct text_list packages = {0};
     bool ok = nvrtc_search_folders(&packages, &r->arena) && add_beside_nvrtc(r, out);
     for (size_t i = 0; ok && i < packages.len; i++)
-        ok = add_folders(r, out, packages.at[i], wheels);
+        ok = add_wheels(r, out, packages.at[i]);
     vec_fini(&packages);
-    return ok && add_folders(r, out, getenv("CONDA_PREFIX"), toolkit) &&
-           add_folders(r, out, getenv("CUDA_HOME"), toolkit) &&
-           add_folders(r, out, getenv("CUDA_PATH"), toolkit) &&
-           add_folders(r, out, "/usr/local/cuda", toolkit) &&
-           add_folders(r, out, "/opt/cuda", toolkit);
+    for (size_t i = 0; ok && i < ARRAY_LEN(toolkits); i++)
+        ok = add_toolkit(r, out, toolkits[i]);
+    return ok;
 }
 
 static bool note_missing(struct request *r, const char *folder, const char *name)
@@ -283,8 +329,9 @@ static bool take_folders(struct request *r, const struct text_list *folders)
     size_t before = dirs->len;
     bool failed = false;
     for (size_t i = 0; i < folders->len && !failed; i++)
-        if (has_any(r, folders->at[i], &failed))
+        if (!has_folder(dirs, folders->at[i]) && has_any(r, folders->at[i], &failed))
             failed |= !vec_push(dirs, folders->at[i]);
+    r->scan.in_toolkit = true;
     return !failed && (dirs->len == before || scan_missing_again(&r->scan));
 }
 
@@ -323,12 +370,12 @@ int headers_find(struct request *r)
     return find_all(r) && find_shadows(r) ? 0 : runcu_fail_memory();
 }
 
-const char *headers_advice(const char *name)
+const char *headers_advice(const char *name, const struct nvrtc *nvrtc)
 {
     static const struct {
-        const char *start, *advice;
+        const char *start, *advice, *advice12;
     } rows[] = {
-#define HEADER(start, advice) {start, advice},
+#define HEADER(start, advice, advice12) {start, advice, advice12},
 #define MESSAGE(part, advice)
 #include "core/advice.def"
 #undef HEADER
@@ -336,6 +383,6 @@ const char *headers_advice(const char *name)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strncmp(name, rows[i].start, strlen(rows[i].start)) == 0)
-            return rows[i].advice;
+            return nvrtc->major > 12 || !*rows[i].advice12 ? rows[i].advice : rows[i].advice12;
     return NULL;
 }

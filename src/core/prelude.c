@@ -110,7 +110,7 @@ bool prelude_make(struct memory_headers *out, const struct scan *scan, bool with
     *out = (struct memory_headers){0};
     bool ok = maker_init(&m, scan, with_toolkit) && make_prelude(out, &m);
     for (size_t i = 0; ok && i < text_header_count; i++)
-        if (scan->headers[i])
+        if (scan_offers(scan, i))
             ok = make_header(out, &m, &text_headers[i]);
     maker_fini(&m);
     return ok;

@@ -223,6 +223,7 @@ void request_fini(struct request *r)
     str_fini(&r->path);
     str_fini(&r->folder_text);
     str_fini(&r->bundle);
+    str_fini(&r->foreign);
     str_fini(&r->cache_folder);
     str_fini(&r->shared_folder);
     str_fini(&r->text);
@@ -496,6 +497,11 @@ const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program, 
     if (count)
         *count = program ? program->diagnostic_count : 0;
     return program ? program->diagnostics : NULL;
+}
+
+const char *runcu_program_advice(const runcu_program *program)
+{
+    return program ? text_of(program->advice) : "";
 }
 
 const char *runcu_program_report(const runcu_program *program)

@@ -84,6 +84,9 @@ struct scan_file {
 
 enum scan_name { NAME_USED = 1, NAME_DEFINED = 2 };
 
+/* Who includes a header of ours; and that another of that name lies beside one who includes it. */
+enum scan_header { HEADER_USED = 1, HEADER_OF_TOOLKIT = 2, HEADER_BESIDE = 4 };
+
 struct scan {
     struct arena arena;
     const runcu_header *own; /* headers in memory that the caller gives */
@@ -97,7 +100,8 @@ struct scan {
     VEC(struct scan_file) files;
     struct map seen;  /* paths of files that were read */
     uint8_t *names;   /* enum scan_name, one for each of text_names */
-    bool *headers;    /* of text_headers: is it to be offered? */
+    uint8_t *headers; /* enum scan_header, one for each of text_headers */
+    bool in_toolkit;  /* what is read from now on are CUDA's own headers */
     bool has_include; /* any #include at all */
     bool is_opaque;   /* includes something that only a preprocessor can name */
 };
@@ -109,6 +113,9 @@ void scan_fini(struct scan *s);
  * `#if` counts for nothing: what may be included is. `folder`: where the text lies; without a slash
  * at its start, among the headers in memory; NULL: nowhere. False when memory is short. */
 bool scan_text(struct scan *s, const char *text, const char *folder);
+/* Is this one of text_headers to be offered? In memory it hides all files of that name, so not
+ * where CUDA's headers alone may want it, perhaps below an #if, and have their own beside them. */
+bool scan_offers(const struct scan *s, size_t header);
 /* As if a text included `name`. */
 bool scan_include(struct scan *s, const char *name, bool is_quoted, const char *folder);
 void scan_define(struct scan *s, const char *name);
@@ -169,7 +176,8 @@ struct request {
     struct arena arena;
     struct scan scan;
     const struct nvrtc *nvrtc;
-    struct str bundle; /* folder of NVRTC's own headers, "" if not needed */
+    struct str bundle;  /* folder of NVRTC's own headers, "" if not needed */
+    struct str foreign; /* toolkits of another CUDA than NVRTC's, whose headers do not count */
     struct memory_headers headers;
     bool uses_places;         /* CUDA's headers were sought outside NVRTC's bundle */
     struct str cache_folder;  /* for entries and headers; "" if there is none */
@@ -208,8 +216,8 @@ int headers_find(struct request *r);
 /* Has the bundle been altered since it was installed? If so it is installed anew and the answer is
  * true. */
 bool headers_repair(struct request *r);
-/* What to install for `name`: sentences, or NULL. */
-const char *headers_advice(const char *name);
+/* What to install for `name`, beside this NVRTC: sentences, or NULL. */
+const char *headers_advice(const char *name, const struct nvrtc *nvrtc);
 
 /* --- program.c, compile.c ------------------------------------------------ */
 
@@ -239,7 +247,7 @@ struct runcu_program {
     char *image; /* the memory that cubin and PTX lie in */
     const char *cubin, *ptx, *ltoir;
     size_t cubin_size, ptx_size, ltoir_size;
-    const char *log, *options, *arch, *report;
+    const char *log, *options, *arch, *report, *advice;
     runcu_diagnostic *diagnostics;
     size_t diagnostic_count;
     const char *depends; /* entry.h; NULL: not known here */
@@ -250,6 +258,8 @@ struct runcu_program {
 uint64_t compile_now(void); /* CLOCK_MONOTONIC, in ns */
 /* Runs NVRTC; fills in code, log, options and arch. */
 int compile_run(runcu_program *program, struct request *r);
+/* What the thread's error says beyond the report becomes the program's advice. */
+bool compile_keep_advice(runcu_program *program);
 
 /* --- included.c ---------------------------------------------------------- */
 

@@ -341,7 +341,7 @@ bool remote_compile(int *status, struct remote *remote, runcu_program *program, 
     }
     bool has_program = ok && (!*status || *status == RUNCU_ERROR_COMPILE);
     if (has_program && take_program(program, body, &w)) {
-        if (!diagnostics_parse(program, r))
+        if (!diagnostics_parse(program, r) || (*status && !compile_keep_advice(program)))
             *status = runcu_fail_memory();
         return true;
     }

@@ -164,7 +164,7 @@ static void settle_name(struct reader *r, const struct token *next)
 {
     if (r->name < 0)
         return;
-    if (!is_foreign(r))
+    if (!is_foreign(r) && !r->scan->in_toolkit)
         r->scan->names[r->name] |= is_declared(r, next) ? NAME_DEFINED : NAME_USED;
     r->name = -1;
 }
@@ -337,6 +337,17 @@ static bool look_in_memory(struct scan *s, const char *name, const char *folder,
     return !failed;
 }
 
+/* Beside the file that includes it. */
+static bool try_beside(struct scan *s, const char *folder, const char *name, bool *found)
+{
+    if (!try_place(s, folder, name, found))
+        return false;
+    int header = *found ? find_header(name, strlen(name)) : -1;
+    if (header >= 0)
+        s->headers[header] |= HEADER_BESIDE;
+    return true;
+}
+
 static bool look_up(struct scan *s, const char *name, const char *folder, bool *found)
 {
     *found = false;
@@ -344,7 +355,7 @@ static bool look_up(struct scan *s, const char *name, const char *folder, bool *
         return false;
     if (*found)
         return true;
-    if (folder && *folder == '/' && !try_place(s, folder, name, found))
+    if (folder && *folder == '/' && !try_beside(s, folder, name, found))
         return false;
     for (size_t i = 0; i < s->dirs.len && !*found; i++)
         if (!try_place(s, s->dirs.at[i], name, found))
@@ -354,12 +365,18 @@ static bool look_up(struct scan *s, const char *name, const char *folder, bool *
 
 static bool offer_header(struct scan *s, int header)
 {
-    bool failed = false;
-    if (!s->headers[header]) {
-        s->headers[header] = true;
+    enum scan_header use = s->in_toolkit ? HEADER_OF_TOOLKIT : HEADER_USED;
+    bool failed = false, is_new = !(s->headers[header] & use);
+    s->headers[header] |= use;
+    if (is_new)
         read_text(s, text_headers[header].head, NULL, &failed);
-    }
     return !failed;
+}
+
+bool scan_offers(const struct scan *s, size_t header)
+{
+    unsigned use = s->headers[header];
+    return use & HEADER_USED || (use & HEADER_OF_TOOLKIT && !(use & HEADER_BESIDE));
 }
 
 bool scan_include(struct scan *s, const char *name, bool is_quoted, const char *folder)

@@ -51,7 +51,7 @@ def value_of(expression, **keywords):
         ({'diag_suppress': 177}, '--diag-suppress=177'),
         ({'diag_suppress': [177, 550]}, '--diag-suppress=550'),
         ({'ptxas_options': '-v'}, '--ptxas-options=-v'),
-        ({'split_compile': 2}, '--split-compile=2'),
+        ({'extra_device_vectorization': True}, '--extra-device-vectorization'),
         ({'restrict': True}, '--restrict'),
         ({'define': 'N'}, '-DN'),
         ({'define': ['N=1', 'M']}, '-DM'),
@@ -144,7 +144,7 @@ def test_values_that_are_none(device, keywords, words):
 @pytest.mark.parametrize(
     'keywords, words',
     [
-        ({'link_time_optimization': True}, 'code for a linker'),
+        ({'m32': True}, '32-bit'),
         ({'gpu_architecture': 'fast'}, 'no architecture'),
         ({'std': 'c++99'}, 'c\\+\\+99'),
         ({'maxrregcount': 'many'}, 'maxrregcount'),
@@ -193,6 +193,8 @@ def test_the_typed_names_are_keywords_and_complete():
         'device_c',
         'warning_as_error',
         'optimization_info',
+        'dlink_time_opt',
+        'gen_opt_lto',
     }
     own = {'arch', 'gpu_architecture', 'code', 'gpu_code', 'gencode', 'generate_code'}
     twins = {'Xptxas', 'include', 'isystem', 'system_include', 'define_macro', 'undefine_macro'}
