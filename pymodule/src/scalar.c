@@ -250,14 +250,26 @@ static uint8_t kind_of_format(const char *format, Py_ssize_t size)
 
 static const char *reason_against_format(const char *format)
 {
-    if (strchr(format, 'O'))
-        return "it holds a Python object";
-    if (strchr(format, '>'))
-        return "it is in another byte order than the device's";
-    if (strchr(format, '&') || strchr(format, 'X'))
-        return "it points to host memory: copy that with to_device, or give it as In, Out or InOut";
-    if (strchr(format, 'g'))
-        return "no device has such long floats: use c_double";
+    for (bool is_name = false; *format; format++) {
+        if (*format == ':') /* fields' names stand between two of them */
+            is_name = !is_name;
+        if (is_name)
+            continue;
+        switch (*format) {
+        case 'O':
+            return "it holds a Python object";
+        case '>':
+            return "it is in another byte order than the device's";
+        case '&':
+        case 'X':
+            return "it points to host memory: copy that with to_device, or give it as In, Out or "
+                   "InOut";
+        case 'g':
+            return "no device has such long floats: use c_double";
+        default:
+            break;
+        }
+    }
     return NULL;
 }
 

@@ -347,6 +347,19 @@ def test_vectors_of_gpuarray(mod):
         store(mod, 'vec4', vec.make_float3(1, 2, 3), 16)
 
 
+def test_fields_of_any_name(mod):
+    class Named(ctypes.Structure):
+        _fields_ = [('O_g_X', ctypes.c_int), ('gravity', ctypes.c_double)]
+
+    class Long(ctypes.Structure):
+        _fields_ = [('f', ctypes.c_longdouble)]
+
+    got = store(mod, 'pair_', Named(3, 9.81), 16)
+    assert (got[:4], got[8:]) == (np.int32(3).tobytes(), np.float64(9.81).tobytes())
+    with pytest.raises(TypeError, match='c_double'):
+        store(mod, 'pair_', Long(1), 16)
+
+
 @pytest.mark.parametrize(
     ('name', 'value', 'words'),
     [
