@@ -60,6 +60,7 @@ typedef struct runcu_usage {
     int registers;         /**< of a thread */
     int local;             /**< bytes of local memory of a thread: arrays, spilled registers,
                                 calls */
+    int is_local_unknown;  /**< 1: more of it, unknown how much, as by recursion */
     int spill_stores;      /**< bytes of a thread's registers that had to go to local memory */
     int spill_loads;       /**< and come back */
     int shared;            /**< static bytes of a block */
@@ -87,6 +88,9 @@ RUNCU_API void runcu_explanation_destroy(runcu_explanation **explanation);
 /** The kernels in the order of their PTX; valid as long as the explanation. */
 RUNCU_API const runcu_usage *runcu_explanation_kernels(const runcu_explanation *explanation,
                                                        size_t *count);
+/** Functions that kernels call, as they were not inlined: names, local memory and spills alone. */
+RUNCU_API const runcu_usage *runcu_explanation_functions(const runcu_explanation *explanation,
+                                                         size_t *count);
 /** "sm_90". */
 RUNCU_API const char *runcu_explanation_arch(const runcu_explanation *explanation);
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -68,8 +69,14 @@ def guarded(command: Callable[[], None]) -> int:
     """Runs a command; what fails is told on standard error. The exit status."""
     from ._errors import CompileError, Error
 
+    def show(message: object, *rest: Any) -> None:
+        print(str(message).rstrip(), file=sys.stderr)
+
     try:
-        command()
+        with warnings.catch_warnings():
+            warnings.simplefilter('once')
+            warnings.showwarning = show
+            command()
         sys.stdout.flush()
     except CompileError as e:
         print((e.report or str(e)).rstrip(), file=sys.stderr)

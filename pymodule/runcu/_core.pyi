@@ -1949,8 +1949,10 @@ def module_load(image: Buffer, /) -> Module:
 def module_from_program(program: Program, /) -> Module:
     """Loads a compiled program into the current context."""
 
-def explain_program(program: Program, /) -> tuple[dict[str, Any], ...]:
-    """What the kernels of a program take: the fields of `runcu.compiler.KernelUsage`.
+def explain_program(
+    program: Program, /
+) -> tuple[tuple[dict[str, Any], ...], tuple[dict[str, Any], ...]]:
+    """What a program's kernels take, and functions that they call; see `runcu.compiler.explain`.
 
     The program was compiled to a cubin with the option ``-Xptxas=-v``.
     """

@@ -60,6 +60,25 @@ class Occupancy:
 
 
 @dataclasses.dataclass(frozen=True)
+class FunctionUsage:
+    """What a function takes that kernels call, as it was not inlined.
+
+    Attributes
+    ----------
+    name, symbol, signature : str
+    local, spill_stores, spill_loads : int
+        Bytes, as of `KernelUsage`.
+    """
+
+    name: str
+    symbol: str
+    signature: str
+    local: int
+    spill_stores: int
+    spill_loads: int
+
+
+@dataclasses.dataclass(frozen=True)
 class KernelUsage:
     """What a kernel takes.
 
@@ -73,6 +92,8 @@ class KernelUsage:
         Of a thread.
     local : int
         Bytes of local memory of a thread: arrays, spilled registers, calls.
+    is_local_unknown : bool
+        It takes more, unknown how much, as by recursion.
     spill_stores, spill_loads : int
         Bytes of a thread's registers that go to local memory, and that come back.
     shared, constant, parameters : int
@@ -90,6 +111,7 @@ class KernelUsage:
     signature: str
     registers: int
     local: int
+    is_local_unknown: bool
     spill_stores: int
     spill_loads: int
     shared: int
@@ -130,16 +152,21 @@ def _count(number: int, word: str) -> str:
     return f'{number:,} {word}' + ('' if number == 1 else 's')
 
 
-def _usage_rows(k: KernelUsage) -> Iterator[tuple[str, str]]:
-    yield 'registers', f'{k.registers} of a thread'
+def _memory_rows(k: KernelUsage | FunctionUsage, more: str = '') -> Iterator[tuple[str, str]]:
     if k.spill_stores or k.spill_loads:
         yield (
             'spilled',
             f'{k.spill_stores:,} bytes stored and {k.spill_loads:,} loaded by a thread: '
             'registers were short',
         )
-    if k.local:
-        yield 'local', f'{_count(k.local, "byte")} of a thread'
+    if k.local or more:
+        yield 'local', f'{_count(k.local, "byte")} of a thread{more}'
+
+
+def _usage_rows(k: KernelUsage) -> Iterator[tuple[str, str]]:
+    yield 'registers', f'{k.registers} of a thread'
+    more = ', and more: recursion, or calls by pointers' if k.is_local_unknown else ''
+    yield from _memory_rows(k, more)
     yield (
         'shared',
         f'{_count(k.shared, "byte")} of a block'
@@ -277,16 +304,17 @@ class Explanation:
     arch : str
         "sm_90".
     kernels : tuple of KernelUsage
+    functions : tuple of FunctionUsage
+        Those that kernels call, as they were not inlined.
     """
 
     def __init__(self, program: _core.Program, source: str, name: str | None):
         self.arch = program.arch
-        self.kernels = tuple(
-            KernelUsage(
-                arch=self.arch, **{**found, 'ptx': tuple(PtxLine(*row) for row in found['ptx'])}
-            )
-            for found in _core.explain_program(program)
-        )
+        kernels, functions = _core.explain_program(program)
+        for found in kernels:
+            found['ptx'] = tuple(PtxLine(*row) for row in found['ptx'])
+        self.kernels = tuple(KernelUsage(arch=self.arch, **found) for found in kernels)
+        self.functions = tuple(FunctionUsage(**found) for found in functions)
         self._sources = _Sources(name, source)
         self._title = name or 'kernel.cu'
 
@@ -319,6 +347,7 @@ class Explanation:
         ptx : bool
             With the PTX beside the source.
         """
+        kernels = list(kernels)
         chosen = [self[name] for name in kernels] or list(self.kernels)
         out = [f'{self._title} for {self.arch}: {_count(len(self.kernels), "kernel")}']
         for k in chosen:
@@ -329,6 +358,12 @@ class Explanation:
             out += _occupancy_rows(k, blocks or BLOCKS, shared)
             if ptx:
                 out += ['', *_ptx_rows(k, self._sources)]
+        if self.functions and not kernels:
+            out += ['', 'functions that were not inlined:']
+            for f in self.functions:
+                out += ['', *_wrapped(f.signature, WIDTH)]
+                rows = list(_memory_rows(f)) or [('local', 'none')]
+                out += [f'  {word:10}  {text}' for word, text in rows]
         return '\n'.join(out)
 
     def __str__(self) -> str:
@@ -351,7 +386,13 @@ class Explanation:
                 for o in (k.occupancy(t, shared) for t in blocks or BLOCKS if t <= k.max_threads)
             ]
             rows.append(row)
-        return {'source': self._title, 'arch': self.arch, 'kernels': rows}
+        functions = [dataclasses.asdict(f) for f in self.functions]
+        return {
+            'source': self._title,
+            'arch': self.arch,
+            'kernels': rows,
+            'functions': functions,
+        }
 
 
 # --- runcu explain --------------------------------------------------------------------------------

@@ -28,18 +28,40 @@ static PyObject *list_ptx(const runcu_usage *usage)
 static PyObject *describe_kernel(const runcu_usage *u)
 {
     return Py_BuildValue(
-        "{s:N,s:N,s:N,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:N}", "name", text_of(u->name),
+        "{s:N,s:N,s:N,s:i,s:i,s:O,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:N}", "name", text_of(u->name),
         "symbol", text_of(u->symbol), "signature", text_of(u->signature), "registers", u->registers,
-        "local", u->local, "spill_stores", u->spill_stores, "spill_loads", u->spill_loads, "shared",
-        u->shared, "constant", u->constant, "parameters", u->parameters, "barriers", u->barriers,
+        "local", u->local, "is_local_unknown", u->is_local_unknown ? Py_True : Py_False,
+        "spill_stores", u->spill_stores, "spill_loads", u->spill_loads, "shared", u->shared,
+        "constant", u->constant, "parameters", u->parameters, "barriers", u->barriers,
         "max_threads", u->max_threads, "launch_bounds", u->launch_bounds, "ptx", list_ptx(u));
+}
+
+static PyObject *describe_function(const runcu_usage *u)
+{
+    return Py_BuildValue("{s:N,s:N,s:N,s:i,s:i,s:i}", "name", text_of(u->name), "symbol",
+                         text_of(u->symbol), "signature", text_of(u->signature), "local", u->local,
+                         "spill_stores", u->spill_stores, "spill_loads", u->spill_loads);
+}
+
+static PyObject *describe_all(const runcu_usage *rows, size_t count,
+                              PyObject *(*describe)(const runcu_usage *) )
+{
+    PyObject *out = PyTuple_New((Py_ssize_t) count);
+    for (size_t i = 0; out && i < count; i++) {
+        PyObject *row = describe(&rows[i]);
+        if (row)
+            PyTuple_SET_ITEM(out, (Py_ssize_t) i, row);
+        else
+            Py_CLEAR(out);
+    }
+    return out;
 }
 
 static PyObject *explain_program(PyObject *module, PyObject *program)
 {
     bind_state *state = bind_module_state(module);
     runcu_explanation *e;
-    size_t count;
+    size_t kernels, functions;
     int status;
     if (!PyObject_TypeCheck(program, state->program_type))
         return PyErr_Format(PyExc_TypeError, "a Program is expected, not %.200s",
@@ -47,15 +69,10 @@ static PyObject *explain_program(PyObject *module, PyObject *program)
     BIND_UNLOCKED(status, runcu_explanation_create(&e, ((bind_program *) program)->program));
     if (bind_check(state, status) != 0)
         return NULL;
-    const runcu_usage *kernels = runcu_explanation_kernels(e, &count);
-    PyObject *out = PyTuple_New((Py_ssize_t) count);
-    for (size_t i = 0; out && i < count; i++) {
-        PyObject *kernel = describe_kernel(&kernels[i]);
-        if (kernel)
-            PyTuple_SET_ITEM(out, (Py_ssize_t) i, kernel);
-        else
-            Py_CLEAR(out);
-    }
+    const runcu_usage *kernel = runcu_explanation_kernels(e, &kernels);
+    const runcu_usage *function = runcu_explanation_functions(e, &functions);
+    PyObject *out = Py_BuildValue("(NN)", describe_all(kernel, kernels, describe_kernel),
+                                  describe_all(function, functions, describe_function));
     runcu_explanation_destroy(&e);
     return out;
 }
@@ -96,7 +113,8 @@ static PyObject *occupancy(PyObject *module, PyObject *args, PyObject *kwargs)
 PyMethodDef bind_explain_functions[] = {
     {"explain_program", explain_program, METH_O,
      "explain_program($module, program, /)\n--\n\n"
-     "What the kernels of a program take, a tuple of dicts; it was compiled with -Xptxas=-v."},
+     "What a program's kernels take, and functions that they call, two tuples of dicts; it was "
+     "compiled with -Xptxas=-v."},
     {"occupancy", (PyCFunction) (void (*)(void)) occupancy, METH_VARARGS | METH_KEYWORDS,
      "occupancy($module, arch, threads, registers=0, shared=0, barriers=0)\n--\n\n"
      "How many blocks of a kernel a multiprocessor holds, and what does not allow more."},

@@ -15,6 +15,7 @@ struct runcu_explanation {
     const char *arch;
     runcu_usage *kernels;
     size_t count;
+    VEC(runcu_usage) functions;
     size_t told; /* kernels of which the assembler told */
 };
 
@@ -63,24 +64,46 @@ static runcu_usage *find_kernel(const runcu_explanation *e, const char *at)
     return NULL;
 }
 
+/* A function that is no kernel, whose symbol stands at `at`; NULL when memory is short. */
+static runcu_usage *add_function(runcu_explanation *e, const char *at)
+{
+    struct str text = {0};
+    struct core_span name, types;
+    runcu_usage u = {.symbol = arena_string(&e->arena, at, strcspn(at, "' \r\n"))};
+    if (u.symbol) {
+        core_demangle(&text, u.symbol);
+        core_split_name(&name, &types, text.len ? text.at : u.symbol);
+        u.name = arena_string(&e->arena, name.at, name.len);
+        u.signature = text.len ? arena_string(&e->arena, text.at, text.len) : u.symbol;
+    }
+    bool ok = u.symbol && u.name && u.signature && !text.failed && vec_push(&e->functions, u);
+    str_fini(&text);
+    return ok ? &e->functions.at[e->functions.len - 1] : NULL;
+}
+
 static const char *behind(const char *line, const char *end, const char *words)
 {
     const char *found = strstr(line, words);
     return found && found < end ? found + strlen(words) : NULL;
 }
 
-static void read_log(runcu_explanation *e, const char *log)
+/* False when memory is short. */
+static bool read_log(runcu_explanation *e, const char *log)
 {
-    runcu_usage *kernel = NULL, *function = NULL; /* the function may not be a kernel */
+    runcu_usage *kernel = NULL, *function = NULL, *odd;
     for (const char *line = log; *line;) {
         const char *end = line + strcspn(line, "\n"), *at;
         if ((at = behind(line, end, "Compiling entry function '"))) {
             kernel = find_kernel(e, at);
         } else if ((at = behind(line, end, "Function properties for "))) {
             function = find_kernel(e, at);
-        } else if (behind(line, end, " bytes stack frame")) {
-            if (function)
-                read_amounts(function, line, end);
+            if (!function && !(function = add_function(e, at)))
+                return false;
+        } else if ((at = behind(line, end, "Stack size for entry function '"))) {
+            if ((odd = find_kernel(e, at))) /* "cannot be statically determined" */
+                odd->is_local_unknown = 1;
+        } else if (function && behind(line, end, " bytes stack frame")) {
+            read_amounts(function, line, end);
         } else if (kernel && (at = behind(line, end, "Used "))) {
             read_amounts(kernel, at, end);
             e->told++;
@@ -88,6 +111,7 @@ static void read_log(runcu_explanation *e, const char *log)
         }
         line = end + (*end == '\n');
     }
+    return true;
 }
 
 /* --- the rest --- */
@@ -128,7 +152,8 @@ static int explain(runcu_explanation *e, const runcu_program *program)
         e->kernels[i] =
             (runcu_usage){.name = id->name, .symbol = id->symbol, .signature = id->text};
     }
-    read_log(e, program->log ? program->log : "");
+    if (!read_log(e, program->log ? program->log : ""))
+        return runcu_fail_memory();
     if (e->told < e->count)
         return runcu_fail(RUNCU_ERROR_UNSUPPORTED,
                           "the assembler said nothing of %zu of %zu kernels: the option -Xptxas=-v "
@@ -141,11 +166,9 @@ static int explain(runcu_explanation *e, const runcu_program *program)
 
 int runcu_explanation_create(runcu_explanation **out, const runcu_program *program)
 {
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    CORE_NEED(out);
+    CORE_NEED(program);
     *out = NULL;
-    if (!program)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "program is NULL");
     if (!program->cubin || !program->ptx)
         return runcu_fail(RUNCU_ERROR_UNSUPPORTED,
                           "only what was assembled can be explained, for sm_90, say, not %s",
@@ -201,8 +224,8 @@ int runcu_explanation_compile(runcu_explanation **out, const char *source,
                               const runcu_program_params *params)
 {
     runcu_program_params p;
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    CORE_NEED(out);
+    CORE_NEED(source);
     *out = NULL;
     core_params(&p, sizeof p, params);
     p.size = sizeof p;
@@ -219,6 +242,7 @@ void runcu_explanation_destroy(runcu_explanation **explanation)
     if (!explanation || !*explanation)
         return;
     core_image_fini(&(*explanation)->image);
+    vec_fini(&(*explanation)->functions);
     arena_fini(&(*explanation)->arena);
     alloc_free(*explanation);
     *explanation = NULL;
@@ -227,11 +251,18 @@ void runcu_explanation_destroy(runcu_explanation **explanation)
 const runcu_usage *runcu_explanation_kernels(const runcu_explanation *explanation, size_t *count)
 {
     if (count)
-        *count = explanation->count;
-    return explanation->kernels;
+        *count = explanation ? explanation->count : 0;
+    return explanation ? explanation->kernels : NULL;
+}
+
+const runcu_usage *runcu_explanation_functions(const runcu_explanation *explanation, size_t *count)
+{
+    if (count)
+        *count = explanation ? explanation->functions.len : 0;
+    return explanation ? explanation->functions.at : NULL;
 }
 
 const char *runcu_explanation_arch(const runcu_explanation *explanation)
 {
-    return explanation->arch;
+    return explanation ? explanation->arch : "";
 }

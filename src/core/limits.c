@@ -79,8 +79,9 @@ static void choose(runcu_occupancy *o)
 int runcu_occupancy_get(runcu_occupancy *out, const char *arch, const runcu_block_needs *needs)
 {
     runcu_block_needs n;
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
+    CORE_NEED(out);
+    CORE_NEED(arch);
+    CORE_NEED(needs);
     *out = (runcu_occupancy){0};
     core_params(&n, sizeof n, needs);
     const struct multiprocessor *m = find(arch);

@@ -110,6 +110,41 @@ static void spills_are_counted(const char *arch)
     runcu_explanation_destroy(&e);
 }
 
+static void functions_are_told_apart(void)
+{
+    static const char recursive[] =
+        "namespace ns { __device__ __noinline__ int fib(int n)\n"
+        "{ return n < 2 ? n : fib(n - 1) + fib(n - 2); } }\n"
+        "extern \"C\" __device__ __noinline__ float plain(float x) { return x * 2; }\n"
+        "__global__ void f(int *x) { *x = ns::fib(*x); }\n"
+        "__global__ void g(float *x) { *x = plain(*x); }\n";
+    size_t count;
+    runcu_explanation *e;
+    runcu_program_params p = {.arch_text = "sm_80"};
+    REQUIRE_OK(runcu_explanation_compile(&e, recursive, &p));
+    REQUIRE_INT(kernel(e, "f")->is_local_unknown, ==, 1);
+    REQUIRE_INT(kernel(e, "g")->is_local_unknown, ==, 0);
+    const runcu_usage *k = runcu_explanation_functions(e, &count);
+    REQUIRE_INT(count, ==, 2);
+    size_t fib = strcmp(k[0].symbol, "plain") == 0;
+    REQUIRE_STR(k[fib].signature, "ns::fib(int)");
+    REQUIRE_STR(k[fib].name, "ns::fib");
+    REQUIRE(k[fib].local > 0 && k[fib].spill_stores > 0);
+    REQUIRE_STR(k[1 - fib].signature, "plain");
+    REQUIRE_INT(k[1 - fib].local, ==, 0);
+    runcu_explanation_destroy(&e);
+}
+
+static void the_default_is_the_devices(void)
+{
+    runcu_explanation *e;
+    setenv("RUNCU_DEVICE", "cpu", 1);
+    setenv("RUNCU_CPU_ARCH", "80", 1);
+    REQUIRE_OK(runcu_explanation_compile(&e, source, NULL));
+    REQUIRE_STR(runcu_explanation_arch(e), "sm_80");
+    runcu_explanation_destroy(&e);
+}
+
 static void the_cache_makes_no_difference(void)
 {
     for (int i = 0; i < 2; i++) {
@@ -289,12 +324,12 @@ static void wrong_calls(void)
     runcu_block_needs none = {0}, negative = {.threads = 32, .registers = -1},
                       many = {.threads = 1025};
     REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_90", &none), RUNCU_ERROR_ARGUMENT, "1 to 1024");
-    REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_90", NULL), RUNCU_ERROR_ARGUMENT, "1 to 1024");
+    REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_90", NULL), RUNCU_ERROR_ARGUMENT, "needs is NULL");
     REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_90", &many), RUNCU_ERROR_ARGUMENT, "not 1025");
     REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_90", &negative), RUNCU_ERROR_ARGUMENT, "-1");
     REQUIRE_FAILS(runcu_occupancy_get(&o, "sm_12345", &many), RUNCU_ERROR_UNSUPPORTED, "sm_12345");
     REQUIRE_FAILS(runcu_occupancy_get(&o, "", &many), RUNCU_ERROR_UNSUPPORTED, "not known");
-    REQUIRE_FAILS(runcu_occupancy_get(&o, NULL, &many), RUNCU_ERROR_UNSUPPORTED, "not known");
+    REQUIRE_FAILS(runcu_occupancy_get(&o, NULL, &many), RUNCU_ERROR_ARGUMENT, "arch is NULL");
     REQUIRE_FAILS(runcu_occupancy_get(NULL, "sm_90", &many), RUNCU_ERROR_ARGUMENT, "out");
     runcu_program_params virtual = {.arch_text = "compute_80"}, real = {.arch_text = "sm_80"};
     REQUIRE_FAILS(runcu_explanation_compile(&e, source, &virtual), RUNCU_ERROR_UNSUPPORTED,
@@ -338,6 +373,8 @@ int main(void)
     usage_follows_from_the_source("sm_100");
     spills_are_counted("sm_75");
     spills_are_counted("sm_90");
+    RUN(functions_are_told_apart);
+    RUN(the_default_is_the_devices);
     RUN(the_cache_makes_no_difference);
     RUN(ptx_knows_its_lines);
     RUN(the_assembler_agrees);

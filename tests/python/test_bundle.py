@@ -311,6 +311,13 @@ def test_command_refuses(command, tmp_path, args, status, said):
     assert not list(tmp_path.glob('*.bundle'))
 
 
+def test_command_shows_warnings(command, tmp_path):
+    (tmp_path / 'w.cu').write_text('__global__ void f(int *x) { int unused_one; *x = 1; }\n')
+    done = command('w.cu', '--arch', 'compute_75', '--arch', 'sm_80', RUNCU_NO_CACHE='1')
+    assert done.stderr.count('unused_one') >= 1
+    assert 'UserWarning' not in done.stderr and '.py' not in done.stderr
+
+
 def test_command_takes_standard_input(tmp_path):
     import subprocess
     import sys

@@ -52,6 +52,11 @@ __global__ void many(double *x, int n)
     for (int i = 0; i < 40; i++) x[i] = a[i];
 }
 """
+RECURSIVE = """
+__device__ __noinline__ int fib(int n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+__global__ void f(int *x) { *x = fib(*x); }
+__global__ void g(int *x) { *x += 1; }
+"""
 NAMES = ['shares<float>', 'shares<double>']
 KERNELS = ['plain', *NAMES, 'keeps', 'calls', 'many']
 
@@ -84,6 +89,19 @@ def test_figures(explained):
     assert (keeps.max_threads, keeps.launch_bounds) == (128, 128)
     assert explained['many'].registers >= 80
     assert explained['many'].spill_stores == explained['many'].spill_loads == 0
+
+
+def test_functions(explained):
+    (far,) = explained.functions
+    assert far.signature == 'far(float*, int)' and far.local == 0
+    text = str(explained)
+    assert text.endswith('functions that were not inlined:\n\nfar(float*, int)\n  local       none')
+    told = explain(RECURSIVE, arch='sm_90')
+    assert told['f'].is_local_unknown and not told['g'].is_local_unknown
+    assert told.functions[0].spill_stores > 0
+    assert 'of a thread, and more: recursion' in told.text(['f'])
+    assert 'functions that' not in told.text(['f'])
+    assert re.search(r'fib\(int\)\n  spilled     \d+ bytes stored', told.text())
 
 
 @pytest.mark.parametrize('arch', ['sm_75', 'sm_86', 'sm_90'])
