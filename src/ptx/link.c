@@ -35,6 +35,8 @@ static enum binding binding_of(const struct ptx_module *m, const char *name)
 
 /* ---- one text ---- */
 
+enum { LONGEST = 4096 }; /* mangled names of templates are long */
+
 enum token_kind { END, BLANK, WORD, DOT, STRING, PUNCT };
 
 struct joining {
@@ -107,25 +109,63 @@ static void copy(struct joining *j)
 
 /* ---- names ---- */
 
+/* Of two .common variables the larger one counts. */
+static bool is_larger(const struct joining *j, const char *name, size_t input, ptrdiff_t than)
+{
+    const struct ptx_var *a = ptx_find_var(j->in[input].module, name),
+                         *b = ptx_find_var(j->in[than].module, name);
+    return a && b && a->is_common && a->size > b->size;
+}
+
+/* The input whose definition counts: the one for good, else the first weak one. -1: none. */
+static ptrdiff_t definer(const struct joining *j, const char *name)
+{
+    ptrdiff_t weak = -1;
+    for (size_t i = 0; i < j->count; i++) {
+        enum binding b = binding_of(j->in[i].module, name);
+        if (b == STRONG)
+            return (ptrdiff_t) i;
+        if (b == WEAK && (weak < 0 || is_larger(j, name, i, weak)))
+            weak = (ptrdiff_t) i;
+    }
+    return weak;
+}
+
+/* Dynamic shared memory, which has as many names and types as one likes. */
+static const struct ptx_var *dynamic_of(const struct joining *j, size_t input, const char *name)
+{
+    const struct ptx_var *v = ptx_find_var(j->in[input].module, name);
+    return v && v->is_extern && v->space == PTX_SHARED ? v : NULL;
+}
+
+static bool are_alike(const struct ptx_var *a, const struct ptx_var *b)
+{
+    return a->type == b->type && a->vector == b->vector && a->align == b->align &&
+           a->unsized == b->unsized && a->size == b->size;
+}
+
 /* Does what this input calls `name` need another name? Of private symbols of one name the first
- * keeps it; a weak one that a later input defines for good stays as a private copy. */
+ * keeps it. */
 static bool clashes(const struct joining *j, const char *name, enum binding own)
 {
+    const struct ptx_var *shared = dynamic_of(j, j->now, name);
     for (size_t i = 0; i < j->count; i++) {
         enum binding other = i == j->now ? ABSENT : binding_of(j->in[i].module, name);
         if (own == PRIVATE && other != ABSENT && !(other == PRIVATE && i > j->now))
             return true;
-        if (own == WEAK && other == STRONG && i > j->now)
+        if (shared && other == DECLARED && i < j->now && dynamic_of(j, i, name) &&
+            !are_alike(shared, dynamic_of(j, i, name)))
             return true;
     }
     return false;
 }
 
-/* Has an earlier input defined what this one defines as a weak symbol? */
-static bool is_second(const struct joining *j, const char *name)
+/* Has an earlier input, whose text stands above, declared what this one declares? */
+static bool is_declared_above(const struct joining *j, const char *name)
 {
     for (size_t i = 0; i < j->now; i++)
-        if (binding_of(j->in[i].module, name) >= WEAK)
+        if (binding_of(j->in[i].module, name) == DECLARED ||
+            binding_of(j->in[i].module, name) >= WEAK)
             return true;
     return false;
 }
@@ -137,7 +177,6 @@ static void name_text(char *out, size_t size, const struct joining *j)
 
 static void copy_word(struct joining *j)
 {
-    enum { LONGEST = 4096 }; /* mangled names of templates are long */
     char name[LONGEST];
     copy(j);
     if (j->len >= sizeof name || *j->token == '%' ||
@@ -146,7 +185,7 @@ static void copy_word(struct joining *j)
     name_text(name, sizeof name, j);
     enum binding own = binding_of(j->in[j->now].module, name);
     bool is_label = j->now && strncmp(name, "$L__", 4) == 0;
-    if (is_label || (own >= PRIVATE && clashes(j, name, own)))
+    if (is_label || (own != ABSENT && clashes(j, name, own)))
         str_addf(j->out, "$%zu", j->now);
 }
 
@@ -182,11 +221,13 @@ static bool find_name(struct joining j, char *out, size_t size, bool *is_func)
     return false;
 }
 
-/* Skips a definition: a function's up to its last brace, a variable's up to its semicolon. */
-static void skip_definition(struct joining *j, bool is_func)
+/* Skips a statement: a function with a body up to its last brace, all else up to its semicolon. */
+static void skip_statement(struct joining *j)
 {
     int depth = 0;
+    bool is_func = false;
     for (enum token_kind kind = next(j); kind != END; kind = next(j)) {
+        is_func |= kind == DOT && (is(j, ".func") || is(j, ".entry"));
         if (kind != PUNCT)
             continue;
         depth += (*j->token == '{') - (*j->token == '}');
@@ -195,22 +236,77 @@ static void skip_definition(struct joining *j, bool is_func)
     }
 }
 
-static void copy_weak(struct joining *j)
+/* Of a function's definition, whose linkage has been read, a declaration. */
+static void declare_func(struct joining *j)
 {
-    char name[4096];
+    str_add(j->out, ".extern");
+    struct joining body = *j;
+    for (enum token_kind kind = next(&body); kind != END && *body.token != '{';
+         kind = next(&body)) {
+        str_addn(j->out, body.token, body.len);
+    }
+    str_add(j->out, ";");
+    skip_statement(j);
+}
+
+static void declare_var(struct str *out, const struct ptx_var *v)
+{
+    str_addf(out, ".extern %s .align %u", v->space == PTX_CONST ? ".const" : ".global", v->align);
+    if (v->vector > 1)
+        str_addf(out, " .v%u", v->vector);
+    str_addf(out, " .%s %s", ptx_types[v->type].text, v->name);
+    size_t element = MAX((size_t) ptx_types[v->type].bits / 8, 1) * MAX(v->vector, 1);
+    if (v->size != element)
+        str_addf(out, "[%zu]", v->count);
+    str_addc(out, ';');
+}
+
+/* What begins with .extern, .weak, .visible or .common: copied, if this input is the one that
+ * defines the symbol. A variable that another one defines is declared as it is there, because the
+ * same bytes may be called .b8 x[16] here and .u64 x[2] there. */
+static void copy_linkage(struct joining *j)
+{
+    char name[LONGEST];
     bool is_func;
-    if (find_name(*j, name, sizeof name, &is_func) && is_second(j, name) && !clashes(j, name, WEAK))
-        skip_definition(j, is_func);
-    else
+    if (!find_name(*j, name, sizeof name, &is_func)) {
         copy(j);
+        return;
+    }
+    ptrdiff_t by = definer(j, name);
+    enum binding own = binding_of(j->in[j->now].module, name);
+    const struct ptx_var *v = by < 0 ? NULL : ptx_find_var(j->in[by].module, name);
+    bool is_here = by == (ptrdiff_t) j->now, is_above = is_declared_above(j, name);
+    if (is_here && own != DECLARED && !is(j, ".extern")) {
+        copy(j);
+    } else if (v) {
+        skip_statement(j);
+        if (!is_above)
+            declare_var(j->out, v);
+    } else if (is_func) {
+        if (own == DECLARED || !is(j, ".weak"))
+            copy(j);
+        else if (by < (ptrdiff_t) j->now)
+            skip_statement(j);
+        else
+            declare_func(j);
+    } else if (is_above && !clashes(j, name, own)) {
+        skip_statement(j);
+    } else {
+        copy(j);
+    }
+}
+
+static bool is_linkage(const struct joining *j)
+{
+    return is(j, ".extern") || is(j, ".weak") || is(j, ".visible") || is(j, ".common");
 }
 
 static void copy_dot(struct joining *j, int depth)
 {
     if (depth == 0 && (is(j, ".version") || is(j, ".target") || is(j, ".address_size"))) {
         j->at += strcspn(j->at, "\n");
-    } else if (depth == 0 && is(j, ".weak")) {
-        copy_weak(j);
+    } else if (depth == 0 && is_linkage(j)) {
+        copy_linkage(j);
     } else {
         copy(j);
         if (is(j, ".file") || is(j, ".loc"))
@@ -264,15 +360,91 @@ static int check_definitions(const struct ptx_link_input *in, size_t count, cons
     return 0;
 }
 
+static const char *space_text(const struct ptx_var *v)
+{
+    return v->space == PTX_CONST ? ".const" : v->space == PTX_SHARED ? ".shared" : ".global";
+}
+
+static bool lists_agree(struct ptx_var *const *a, uint32_t a_count, struct ptx_var *const *b,
+                        uint32_t b_count)
+{
+    bool agree = a_count == b_count;
+    for (uint32_t i = 0; agree && i < a_count; i++)
+        agree = a[i]->size == b[i]->size && a[i]->space == b[i]->space;
+    return agree;
+}
+
+static int fail_unlike(struct ptx_diag *diag, const char *what, const char *name,
+                       const struct ptx_link_input *here, const struct ptx_link_input *first)
+{
+    snprintf(diag->message, sizeof diag->message,
+             "%.60s doesn't match for '%.70s' in '%.36s', first specified in '%.36s'", what, name,
+             here->name, first->name);
+    return -1;
+}
+
+static int compare_vars(const struct ptx_var *a, const struct ptx_var *b,
+                        const struct ptx_link_input *here, const struct ptx_link_input *first,
+                        struct ptx_diag *diag)
+{
+    char what[128];
+    bool has_sizes = !a->unsized && !b->unsized && !(a->is_common && b->is_common);
+    if (a->space != b->space) {
+        snprintf(what, sizeof what, "Memory space (%s against %s)", space_text(b), space_text(a));
+        return fail_unlike(diag, what, a->name, here, first);
+    }
+    if (has_sizes && a->size != b->size && a->space != PTX_SHARED) {
+        snprintf(what, sizeof what, "Size (%zu bytes against %zu)", b->size, a->size);
+        return fail_unlike(diag, what, a->name, here, first);
+    }
+    return 0;
+}
+
+/* What two inputs say of one symbol that is not private to either. */
+static int compare(const char *name, const struct ptx_link_input *here,
+                   const struct ptx_link_input *first, struct ptx_diag *diag)
+{
+    const struct ptx_func *f = ptx_find_func(first->module, name),
+                          *g = ptx_find_func(here->module, name);
+    if (!f != !g)
+        return fail_unlike(diag, "Kind of symbol (a function against a variable)", name, here,
+                           first);
+    if (!f)
+        return compare_vars(ptx_find_var(first->module, name), ptx_find_var(here->module, name),
+                            here, first, diag);
+    if (f->kind != g->kind || !lists_agree(f->params, f->param_count, g->params, g->param_count) ||
+        !lists_agree(f->results, f->result_count, g->results, g->result_count))
+        return fail_unlike(diag, "Prototype", name, here, first);
+    return 0;
+}
+
+static bool is_shared_name(enum binding b)
+{
+    return b != ABSENT && b != PRIVATE;
+}
+
+static int check_symbol(const struct ptx_link_input *in, size_t now, const char *name,
+                        struct ptx_diag *diag)
+{
+    size_t first = 0;
+    if (!is_shared_name(binding_of(in[now].module, name)))
+        return 0;
+    while (!is_shared_name(binding_of(in[first].module, name)))
+        first++;
+    return first < now ? compare(name, &in[now], &in[first], diag) : 0;
+}
+
 static int check(const struct ptx_link_input *in, size_t count, struct ptx_diag *diag)
 {
     for (size_t i = 0; i < count; i++) {
         const struct ptx_module *m = in[i].module;
         for (uint32_t f = 0; f < m->func_count; f++)
-            if (check_definitions(in, count, m->funcs[f]->name, diag) != 0)
+            if (check_definitions(in, count, m->funcs[f]->name, diag) != 0 ||
+                check_symbol(in, i, m->funcs[f]->name, diag) != 0)
                 return -1;
         for (uint32_t v = 0; v < m->var_count; v++)
-            if (check_definitions(in, count, m->vars[v]->name, diag) != 0)
+            if (check_definitions(in, count, m->vars[v]->name, diag) != 0 ||
+                check_symbol(in, i, m->vars[v]->name, diag) != 0)
                 return -1;
     }
     return 0;

@@ -11,7 +11,8 @@ struct ptx_link_input {
 };
 
 /* Appends the texts, of which there is at least one, as one text in which each symbol is defined
- * once. -1 with *diag filled in if two inputs define the same symbol; out->failed if memory is
+ * once. -1 with *diag filled in if two inputs define the same symbol, or say different things of
+ * it; out->failed if memory is
  * short. Thread-safety: safe. */
 int ptx_link(struct str *out, const struct ptx_link_input *in, size_t count, struct ptx_diag *diag);
 

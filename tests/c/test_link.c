@@ -140,6 +140,83 @@ static void what_cannot_be_linked_is_told(void)
     require_failure(HEAD ".nonsense\n", NULL, "nonsense");
 }
 
+static int run_linked(runcu_link *link)
+{
+    runcu_module *module;
+    runcu_function *run;
+    runcu_mem *out;
+    const void *image;
+    size_t bytes;
+    int word = 20;
+    REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
+    REQUIRE_OK(runcu_module_load(&module, image, bytes));
+    REQUIRE_OK(runcu_module_get_function(&run, module, "run"));
+    REQUIRE_OK(runcu_mem_alloc(&out, sizeof word));
+    REQUIRE_OK(runcu_copy_htod(runcu_mem_address(out), &word, sizeof word));
+    runcu_launch_params shape = {.size = sizeof shape, .grid = {1, 1, 1}, .block = {1, 1, 1}};
+    runcu_arg args[] = {{.kind = RUNCU_ARG_MEM, .value.mem = out}};
+    REQUIRE_OK(runcu_launch_args(run, &shape, args, 1));
+    REQUIRE_OK(runcu_copy_dtoh(&word, runcu_mem_address(out), sizeof word));
+    REQUIRE_OK(runcu_mem_free(&out));
+    runcu_function_release(&run);
+    runcu_module_release(&module);
+    return word;
+}
+
+/* Reads `value` by `get`, each of its own text. */
+#define READER                                                                 \
+    HEAD ".extern .func (.param .b32 r) get ();\n"                             \
+         ".visible .entry run (.param .u64 out) {\n"                           \
+         "  .reg .u64 %p; .reg .u32 %a;\n"                                     \
+         "  ld.param.u64 %p, [out]; cvta.to.global.u64 %p, %p;\n"              \
+         "  { .param .b32 q; call.uni (q), get, (); ld.param.b32 %a, [q]; }\n" \
+         "  st.global.u32 [%p], %a; ret; }\n"
+#define GETTER(linkage, number)                      \
+    HEAD linkage " .func (.param .b32 r) get () {\n" \
+                 "  .reg .u32 %a; mov.u32 %a, " number "; st.param.b32 [r], %a; ret; }\n"
+#define LOADER(declaration)                                      \
+    HEAD declaration ";\n"                                       \
+                     ".visible .func (.param .b32 r) get () {\n" \
+                     "  .reg .u32 %a; ld.global.u32 %a, [value+4]; st.param.b32 [r], %a; ret; }\n"
+
+static void which_definition_counts(void)
+{
+    static const struct {
+        const char *texts[3];
+        int result;
+    } rows[] = {
+        {{READER, GETTER(".weak", "1"), GETTER(".visible", "2")}, 2},
+        {{GETTER(".weak", "1"), READER, GETTER(".visible", "2")}, 2},
+        {{GETTER(".visible", "2"), GETTER(".weak", "1"), READER}, 2},
+        {{GETTER(".weak", "1"), GETTER(".weak", "1"), READER}, 1},
+        {{READER, LOADER(".extern .global .align 4 .b8 value[8]"),
+          HEAD ".visible .global .align 8 .u64 value = 12884901888;\n"},
+         3},
+        {{READER, HEAD ".visible .global .align 4 .u32 value[2] = {4, 5};\n",
+          LOADER(".extern .global .align 8 .f64 value")},
+         5},
+        {{READER, LOADER(".weak .global .align 4 .u32 value[2] = {6, 7}"),
+          HEAD ".visible .global .align 4 .u32 value[2] = {8, 9};\n"},
+         9},
+        {{READER, LOADER(".common .global .align 4 .u32 value[2]"),
+          HEAD ".visible .global .align 4 .u32 value[2] = {8, 9};\n"},
+         9},
+        {{READER, HEAD ".common .global .align 4 .u32 value;\n",
+          LOADER(".common .global .align 4 .u32 value[2]")},
+         0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        runcu_link *link;
+        runcu_jit_params p = params();
+        REQUIRE_OK(runcu_link_create(&link, &p));
+        for (size_t k = 0; k < 3; k++)
+            REQUIRE_OK(runcu_link_add(link, PTX, rows[i].texts[k], strlen(rows[i].texts[k]),
+                                      k ? "second" : "first"));
+        REQUIRE_INT(run_linked(link), ==, rows[i].result);
+        runcu_link_destroy(&link);
+    }
+}
+
 static void wrong_calls(void)
 {
     runcu_link *link;
@@ -215,29 +292,6 @@ static runcu_program *compiled(const char *source, const char *option, runcu_dev
         .size = sizeof p, .options = options, .option_count = 1, .device = device, .extern_c = 1};
     REQUIRE_OK(runcu_program_compile(&program, source, &p));
     return program;
-}
-
-static int run_linked(runcu_link *link)
-{
-    runcu_module *module;
-    runcu_function *run;
-    runcu_mem *out;
-    const void *image;
-    size_t bytes;
-    int word = 20;
-    REQUIRE_OK(runcu_link_complete(&image, &bytes, link));
-    REQUIRE_OK(runcu_module_load(&module, image, bytes));
-    REQUIRE_OK(runcu_module_get_function(&run, module, "run"));
-    REQUIRE_OK(runcu_mem_alloc(&out, sizeof word));
-    REQUIRE_OK(runcu_copy_htod(runcu_mem_address(out), &word, sizeof word));
-    runcu_launch_params shape = {.size = sizeof shape, .grid = {1, 1, 1}, .block = {1, 1, 1}};
-    runcu_arg args[] = {{.kind = RUNCU_ARG_MEM, .value.mem = out}};
-    REQUIRE_OK(runcu_launch_args(run, &shape, args, 1));
-    REQUIRE_OK(runcu_copy_dtoh(&word, runcu_mem_address(out), sizeof word));
-    REQUIRE_OK(runcu_mem_free(&out));
-    runcu_function_release(&run);
-    runcu_module_release(&module);
-    return word;
 }
 
 static void programs_are_linked(runcu_device *device, const char *option, int linker)
@@ -341,6 +395,7 @@ int main(int argc, char **argv)
     texts_are_linked(caller, callee);
     texts_are_linked(callee, caller);
     what_cannot_be_linked_is_told();
+    which_definition_counts();
     wrong_calls();
     files_are_linked();
     libraries_are_sought();

@@ -222,3 +222,105 @@ def test_the_library_is_named_if_it_is_missing(device, tmp_path):
     else:
         with pytest.raises(OSError, match='libcudadevrt.a was not found'):
             DynamicSourceModule(PLAIN, cuda_libdir=str(tmp_path))
+
+
+# --- what two sources say of one symbol ---
+
+
+@pytest.mark.parametrize(
+    'one, two, what',
+    [
+        ('extern __device__ int v[4]', '__device__ int v[2] = {1, 2};', 'Size'),
+        ('extern __device__ int v[4]', '__constant__ int v[4] = {1, 2};', 'Memory space'),
+        ('__device__ int v(int)', '__device__ int v(int a, int b) { return a; }', 'Prototype'),
+        ('__device__ int v(int)', '__device__ double v(int a) { return a; }', 'Prototype'),
+        ('__device__ int v(int)', '__device__ int v = 1;', 'Kind of symbol'),
+        ('__device__ int v(int)', '__device__ int w(int a) { return a; }', 'Undefined reference'),
+        ('extern __device__ int v[4]', '__device__ int w;', 'Undefined reference'),
+    ],
+)
+def test_what_does_not_match(device, one, two, what):
+    use = 'v(x[0])' if '(' in one else 'v[1]'
+    user = one + '; __global__ void run(int *x) { x[0] = ' + use + '; }'
+    for sources in ((user, two), (two, user)):
+        module = DynamicModule()
+        for name, source in zip(('first', 'second'), sources, strict=True):
+            module.add_source(source, name=name)
+        if device.is_cpu:
+            with pytest.raises(driver.LogicError, match=what) as caught:
+                module.link()
+            text = str(caught.value)
+            assert "'v'" in text and ("'first'" in text or "'second'" in text)
+        elif what == 'Undefined reference':
+            with pytest.raises(driver.Error, match='v'):
+                module.link()
+
+
+def test_one_variable_in_two_shapes(device):
+    user = """
+    typedef float (*unary)(float);
+    extern __device__ unary table[2];
+    extern __device__ unsigned words[4];
+    __global__ void run(float *x)
+    { x[threadIdx.x] = table[threadIdx.x % 2](x[threadIdx.x]) + words[2]; }"""
+    owner = """
+    typedef float (*unary)(float);
+    __device__ float increase(float x) { return x + 1; }
+    __device__ float tenfold(float x) { return x * 10; }
+    __device__ unary table[2] = {increase, tenfold};
+    __device__ unsigned long long words[2] = {0, 1000};"""
+    for sources in ((user, owner), (owner, user)):
+        module = DynamicModule()
+        for source in sources:
+            module.add_source(source)
+        assert run(module.link(), values=(1, 2, 3, 4)) == [1002, 1020, 1004, 1040]
+
+
+def test_functions_of_other_sources_by_address(device):
+    user = """
+    __device__ float increase(float); __device__ float tenfold(float);
+    __global__ void run(float *x) {
+        float (*f)(float) = threadIdx.x % 2 ? increase : tenfold;
+        x[threadIdx.x] = f(x[threadIdx.x]); }"""
+    owner = """
+    __device__ float increase(float x) { return x + 1; }
+    __device__ float tenfold(float x) { return x * 10; }"""
+    assert run(DynamicModule().add_source(user).add_source(owner).link()) == [10, 3, 30]
+
+
+def test_static_names_stay_apart(device):
+    text = """
+    static __device__ int value = NUMBER;
+    static __device__ __noinline__ int get() { return value; }
+    """
+    module = DynamicModule()
+    module.add_source(text + '__device__ int far_one() { return get(); }', ['-DNUMBER=10'])
+    module.add_source(
+        text
+        + '__device__ int far_one(); __global__ void run(float *x)'
+        + '{ x[threadIdx.x] = get() + far_one(); }',
+        ['-DNUMBER=1'],
+    )
+    assert run(module.link()) == [11, 11, 11]
+
+
+def test_dynamic_shared_memory_of_several_types(device):
+    module = DynamicModule()
+    module.add_source("""
+    extern __shared__ double room[];
+    __device__ void put(float x) { room[threadIdx.x] = x; }""")
+    module.add_source("""
+    extern __shared__ char room[];
+    __device__ void put(float x);
+    __global__ void run(float *x) {
+        put(x[threadIdx.x]);
+        x[threadIdx.x] = ((double *) room)[threadIdx.x] + 1; }""")
+    x = np.array([1, 2, 3], np.float32)
+    module.link().get_function('run')(driver.InOut(x), block=(3, 1, 1), shared=24)
+    assert x.tolist() == [2, 3, 4]
+
+
+def test_kernels_of_one_name(device):
+    module = DynamicModule().add_source(PLAIN, name='first').add_source(PLAIN, name='second')
+    with pytest.raises(driver.Error, match='twice'):
+        module.link()
