@@ -1,6 +1,7 @@
 /* Control flow, special registers, and the functions that a device has without code: vprintf,
  * __assertfail, malloc, free. Compiled once for each build of the exec files, as micro.def's rows
  * ask. Not here: groups (gang.c), barriers (meet.c). */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -168,6 +169,17 @@ enum simt_flow SIMT_X(EXIT)(struct simt_gang *g, const struct simt_insn *in)
 {
     (void) in;
     return simt_gang_exit(g);
+}
+
+enum simt_flow SIMT_X(CALL_NOWHERE)(struct simt_gang *g, const struct simt_insn *in)
+{
+    char text[128];
+    struct simt_trap t = {.code = 718, .text = text};
+    uint32_t lane = simt_first_lane(g);
+    snprintf(text, sizeof text,
+             "call of a function at 0x%llx: there is none of that signature in the module",
+             (unsigned long long) SIMT_LANES(g, uint64_t, in->a)[lane]);
+    return simt_gang_trap(g, in, lane, &t);
 }
 
 enum simt_flow SIMT_X(TRAP)(struct simt_gang *g, const struct simt_insn *in)

@@ -367,9 +367,91 @@ static void emit_call(struct lower *l, const struct ptx_func *f)
     x->f = l->ctl->frame;
 }
 
+/* ---- calls by address ---- */
+
+static bool fits(const struct ptx_func *f, const struct ptx_prototype *p)
+{
+    if (f->result_count != p->result_count || f->param_count != p->param_count)
+        return false;
+    for (uint32_t i = 0; i < p->result_count; i++)
+        if (f->results[i]->size != p->results[i].size ||
+            f->results[i]->space != p->results[i].space)
+            return false;
+    for (uint32_t i = 0; i < p->param_count; i++)
+        if (f->params[i]->size != p->params[i].size || f->params[i]->space != p->params[i].space)
+            return false;
+    return true;
+}
+
+/* The next function from *at on that the call may mean, or NULL. */
+static const struct ptx_func *candidate(const struct lower *l, size_t *at)
+{
+    const struct simt_taken *taken = simt_module_taken(l->module);
+    while (*at < taken->len) {
+        const struct ptx_func *f = taken->at[(*at)++];
+        if (fits(f, l->in->prototype))
+            return f;
+    }
+    return NULL;
+}
+
+static const struct ptx_operand *read_indirect(struct call *out, const struct ptx_insn *in)
+{
+    const struct ptx_operand *address = NULL;
+    *out = (struct call){0};
+    for (unsigned i = 0; i < in->operand_count; i++) {
+        if (in->operands[i].kind == PTX_LIST)
+            out->lists[address != NULL] = &in->operands[i];
+        else
+            address = &in->operands[i];
+    }
+    return address;
+}
+
+/* "Is it this one? Then call it", for each function that it may be: lanes may want different ones.
+ */
+static void emit_choice(struct lower *l, uint32_t address, const struct ptx_func *f, uint32_t *end)
+{
+    uint32_t target = lower_const(l, simt_func_address(f), 64), is_other = lower_temp(l, 1);
+    struct simt_insn *x = lower_emit(l, SIMT_OP_SETP_NE_64);
+    x->d = is_other, x->a = address, x->b = target;
+    uint32_t skip = lower_skip(l, is_other, false);
+    emit_call(l, f);
+    lower_emit(l, SIMT_OP_BRA)->e = *end; /* a chain, until where it ends is known */
+    *end = (uint32_t) l->code.len - 1;
+    lower_land(l, skip);
+}
+
+static bool lower_indirect(struct lower *l)
+{
+    struct call c;
+    const struct ptx_operand *operand = read_indirect(&c, l->in);
+    uint32_t end = UINT32_MAX;
+    size_t at = 0, first = 0;
+    c.func = candidate(l, &first);
+    if (c.func) {
+        c.sig = signature_of(c.func);
+        move_list(l, &c, 1);
+    }
+    uint32_t address = lower_src(l, operand, 64);
+    for (const struct ptx_func *f; !l->failed && (f = candidate(l, &at));)
+        emit_choice(l, address, f, &end);
+    lower_emit(l, SIMT_OP_CALL_NOWHERE)->a = address;
+    while (end < l->code.len) {
+        uint32_t before = l->code.at[end].e;
+        lower_land(l, end);
+        end = before;
+    }
+    if (c.func)
+        move_list(l, &c, 0);
+    return true;
+}
+
 bool lower_call(struct lower *l)
 {
     struct call c;
+    if (simt_is_indirect(l->in))
+        return lower_indirect(l);
     if (!read_call(&c, l->in)) {
         lower_unsupported(l);
         return true;

@@ -33,6 +33,7 @@ struct simt_module {
     void *storage;
     size_t storage_size;
     size_t const_bytes;
+    struct simt_taken taken;
 };
 
 /* ---- variables ---- */
@@ -229,14 +230,18 @@ static void reach_fini(struct reach *r)
     vec_fini(&r->shared);
 }
 
-static bool reach_all(struct reach *r, const struct ptx_func *kernel)
+static bool reach_all(struct reach *r, const struct ptx_func *kernel,
+                      const struct simt_taken *taken)
 {
     reach_func(r, kernel);
     for (size_t f = 0; f < r->funcs.len && !r->failed; f++) {
         const struct ptx_func *func = r->funcs.at[f];
-        for (uint32_t i = 0; i < func->insn_count; i++)
+        for (uint32_t i = 0; i < func->insn_count; i++) {
             for (uint8_t k = 0; k < func->insns[i].operand_count; k++)
                 reach_operand(r, &func->insns[i].operands[k]);
+            for (size_t t = 0; simt_is_indirect(&func->insns[i]) && t < taken->len; t++)
+                reach_func(r, taken->at[t]);
+        }
     }
     return !r->failed;
 }
@@ -251,7 +256,8 @@ size_t simt_module_shared_offset(const struct simt_kernel *k, const struct ptx_v
     return 0;
 }
 
-static bool check_shared(const struct ptx_module *ptx, struct str *message)
+static bool check_shared(const struct ptx_module *ptx, const struct simt_taken *taken,
+                         struct str *message)
 {
     bool ok = true;
     for (uint32_t i = 0; i < ptx->func_count && ok; i++) {
@@ -259,7 +265,7 @@ static bool check_shared(const struct ptx_module *ptx, struct str *message)
         struct reach r = {0};
         if (f->kind != PTX_ENTRY || !f->defined)
             continue;
-        ok = reach_all(&r, f);
+        ok = reach_all(&r, f, taken);
         if (!ok)
             str_add(message, "memory is short");
         if (r.size > MAX_SHARED) {
@@ -284,6 +290,7 @@ static void release(struct simt_module *m)
         munmap(m->storage, m->storage_size);
     map_fini(&m->by_var);
     vec_fini(&m->placed);
+    vec_fini(&m->taken);
     pthread_mutex_destroy(&m->lock);
     alloc_free(m);
 }
@@ -291,8 +298,6 @@ static void release(struct simt_module *m)
 int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct simt_space *space,
                        struct str *message)
 {
-    if (!check_shared(ptx, message))
-        return -1;
     struct simt_module *m = alloc_zero(1, sizeof *m);
     if (!m) {
         str_add(message, "memory is short");
@@ -301,7 +306,11 @@ int simt_module_create(struct simt_module **out, struct ptx_module *ptx, struct 
     pthread_mutex_init(&m->lock, NULL);
     m->ptx = ptx;
     m->space = space;
-    if (!lay_out_all(m, message) || !make_storage(m, message)) {
+    bool ok = simt_taken_find(&m->taken, ptx);
+    if (!ok)
+        str_add(message, "memory is short");
+    ok = ok && check_shared(ptx, &m->taken, message) && lay_out_all(m, message);
+    if (!ok || !make_storage(m, message)) {
         release(m);
         return -1;
     }
@@ -336,6 +345,11 @@ const struct ptx_module *simt_module_ptx(const struct simt_module *m)
     return m->ptx;
 }
 
+const struct simt_taken *simt_module_taken(const struct simt_module *m)
+{
+    return &m->taken;
+}
+
 struct simt_space *simt_module_space(const struct simt_module *m)
 {
     return m->space;
@@ -357,7 +371,7 @@ static void say_kernels(struct str *message, const struct ptx_module *ptx, const
 static bool lay_out_shared(struct simt_kernel *k)
 {
     struct reach r = {0};
-    bool ok = reach_all(&r, k->func);
+    bool ok = reach_all(&r, k->func, &k->module->taken);
     k->info.static_shared = r.size;
     k->shared_count = (uint32_t) r.shared.len;
     if (ok && r.shared.len)

@@ -5,6 +5,7 @@
 #include "simt/code.h"
 #include "simt/lower.h"
 #include "simt/simt.h"
+#include "simt/taken.h"
 
 /* A .shared variable in a block's arena. */
 struct simt_shared {
@@ -22,6 +23,9 @@ struct simt_kernel {
     const struct simt_shared *shared; /* what the kernel and all it can reach use; module.c's own */
     uint32_t shared_count;
 };
+
+/* What its indirect calls may reach. */
+const struct simt_taken *simt_module_taken(const struct simt_module *m);
 
 struct simt_space *simt_module_space(const struct simt_module *m);
 
