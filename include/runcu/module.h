@@ -32,12 +32,16 @@ RUNCU_API runcu_context *runcu_module_context(const runcu_module *module); /**< 
  * Thread-safety: safe. */
 RUNCU_API int runcu_module_get_function(runcu_function **out, runcu_module *module,
                                         const char *name);
-/** Address and bytes of a __device__ or __constant__ variable, by C++ or PTX name. */
+/** Address and bytes (NULL: not asked for) of a __device__ or __constant__ variable, by C++ or PTX
+ * name. */
 RUNCU_API int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module,
                                       const char *name);
 /** C++ name of the i-th kernel from 0, valid as long as the module; NULL past the end or where the
  * image does not tell. */
 RUNCU_API const char *runcu_module_kernel_name(const runcu_module *module, size_t index);
+
+/** Likewise its signature: "add(float *, int)". */
+RUNCU_API const char *runcu_module_kernel_signature(const runcu_module *module, size_t index);
 
 /** What a parameter is, as far as its PTX and its mangled name tell. */
 enum runcu_param_kind {

@@ -22,6 +22,7 @@
 #include "program.h"
 #include "stream.h"
 #include "texture.h"
+#include "variable.h"
 #include "vmm.h"
 
 #endif

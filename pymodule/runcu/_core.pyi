@@ -1,11 +1,14 @@
 """The C part of runcu. Its classes are attributes of `runcu.driver` and `runcu.compiler`."""
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any, Final, Literal, SupportsIndex, final
 
 import numpy as np
 from typing_extensions import Buffer, Self
+
+from ._module import Globals
 
 #: What stands for a device address: a DeviceAllocation, an int, a PointerHolderBase, an array with
 #: __cuda_array_interface__ or gpudata.
@@ -1193,6 +1196,15 @@ class Module:
     def kernel_names(self) -> list[str]:
         """C++ names of the kernels, where the image tells them."""
     @property
+    def kernel_signatures(self) -> list[str]:
+        """Likewise, with the types of their parameters: "add(float *, int)"."""
+    @property
+    def variable_names(self) -> list[str]:
+        """C++ names of the variables, without those of the compiler and of CUDA's libraries."""
+    @property
+    def globals(self) -> Globals:
+        """Variables as arrays, by name: ``module.globals['table'][:] = values``."""
+    @property
     def handle(self) -> int:
         """The CUmodule."""
     @classmethod
@@ -1208,6 +1220,27 @@ class Module:
         """
     def get_global(self, name: str, /) -> tuple[int, int]:
         """Address and bytes of a __device__ or __constant__ variable."""
+    def describe_global(
+        self, name: str, /
+    ) -> tuple[str, str, str, int, int, tuple[int, ...], int, int]:
+        """What is known of a variable.
+
+        Returns
+        -------
+        tuple
+            Name, C++ type ("" if unknown), type of its elements, their `runcu_param_kind`, bytes of
+            one, shape, bytes in all, and whether it is constant (1, 0, or -1: unknown).
+        """
+    def read_global(self, name: str, to: Any, offset: SupportsIndex = 0, /) -> None:
+        """Fills a host array from a variable, from `offset` bytes on."""
+    def write_global(self, name: str, from_: Any, offset: SupportsIndex = 0, /) -> None:
+        """Copies a host array into a variable, from `offset` bytes on.
+
+        Raises
+        ------
+        ValueError
+            It would leave the variable; nothing is copied.
+        """
     def get_texref(self, name: str, /) -> Any:
         """Raises LogicError: compilers make no texture references any more."""
     def get_surfref(self, name: str, /) -> Any:
@@ -1236,6 +1269,9 @@ class Function:
     """
 
     texrefs: list[None] | None
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """For `help` and `inspect.signature`: the parameters' types, and options of a launch."""
     @property
     def name(self) -> str:
         """C++ name without parameters."""

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from . import _core, _module
 from ._core import Bundle, Diagnostic, Program, Step
 from ._errors import CompileError, CompileWarning, LogicError
 from ._options import CompilerOptions, spell
@@ -436,18 +436,31 @@ class CudaModule:
         """Raises LogicError: compilers make no surface references any more."""
         return self.module.get_surfref(name)
 
-    def __getattr__(self, name: str) -> _core.Function:
+    @property
+    def globals(self) -> _module.Globals:
+        """Variables as arrays, by name.
+
+        >>> mod.globals['table'][:] = values
+        """
+        return self.module.globals
+
+    def __getattr__(self, name: str) -> Any:
         if name == 'module' or (name.startswith('__') and name.endswith('__')):
             raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
         try:
-            kernel = self.module.get_function(name)
+            found: Any = self.module.get_function(name)
         except LogicError as e:
-            raise AttributeError(str(e)) from None
-        self.__dict__[name] = kernel
-        return kernel
+            if name not in self.module.variable_names:
+                raise AttributeError(str(e)) from None
+            found = self.module.globals[name]
+        self.__dict__[name] = found
+        return found
 
     def __dir__(self) -> Iterable[str]:
-        return {*super().__dir__(), *self.module.kernel_names}
+        return {*super().__dir__(), *_module.names(self.module)}
+
+    def __repr__(self) -> str:
+        return _module.show(self.module, f'{type(self).__module__}.{type(self).__qualname__}')
 
 
 class SourceModule(CudaModule):

@@ -10,7 +10,10 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import _core
+from . import (
+    _core,
+    _module,  # noqa: F401 - completes the classes
+)
 from ._core import (
     AddressRange,
     AlignedHostAllocation,

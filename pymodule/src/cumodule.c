@@ -65,6 +65,68 @@ static PyObject *module_get_global(PyObject *self, PyObject *value)
     return Py_BuildValue("(Kn)", (unsigned long long) address, (Py_ssize_t) bytes);
 }
 
+/* (name, type, element, kind, item, shape, bytes, is_constant) */
+static PyObject *module_describe_global(PyObject *self, PyObject *value)
+{
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    const char *name = name_text(value);
+    runcu_variable v;
+    int status;
+    if (!name)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_get_variable(&v, m->module, name));
+    if (bind_check(m->state, status) != 0)
+        return NULL;
+    PyObject *shape = PyTuple_New((Py_ssize_t) v.dims);
+    for (size_t i = 0; shape && i < v.dims; i++) {
+        PyObject *extent = PyLong_FromSize_t(v.shape[i]);
+        if (extent)
+            PyTuple_SET_ITEM(shape, (Py_ssize_t) i, extent);
+        else
+            Py_CLEAR(shape);
+    }
+    if (!shape)
+        return NULL;
+    return Py_BuildValue("(sssinNni)", *v.name ? v.name : name, v.type, v.element, v.kind,
+                         (Py_ssize_t) v.item, shape, (Py_ssize_t) v.bytes, v.is_constant);
+}
+
+static PyObject *copy_global(PyObject *self, PyObject *const *args, Py_ssize_t nargs, bool reads)
+{
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    struct bind_buffer buffer;
+    size_t offset = 0;
+    const char *name;
+    int status;
+    if (nargs < 2 || nargs > 3)
+        return PyErr_Format(PyExc_TypeError, "expected name, array and perhaps offset, got %zd",
+                            nargs);
+    if (!(name = name_text(args[0])) ||
+        (nargs == 3 && bind_size(&offset, args[2], "offset") != 0) ||
+        bind_buffer_get(&buffer, m->state, args[1], reads) != 0)
+        return NULL;
+    if (reads)
+        BIND_UNLOCKED(status,
+                      runcu_module_read(buffer.data, m->module, name, offset, buffer.bytes));
+    else
+        BIND_UNLOCKED(status,
+                      runcu_module_write(m->module, name, offset, buffer.data, buffer.bytes));
+    bind_buffer_release(&buffer);
+    if (bind_check(m->state, status) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_read_global(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return copy_global(self, args, nargs, true);
+}
+
+static PyObject *module_write_global(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return copy_global(self, args, nargs, false);
+}
+
 static PyObject *fail_reference(PyObject *self, const char *routine)
 {
     bind_raise(((bind_object *) self)->state->logic_error, "%s failed: not found - %s", routine,
@@ -84,19 +146,37 @@ static PyObject *module_get_surfref(PyObject *self, PyObject *name)
     return fail_reference(self, "cuModuleGetSurfRef");
 }
 
-static PyObject *module_kernel_names(PyObject *self, void *closure)
+typedef const char *text_at(const runcu_module *module, size_t index);
+
+static PyObject *list_texts(PyObject *self, text_at *get)
 {
-    (void) closure;
     const char *name;
     PyObject *names = PyList_New(0);
-    for (size_t i = 0;
-         names && (name = runcu_module_kernel_name(((bind_moduleobject *) self)->module, i)); i++) {
+    for (size_t i = 0; names && (name = get(((bind_moduleobject *) self)->module, i)); i++) {
         PyObject *text = PyUnicode_FromString(name);
         if (!text || PyList_Append(names, text) != 0)
             Py_CLEAR(names);
         Py_XDECREF(text);
     }
     return names;
+}
+
+static PyObject *module_kernel_names(PyObject *self, void *closure)
+{
+    (void) closure;
+    return list_texts(self, runcu_module_kernel_name);
+}
+
+static PyObject *module_kernel_signatures(PyObject *self, void *closure)
+{
+    (void) closure;
+    return list_texts(self, runcu_module_kernel_signature);
+}
+
+static PyObject *module_variable_names(PyObject *self, void *closure)
+{
+    (void) closure;
+    return list_texts(self, runcu_module_variable_name);
 }
 
 static PyObject *module_handle(PyObject *self, void *closure)
@@ -135,6 +215,17 @@ static PyMethodDef module_methods[] = {
     {"get_global", module_get_global, METH_O,
      "get_global($self, name, /)\n--\n\nAddress and bytes of a __device__ or __constant__ "
      "variable."},
+    {"describe_global", module_describe_global, METH_O,
+     "describe_global($self, name, /)\n--\n\n"
+     "What is known of a variable: name, C++ type, that of its elements, their "
+     "`param_kind` and bytes, shape, bytes in all, and whether it is constant (1, 0, or -1: "
+     "unknown)."},
+    {"read_global", (PyCFunction) (void (*)(void)) module_read_global, METH_FASTCALL,
+     "read_global($self, name, to, offset=0, /)\n--\n\nFills a host array from a variable, from "
+     "`offset` bytes on."},
+    {"write_global", (PyCFunction) (void (*)(void)) module_write_global, METH_FASTCALL,
+     "write_global($self, name, from_, offset=0, /)\n--\n\nCopies a host array into a variable, "
+     "from `offset` bytes on."},
     {"get_texref", module_get_texref, METH_O,
      "get_texref($self, name, /)\n--\n\nRaises LogicError: compilers make no texture references "
      "any more."},
@@ -147,6 +238,10 @@ static PyMethodDef module_methods[] = {
 static PyGetSetDef module_getset[] = {
     {"kernel_names", module_kernel_names, NULL,
      "C++ names of the kernels, where the image tells them.", NULL},
+    {"kernel_signatures", module_kernel_signatures, NULL,
+     "Likewise, with the types of their parameters: \"add(float *, int)\".", NULL},
+    {"variable_names", module_variable_names, NULL,
+     "C++ names of the variables, without those of the compiler and of CUDA's libraries.", NULL},
     {"handle", module_handle, NULL, "The CUmodule as an int.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

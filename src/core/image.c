@@ -254,11 +254,12 @@ static int add_kernel(struct core_image *image, struct core_span symbol, const p
     return ok ? 0 : RUNCU_ERROR_MEMORY;
 }
 
-static int add_variable(struct core_image *image, struct core_span symbol)
+static int add_variable(struct core_image *image, struct core_span symbol,
+                        const struct core_variable *like)
 {
-    struct core_symbol v;
+    struct core_variable v = *like;
     struct str demangled = {0};
-    bool ok = name_symbol(image, &v, symbol, &demangled) && vec_push(&image->variables, v);
+    bool ok = name_symbol(image, &v.id, symbol, &demangled) && vec_push(&image->variables, v);
     str_fini(&demangled);
     return ok ? 0 : RUNCU_ERROR_MEMORY;
 }
@@ -291,23 +292,55 @@ static bool is_identifier(const struct reader *s)
     return isalpha((unsigned char) c) || c == '_' || c == '$' || c == '%';
 }
 
+/* An array's extent, the opening bracket having been taken; an empty one is 0. */
+static void read_extent(struct core_image *image, struct reader *s)
+{
+    uint32_t extent = 0;
+    while (next(s) && !is(s, "]"))
+        extent = number(s);
+    struct core_variable *v = &image->variables.at[image->variables.len - 1];
+    if (v->dims < RUNCU_VARIABLE_DIMS)
+        v->shape[v->dims++] = extent;
+}
+
+/* What stands before the names: the type, and how many of it make a vector. */
+static void read_variable_type(struct reader *s, struct core_variable *v)
+{
+    if (is(s, ".align")) {
+        next(s);
+    } else if (is(s, ".v2") || is(s, ".v4")) {
+        v->ptx.class = 'b'; /* a vector: bytes */
+    } else if (is(s, "(")) { /* of .attribute(.managed) */
+        while (next(s) && !is(s, ")"))
+            ;
+    } else if (v->ptx.class) {
+        return;
+    } else {
+        read_type(s, &v->ptx);
+    }
+}
+
 /* From .global or .const to the semicolon: every name that is declared. */
 static int read_variables(struct core_image *image, struct reader *s, bool is_extern)
 {
+    struct core_variable v = {.is_constant = is(s, ".const")};
     bool is_value = false; /* behind '=': names there are addresses of other variables */
+    bool was_added = false;
     int status = 0;
     while (!status && next(s) && !is(s, ";")) {
         if (is(s, "=")) {
             is_value = true;
         } else if (is(s, "{")) {
             skip_braces(s);
-        } else if (is(s, "(")) { /* of .attribute(.managed) */
-            while (next(s) && !is(s, ")"))
-                ;
         } else if (is(s, ",")) {
-            is_value = false;
+            is_value = was_added = false;
+        } else if (is(s, "[") && was_added && !is_value) {
+            read_extent(image, s);
         } else if (is_identifier(s) && !is_value && !is_extern) {
-            status = add_variable(image, s->token);
+            status = add_variable(image, s->token, &v);
+            was_added = true;
+        } else if (!is_value) {
+            read_variable_type(s, &v);
         }
     }
     return status;
@@ -398,7 +431,9 @@ static int read_symbol(struct core_image *image, const unsigned char *row,
         return 0;
     if (type == FUNCTION && other & IS_ENTRY)
         return add_kernel(image, name, NULL);
-    return type == OBJECT ? add_variable(image, name) : 0;
+    return type == OBJECT
+               ? add_variable(image, name, &(struct core_variable){.is_constant = -1})
+               : 0;
 }
 
 static int read_elf(struct core_image *image, const unsigned char *elf, size_t bytes)
@@ -483,18 +518,21 @@ const char *core_image_named(const struct core_image *image, const char *name)
     return name;
 }
 
-const struct core_symbol *core_image_own_variable(const struct core_image *image)
+bool core_variable_is_own(const struct core_variable *variable)
 {
     static const char *const spaces[] = {
         "cuda::", "cub::", "thrust::", "cooperative_groups::", "__cudart_", "std::", "__nv"};
-    for (size_t i = 0; i < image->variables.len; i++) {
-        const struct core_symbol *v = &image->variables.at[i];
-        bool is_users = core_symbol_is_users(v);
-        for (size_t k = 0; k < ARRAY_LEN(spaces) && is_users; k++)
-            is_users = strncmp(v->name, spaces[k], strlen(spaces[k])) != 0;
-        if (is_users)
-            return v;
-    }
+    bool is_users = core_symbol_is_users(&variable->id);
+    for (size_t k = 0; k < ARRAY_LEN(spaces) && is_users; k++)
+        is_users = strncmp(variable->id.name, spaces[k], strlen(spaces[k])) != 0;
+    return is_users;
+}
+
+const struct core_symbol *core_image_own_variable(const struct core_image *image)
+{
+    for (size_t i = 0; i < image->variables.len; i++)
+        if (core_variable_is_own(&image->variables.at[i]))
+            return &image->variables.at[i].id;
     return NULL;
 }
 
@@ -504,8 +542,8 @@ const struct core_kernel *core_image_kernel(const struct core_image *image, cons
                                                         sizeof *image->kernels.at, name, "kernel");
 }
 
-const struct core_symbol *core_image_variable(const struct core_image *image, const char *name)
+struct core_variable *core_image_variable(const struct core_image *image, const char *name)
 {
-    return core_names_find(image->variables.at, image->variables.len, sizeof *image->variables.at,
-                           name, "variable");
+    return (struct core_variable *) core_names_find(image->variables.at, image->variables.len,
+                                                    sizeof *image->variables.at, name, "variable");
 }

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/vec.h"
 #include "core.h"
+#include "runcu/variable.h"
 
 /* Text inside another one, which it must not outlive. */
 struct core_span {
@@ -50,6 +51,8 @@ bool core_param_describe(runcu_param *out, const struct core_ptx_param *ptx, str
                          struct arena *arena);
 /* Adds "float *" where the type is known, else what PTX tells: "4-byte integer". */
 void core_param_text(struct str *out, const runcu_param *param);
+/* The kind of elements of a C++ type, "const float" or "float *", and their bytes: 0 of structs. */
+int core_element_describe(size_t *bytes, const char *type);
 /* "int32", "float64", for messages about elements of arrays. */
 const char *core_element_name(char *buffer, size_t bytes, int kind, size_t size);
 /* May an array of such elements stand where the parameter points to something else? Unknown kinds
@@ -70,10 +73,20 @@ struct core_kernel {
     int count; /* -1: nothing is known of the parameters */
 };
 
+struct core_variable {
+    struct core_symbol id;     /* first */
+    struct core_ptx_param ptx; /* of an element, as PTX declares it; of a cubin's zeros */
+    size_t dims, shape[RUNCU_VARIABLE_DIMS];
+    int is_constant; /* -1: unknown */
+    /* As the compiler says, NULL until it has been asked; guarded by core_lock. */
+    const char *type, *element;
+    bool was_asked;
+};
+
 struct core_image {
     struct arena arena;
     VEC(struct core_kernel) kernels;
-    VEC(struct core_symbol) variables;
+    VEC(struct core_variable) variables;
     VEC(struct core_symbol) named; /* by name expressions: these are .name */
     bool is_known;                 /* PTX or a cubin: what is not listed is not there */
     char ptx_version[8];           /* "9.1" of PTX text, else "" */
@@ -122,7 +135,7 @@ const char *core_signature(struct arena *arena, const char *name, const runcu_pa
 /* The kernel or variable that the user's `name` means. NULL with a failure recorded: ERROR_NAME if
  * several fit or none does. */
 const struct core_kernel *core_image_kernel(const struct core_image *image, const char *name);
-const struct core_symbol *core_image_variable(const struct core_image *image, const char *name);
+struct core_variable *core_image_variable(const struct core_image *image, const char *name);
 
 /* The symbol of the name expression that `name` is, else `name`. */
 const char *core_image_named(const struct core_image *image, const char *name);
@@ -130,6 +143,7 @@ const char *core_image_named(const struct core_image *image, const char *name);
 int core_image_name(struct core_image *image, const runcu_program *program);
 /* A variable that neither the compiler nor CUDA's libraries put there, or NULL. */
 const struct core_symbol *core_image_own_variable(const struct core_image *image);
+bool core_variable_is_own(const struct core_variable *variable);
 
 /* --- names.c --- */
 

@@ -318,33 +318,8 @@ const char *runcu_module_kernel_name(const runcu_module *module, size_t index)
                                                        : NULL;
 }
 
-int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *module,
-                            const char *name)
+const char *runcu_module_kernel_signature(const runcu_module *module, size_t index)
 {
-    CORE_NEED(address);
-    CORE_NEED(bytes);
-    CORE_NEED(module);
-    CORE_NEED(name);
-    struct core_scope scope;
-    CUdeviceptr at = 0;
-    size_t size = 0;
-    *address = 0;
-    if (bytes)
-        *bytes = 0;
-    if (module->image.is_known) {
-        const struct core_symbol *symbol =
-            core_image_variable(&module->image, core_image_named(&module->image, name));
-        if (!symbol)
-            return core_last_status();
-        name = symbol->symbol;
-    }
-    int status = core_enter(&scope, module->context);
-    if (status)
-        return status;
-    status = CU_CALL(module->context->driver, cuModuleGetGlobal, &at, &size, module->handle, name);
-    core_leave(&scope);
-    *address = at;
-    if (bytes)
-        *bytes = size;
-    return status;
+    return module && index < module->image.kernels.len ? module->image.kernels.at[index].id.text
+                                                       : NULL;
 }

@@ -74,6 +74,18 @@ static void describe_pointer(runcu_param *out)
         to.len && !memchr(to.at, '*', to.len) && strncmp(out->type, "const ", 6) == 0;
 }
 
+int core_element_describe(size_t *bytes, const char *type)
+{
+    static const char *const qualifiers[] = {"const ", "volatile "};
+    for (size_t i = 0; i < ARRAY_LEN(qualifiers); i++)
+        if (strncmp(type, qualifiers[i], strlen(qualifiers[i])) == 0)
+            type += strlen(qualifiers[i]);
+    const struct scalar *scalar = find_scalar((struct core_span){type, strlen(type)});
+    bool is_pointer = type[strcspn(type, "*<")] == '*';
+    *bytes = scalar ? scalar->size : is_pointer ? sizeof(uint64_t) : 0;
+    return scalar ? scalar->kind : is_pointer ? RUNCU_PARAM_POINTER : RUNCU_PARAM_STRUCT;
+}
+
 /* By PTX alone. An integer's sign is unknown; 8 bytes may as well be a pointer. */
 static void describe_class(runcu_param *out, char class)
 {

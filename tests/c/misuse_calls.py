@@ -16,7 +16,7 @@ OPTIONAL = set("""
     runcu_mempool_wrap:device runcu_vmm_granularity:device runcu_physical_create:device
     runcu_physical_wrap:device runcu_physical_import:device runcu_range_reserve:device
     runcu_range_set_access:device runcu_function_suggest_block:blocks runcu_link_add:name
-    runcu_link_add_library:folder
+    runcu_link_add_library:folder runcu_module_get_global:bytes
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out
     runcu_graph_edges:from runcu_graph_edges:to runcu_graph_before:out runcu_graph_after:out
     runcu_worker_path:path runcu_nvrtc_version:major runcu_nvrtc_version:minor

@@ -380,6 +380,9 @@ static void objects_without_a_context_are_refused(void)
         "runcu_link_add_library",
         "runcu_link_complete",
         "runcu_module_get_global",
+        "runcu_module_get_variable",
+        "runcu_module_write",
+        "runcu_module_read",
         "runcu_function_available_shared",
         NULL,
     };
