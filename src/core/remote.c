@@ -2,6 +2,7 @@
  * not known here (jobs.c). Both ends are of one version: the worker says which it is. */
 #include "core/remote.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -96,6 +97,19 @@ AT_UNLOAD static void forget_path(void)
     given = NULL;
 }
 
+/* Where it lies beside the library (or a program that has the library inside), if both have been
+ * moved together. */
+static bool find_moved(struct str *out)
+{
+    Dl_info info;
+    const char *slash = dladdr(&lock, &info) ? strrchr(info.dli_fname, '/') : NULL;
+    if (slash) {
+        str_addn(out, info.dli_fname, (size_t) (slash + 1 - info.dli_fname));
+        str_add(out, RUNCU_LIBEXEC_NEAR "/runcu-worker");
+    }
+    return slash && !out->failed && fs_is_file(out->at);
+}
+
 static bool find_worker(struct str *out)
 {
     const char *wish = getenv("RUNCU_WORKER");
@@ -108,6 +122,9 @@ static bool find_worker(struct str *out)
         str_add(out, given);
     pthread_mutex_unlock(&lock);
     if (out->len && fs_is_file(out->at))
+        return true;
+    str_clear(out);
+    if (find_moved(out))
         return true;
     str_clear(out);
     str_add(out, RUNCU_LIBEXEC "/runcu-worker");

@@ -59,7 +59,7 @@ class Prefix:
 
     def moved(self, to):
         """A copy at another place; nothing of it knows the first one."""
-        for part in ('include', self.libdir):
+        for part in ('include', 'libexec', self.libdir):
             shutil.copytree(self.folder / part, to / part, symlinks=True,
                             ignore=shutil.ignore_patterns('python*'))
         return Prefix(to, self.libdir)

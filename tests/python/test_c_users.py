@@ -90,8 +90,9 @@ def test_mistakes_are_all_told(installed, tmp_path):
 
 @pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
 def test_cmake(prefix, tmp_path, static):
-    needed('cmake', 'c++', 'readelf')
-    run('cmake', '-S', FOLDER, '-B', tmp_path / 'build', f'-DSTATIC={"ON" if static else "OFF"}',
+    needed('cmake', 'ninja', 'c++', 'readelf')
+    run('cmake', '-G', 'Ninja', '-S', FOLDER, '-B', tmp_path / 'build',
+        f'-DSTATIC={"ON" if static else "OFF"}',
         f'-DCMAKE_PREFIX_PATH={prefix.folder}', env=outside())
     run('cmake', '--build', tmp_path / 'build', env=outside())
     # CMake notes where the shared library was found: no LD_LIBRARY_PATH.
@@ -102,25 +103,25 @@ def test_cmake(prefix, tmp_path, static):
     ('', True), ('0.1', True), ('0.1.0 EXACT', True), ('0', True), ('0.1.99', False),
     ('0.2', False), ('0.0.1', False), ('1', False)])
 def test_cmake_versions(installed, tmp_path, asked, found):
-    needed('cmake')
+    needed('cmake', 'ninja')
     (tmp_path / 'CMakeLists.txt').write_text(
         'cmake_minimum_required(VERSION 3.13)\nproject(p C)\n'
         f'find_package(runcu {asked} QUIET)\n'
         'message(STATUS "runcu: [${runcu_FOUND}] [${runcu_VERSION}]")\n')
-    text = run('cmake', '-S', tmp_path, '-B', tmp_path / 'build',
+    text = run('cmake', '-G', 'Ninja', '-S', tmp_path, '-B', tmp_path / 'build',
                f'-DCMAKE_PREFIX_PATH={installed.folder}', env=outside())
     assert f'runcu: [{int(found)}]' in text
     assert not found or f'[{runcu.__version__}]' in text
 
 
 def test_cmake_says_what_is_missing(installed, tmp_path):
-    needed('cmake')
+    needed('cmake', 'ninja')
     broken = installed.moved(tmp_path / 'broken')
     (broken.folder / 'include' / 'runcu' / 'runcu.h').unlink()
     (tmp_path / 'CMakeLists.txt').write_text(
         'cmake_minimum_required(VERSION 3.13)\nproject(p C)\nfind_package(runcu)\n')
-    text = run('sh', '-c', 'exec cmake "$@" 2>&1', 'sh', '-S', tmp_path, '-B', tmp_path / 'build',
-               f'-DCMAKE_PREFIX_PATH={broken.folder}', env=outside())
+    text = run('sh', '-c', 'exec cmake "$@" 2>&1', 'sh', '-G', 'Ninja', '-S', tmp_path,
+               '-B', tmp_path / 'build', f'-DCMAKE_PREFIX_PATH={broken.folder}', env=outside())
     text = ' '.join(text.split())
     assert 'runcu was not installed whole' in text and 'runcu.h' in text
 
@@ -181,3 +182,40 @@ def test_moved_prefix_names_itself_alone(installed, tmp_path):
             assert os.path.realpath(word[2:]).startswith(str(tmp_path)), word
     for path in (*(moved.lib / 'pkgconfig').iterdir(), *(moved.lib / 'cmake').rglob('*.cmake')):
         assert str(installed.folder) not in path.read_text()
+
+
+MANY = """
+#include <runcu/program.h>
+#include <stdio.h>
+
+int main(void)
+{
+    enum { COUNT = 12 };
+    static char sources[COUNT][64];
+    runcu_program_params params = {.size = sizeof params, .no_cache = 1};
+    runcu_program_job jobs[COUNT] = {{0}};
+    runcu_program_jobs_params how = {.size = sizeof how, .parallel = 6};
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(sources[i], sizeof sources[i], "__global__ void f%d(int *x) { *x = %d; }", i, i);
+        jobs[i].source = sources[i];
+        jobs[i].params = &params;
+    }
+    int failed = runcu_program_compile_jobs(jobs, COUNT, &how);
+    printf("%s", failed ? runcu_error_text() : "compiled");
+    runcu_program_jobs_fini(jobs, COUNT);
+    return failed != 0;
+}
+"""
+
+
+def test_worker_is_found_beside_a_moved_library(installed, tmp_path):
+    moved = installed.moved(tmp_path / 'moved')
+    worker = moved.folder / 'libexec' / 'runcu' / 'runcu-worker'
+    if not worker.exists():
+        pytest.skip('the programs are not in libexec')
+    real = worker.rename(worker.with_name('real'))
+    worker.write_text(f'#!/bin/sh\necho started >>{tmp_path}/started\nexec {real}\n')
+    worker.chmod(0o755)
+    (tmp_path / 'many.c').write_text(MANY)
+    assert build_and_run(moved, tmp_path / 'many.c') == 'compiled'
+    assert (tmp_path / 'started').read_text().count('started') >= 1
