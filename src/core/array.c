@@ -103,11 +103,10 @@ static int check_extents(const CUDA_ARRAY3D_DESCRIPTOR *d)
 
 int runcu_array_create(runcu_array **out, const runcu_array_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     const CUDA_ARRAY3D_DESCRIPTOR d = descriptor_of(params);
     struct core_handle *h;
     CUarray array = NULL;
-    *out = NULL;
     int status = check_extents(&d);
     if (!status)
         status = core_handle_new(&h, &array_kind);
@@ -125,7 +124,7 @@ int runcu_array_create(runcu_array **out, const runcu_array_params *params)
 
 int runcu_array_wrap(runcu_array **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &array_kind, handle);
 }
 
@@ -169,11 +168,10 @@ void runcu_array_destroy(runcu_array **array)
 
 int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, unsigned levels)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     const CUDA_ARRAY3D_DESCRIPTOR d = descriptor_of(params);
     CUmipmappedArray mipmap = NULL;
     struct core_handle *h;
-    *out = NULL;
     int status = check_extents(&d);
     if (!status)
         status = core_handle_new(&h, &mipmap_kind);
@@ -191,7 +189,7 @@ int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, un
 
 int runcu_mipmap_wrap(runcu_mipmap **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &mipmap_kind, handle);
 }
 
@@ -202,12 +200,11 @@ uint64_t runcu_mipmap_handle(const runcu_mipmap *mipmap)
 
 int runcu_mipmap_level(runcu_array **out, runcu_mipmap *mipmap, unsigned level)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(mipmap);
     struct core_scope scope;
     struct core_handle *h = NULL;
     CUarray array = NULL;
-    *out = NULL;
     int status = core_handle_begin(&scope, mipmap ? &mipmap->base : NULL, "the mipmapped array");
     if (status)
         return status;

@@ -86,8 +86,7 @@ static int fill(runcu_bound *b, const runcu_launch_params *params, const runcu_a
 int runcu_bound_create(runcu_bound **out, runcu_function *function,
                        const runcu_launch_params *params, const runcu_arg *args, size_t count)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     CORE_NEED(function);
     CORE_NEED(params);
     if (count)

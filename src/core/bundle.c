@@ -232,11 +232,10 @@ static int check_programs(const runcu_program *const *programs, size_t count)
 
 int runcu_bundle_create(runcu_bundle **out, const runcu_program *const *programs, size_t count)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     if (count)
         CORE_NEED(programs);
     struct str bytes = {0};
-    *out = NULL;
     int status = check_programs(programs, count);
     if (status)
         return status;
@@ -256,11 +255,10 @@ static int fail_job(const runcu_program_job *jobs, size_t count, int status)
 int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *const *archs,
                          size_t count, const runcu_program_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(source);
     if (count)
         CORE_NEED(archs);
-    *out = NULL;
     if (!count || count > PART_LIMIT)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "a bundle is for 1 to %d architectures (sm_80, compute_75), not for %zu",
@@ -291,11 +289,10 @@ int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *con
 
 int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     if (bytes)
         CORE_NEED(data);
     struct str copy = {0};
-    *out = NULL;
     if (!core_is_bundle(data, bytes))
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
     str_addn(&copy, data, bytes);
@@ -304,10 +301,9 @@ int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
 
 int runcu_bundle_read(runcu_bundle **out, const char *path)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(path);
     struct str bytes = {0};
-    *out = NULL;
     int code = fs_read(&bytes, path, SIZE_MAX / 2);
     if (!code)
         return take_bytes(out, &bytes, path);

@@ -209,7 +209,7 @@ int core_context_get(runcu_context **out)
 
 int runcu_context_current(runcu_context **out)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     runcu_context *context;
     int status = core_context_get(&context);
     *out = context;
@@ -219,7 +219,7 @@ int runcu_context_current(runcu_context **out)
 
 int runcu_context_peek(runcu_context **out)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_driver *driver;
     CUcontext handle;
     runcu_context *context = NULL;
@@ -233,9 +233,8 @@ int runcu_context_peek(runcu_context **out)
 
 int runcu_context_create(runcu_context **out, runcu_device *device, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(device);
-    *out = NULL;
     runcu_context *context = new_context(device, NULL, CORE_OWNED);
     if (!context)
         return RUNCU_ERROR_MEMORY;
@@ -258,10 +257,9 @@ int runcu_context_create(runcu_context **out, runcu_device *device, unsigned fla
 
 int runcu_context_wrap(runcu_context **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_driver *driver;
     CUcontext context = (CUcontext) (uintptr_t) handle, now;
-    *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the handle of the context is NULL");
     int status = core_current_peek(&driver, &now);
@@ -278,7 +276,7 @@ int runcu_context_wrap(runcu_context **out, uint64_t handle)
 
 int runcu_context_primary(runcu_context **out, runcu_device *device)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(device);
     core_lock();
     int status = hold_primary(out, device);

@@ -39,6 +39,12 @@ NO_INLINE int core_fail_null(const char *function, const char *argument);
         if (UNLIKELY(!(pointer)))                      \
             return core_fail_null(__func__, #pointer); \
     } while (0)
+/* The same for where a new object goes: NULL until there is one. */
+#define CORE_OUT(out)   \
+    do {                \
+        CORE_NEED(out); \
+        *(out) = NULL;  \
+    } while (0)
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
 /* The status of this thread's last failure: for passing on one that a function without a status has

@@ -61,9 +61,8 @@ static int fail_ordinal(const struct core_driver *driver, uint64_t ordinal)
 
 int runcu_device_open(runcu_device **out, const char *name, int ordinal)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_driver *driver;
-    *out = NULL;
     int status = core_driver_open(&driver, name);
     if (status)
         return status;
@@ -75,11 +74,10 @@ int runcu_device_open(runcu_device **out, const char *name, int ordinal)
 
 int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_bus_id)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(pci_bus_id);
     struct core_driver *driver;
     CUdevice handle;
-    *out = NULL;
     int status = core_driver_open(&driver, name);
     if (!status)
         status = CU_CALL(driver, cuDeviceGetByPCIBusId, &handle, pci_bus_id);
@@ -93,9 +91,8 @@ int runcu_device_open_pci(runcu_device **out, const char *name, const char *pci_
 
 int runcu_device_wrap(runcu_device **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_driver *driver;
-    *out = NULL;
     int status = core_driver_open(&driver, NULL);
     if (status)
         return status;
@@ -152,7 +149,7 @@ static const char *read_wish(char *buffer, size_t size, const char **from)
 
 int runcu_device_default(runcu_device **out)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_driver *driver;
     char buffer[64];
     const char *from;

@@ -26,7 +26,7 @@ static void discard(runcu_event **event)
 
 int runcu_event_create(runcu_event **out, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_event(out);
     if (status)
         return status;
@@ -40,8 +40,7 @@ int runcu_event_create(runcu_event **out, unsigned flags)
 
 int runcu_event_wrap(runcu_event **out, uint64_t handle)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no event");
     int status = new_event(out);
@@ -52,7 +51,7 @@ int runcu_event_wrap(runcu_event **out, uint64_t handle)
 
 int runcu_event_ipc_open(runcu_event **out, const void *handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(handle);
     CUipcEventHandle copy;
     int status = new_event(out);

@@ -18,12 +18,11 @@ static CUgraphExec exec_of(const struct core_handle *h)
 
 int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(graph);
     struct core_scope scope;
     struct core_handle *from = graph ? &graph->base : NULL, *h = NULL;
     CUgraphExec exec = NULL;
-    *out = NULL;
     int status = core_handle_begin(&scope, from, "the graph");
     if (status)
         return status;
@@ -42,7 +41,7 @@ int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
 
 int runcu_graph_exec_wrap(runcu_graph_exec **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &exec_kind, handle);
 }
 

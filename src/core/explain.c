@@ -166,9 +166,8 @@ static int explain(runcu_explanation *e, const runcu_program *program)
 
 int runcu_explanation_create(runcu_explanation **out, const runcu_program *program)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(program);
-    *out = NULL;
     if (!program->cubin || !program->ptx)
         return runcu_fail(RUNCU_ERROR_UNSUPPORTED,
                           "only what was assembled can be explained, for sm_90, say, not %s",
@@ -224,9 +223,8 @@ int runcu_explanation_compile(runcu_explanation **out, const char *source,
                               const runcu_program_params *params)
 {
     runcu_program_params p;
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(source);
-    *out = NULL;
     core_params(&p, sizeof p, params);
     p.size = sizeof p;
     if (p.option_count && !p.options)

@@ -107,7 +107,7 @@ int core_bundle_load(runcu_module **out, const void *image, size_t bytes,
 
 int runcu_module_load_bundle(runcu_module **out, const runcu_bundle *bundle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(bundle);
     return load(out, bundle, NULL);
 }

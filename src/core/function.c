@@ -83,12 +83,11 @@ static int get_handle(runcu_function *f)
 
 int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(module);
     CORE_NEED(name);
     struct core_scope scope;
     const struct core_kernel *kernel = NULL;
-    *out = NULL;
     if (module->image.is_known) {
         kernel = core_image_kernel(&module->image, core_image_named(&module->image, name));
         if (!kernel)
@@ -137,11 +136,10 @@ static int find_wrapped(runcu_module **module, const char **name, CUfunction han
 
 int runcu_function_wrap(runcu_function **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     runcu_module *module;
     const char *name;
     CUfunction theirs = (CUfunction) (uintptr_t) handle;
-    *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no kernel");
     int status = find_wrapped(&module, &name, theirs);

@@ -125,10 +125,9 @@ int core_host_params(CUDA_HOST_NODE_PARAMS *out, const runcu_host_call *call)
 
 int runcu_graph_create(runcu_graph **out)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_handle *h;
     CUgraph graph = NULL;
-    *out = NULL;
     int status = core_handle_new(&h, &graph_kind);
     if (status)
         return status;
@@ -143,7 +142,7 @@ int runcu_graph_create(runcu_graph **out)
 
 int runcu_graph_wrap(runcu_graph **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &graph_kind, handle);
 }
 
@@ -201,11 +200,10 @@ static int adopt(runcu_graph **out, runcu_context *context, CUgraph graph)
 
 int runcu_graph_clone(runcu_graph **out, runcu_graph *graph)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(graph);
     struct use u;
     CUgraph clone = NULL;
-    *out = NULL;
     int status = begin(&u, graph);
     if (status)
         return status;
@@ -229,10 +227,9 @@ int runcu_stream_begin_capture(runcu_stream *stream, enum runcu_capture_mode mod
 
 int runcu_stream_end_capture(runcu_graph **out, runcu_stream *stream)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_stream_scope in;
     CUgraph graph = NULL;
-    *out = NULL;
     int status = core_stream_begin(&in, stream);
     if (status)
         return status;

@@ -12,7 +12,7 @@ static void find_address(runcu_mem *mem)
 
 int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = core_mem_create(out, CORE_MEM_HOST);
     if (status)
         return status;
@@ -27,7 +27,7 @@ int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags)
 
 int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(host);
     int status = core_mem_create(out, CORE_MEM_REGISTERED);
     if (status)
@@ -44,7 +44,7 @@ int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags
 
 int runcu_mem_alloc_managed(runcu_mem **out, size_t bytes, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = core_mem_create(out, CORE_MEM_MANAGED);
     if (status)
         return status;

@@ -45,7 +45,7 @@ int runcu_address_find(runcu_address_info *out, uint64_t address)
 {
     CORE_NEED(out);
     runcu_address_info found = {.size = sizeof found};
-    if (!out || out->size != sizeof *out)
+    if (out->size != sizeof *out)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "runcu_address_find: out->size must be sizeof(runcu_address_info)");
     if (address)

@@ -23,7 +23,7 @@ int runcu_mem_ipc_handle(void *out, uint64_t address)
 
 int runcu_mem_ipc_open(runcu_mem **out, const void *handle, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(handle);
     CUipcMemHandle copy;
     CUdeviceptr base;

@@ -71,7 +71,7 @@ static int start(runcu_link *link, const runcu_jit_params *params)
 
 int runcu_link_create(runcu_link **out, const runcu_jit_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     runcu_link *link = *out = core_new(sizeof *link);
     if (!link)
         return RUNCU_ERROR_MEMORY;
@@ -194,6 +194,8 @@ int runcu_link_add(runcu_link *link, int type, const void *image, size_t bytes, 
 
 int runcu_link_add_program(runcu_link *link, const runcu_program *program, const char *name)
 {
+    CORE_NEED(link);
+    CORE_NEED(program);
     size_t bytes;
     const void *ltoir = runcu_program_ltoir(program, &bytes);
     if (ltoir)

@@ -28,7 +28,7 @@ int core_mem_discard(runcu_mem **mem, int status)
 
 int runcu_mem_alloc(runcu_mem **out, size_t bytes)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = core_mem_create(out, CORE_MEM_DEVICE);
     if (status)
         return status;
@@ -44,7 +44,7 @@ int runcu_mem_alloc(runcu_mem **out, size_t bytes)
 int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t height,
                           unsigned access)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(pitch);
     *pitch = 0;
     int status = core_mem_create(out, CORE_MEM_DEVICE);
@@ -64,10 +64,9 @@ int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width, size_t h
 
 int runcu_mem_wrap(runcu_mem **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CUdeviceptr base = 0;
     size_t bytes = 0;
-    *out = NULL;
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is the address of no memory");
     int status = core_mem_create(out, CORE_MEM_FOREIGN);

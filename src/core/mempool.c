@@ -13,9 +13,8 @@ struct runcu_mempool {
 
 int runcu_mem_alloc_async(runcu_mem **out, size_t bytes, runcu_mempool *pool, runcu_stream *stream)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     struct core_stream_scope s;
-    *out = NULL;
     if (!bytes)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 bytes cannot be allocated");
     int status = core_stream_begin(&s, stream);
@@ -97,7 +96,7 @@ static int finish(runcu_mempool **out, int status)
 
 int runcu_mempool_create(runcu_mempool **out, runcu_device *device, size_t most)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -111,7 +110,7 @@ int runcu_mempool_create(runcu_mempool **out, runcu_device *device, size_t most)
 
 int runcu_mempool_default(runcu_mempool **out, runcu_device *device)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -122,7 +121,7 @@ int runcu_mempool_default(runcu_mempool **out, runcu_device *device)
 
 int runcu_mempool_current(runcu_mempool **out, runcu_device *device)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_pool(out, device);
     if (status)
         return status;
@@ -133,8 +132,7 @@ int runcu_mempool_current(runcu_mempool **out, runcu_device *device)
 
 int runcu_mempool_wrap(runcu_mempool **out, runcu_device *device, uint64_t handle)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no pool");
     int status = new_pool(out, device);

@@ -153,8 +153,7 @@ static int load(runcu_module **out, const struct source *s)
 
 int runcu_module_wrap(runcu_module **out, uint64_t handle)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no module");
     runcu_module *m = core_new(sizeof *m);
@@ -173,7 +172,7 @@ int runcu_module_wrap(runcu_module **out, uint64_t handle)
 
 int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     if (bytes)
         CORE_NEED(image);
     return runcu_module_load_with(out, image, bytes, NULL);
@@ -182,7 +181,7 @@ int runcu_module_load(runcu_module **out, const void *image, size_t bytes)
 int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
                            const runcu_jit_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     if (bytes)
         CORE_NEED(image);
     if (core_is_bundle(image, bytes))
@@ -237,18 +236,17 @@ int core_module_from_program(runcu_module **out, const runcu_program *program,
 
 int runcu_module_from_program(runcu_module **out, const runcu_program *program)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(program);
     return core_module_from_program(out, program, NULL);
 }
 
 int runcu_module_compile(runcu_module **out, const char *source, const runcu_program_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(source);
     runcu_program *program = NULL;
     runcu_error e;
-    *out = NULL;
     int status = runcu_program_compile(&program, source, params);
     if (!status) {
         status = runcu_module_from_program(out, program);

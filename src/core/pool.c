@@ -424,9 +424,8 @@ static int make_room(runcu_mem **out, runcu_pool *pool, size_t granted)
 
 int runcu_pool_alloc(runcu_mem **out, runcu_pool *pool, size_t bytes, runcu_stream *stream)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(pool);
-    *out = NULL;
     if (stream && (atomic_load_explicit(&stream->guard.is_closed, memory_order_relaxed) ||
                    atomic_load_explicit(&stream->context->is_dead, memory_order_relaxed)))
         return runcu_fail(RUNCU_ERROR_FREED,
@@ -494,13 +493,13 @@ static int new_pool(runcu_pool **out, bool is_host, unsigned flags)
 
 int runcu_pool_create(runcu_pool **out)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return new_pool(out, false, 0);
 }
 
 int runcu_pool_create_host(runcu_pool **out, unsigned flags)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return new_pool(out, true, flags);
 }
 

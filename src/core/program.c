@@ -433,10 +433,9 @@ static int fill(runcu_program *program, struct request *r)
 int runcu_program_compile(runcu_program **out, const char *source,
                           const runcu_program_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(source);
     struct request r;
-    *out = NULL;
     int status = request_init(&r, source, params, NULL);
     runcu_program *program = status ? NULL : alloc_zero(1, sizeof *program);
     if (!status && !program)
@@ -471,8 +470,8 @@ const void *runcu_program_cubin(const runcu_program *program, size_t *bytes)
 const void *runcu_program_ltoir(const runcu_program *program, size_t *bytes)
 {
     if (bytes)
-        *bytes = program->ltoir_size;
-    return program->ltoir;
+        *bytes = program ? program->ltoir_size : 0;
+    return program ? program->ltoir : NULL;
 }
 
 const char *runcu_program_ptx(const runcu_program *program, size_t *bytes)

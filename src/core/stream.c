@@ -68,9 +68,8 @@ static void discard(runcu_stream *stream)
 
 int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     runcu_stream *stream;
-    *out = NULL;
     int status = new_stream(&stream);
     if (status)
         return status;
@@ -91,7 +90,7 @@ int runcu_stream_create(runcu_stream **out, unsigned flags, int priority)
 
 int runcu_stream_wrap(runcu_stream **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_stream(out);
     if (status)
         return status;
@@ -213,8 +212,7 @@ int runcu_stream_priority(int *out, runcu_stream *stream)
 
 int runcu_stream_context(runcu_context **out, const runcu_stream *stream)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (!stream)
         return core_context_get(out);
     *out = runcu_context_retain(stream->context);

@@ -143,13 +143,12 @@ static CUDA_RESOURCE_VIEW_DESC view_of(const runcu_texture_view *v, const struct
 
 int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     runcu_texture_params p;
     CUDA_RESOURCE_VIEW_DESC view;
     CUDA_RESOURCE_DESC resource;
     struct core_handle *h = NULL, *held;
     CUtexObject texture = 0;
-    *out = NULL;
     core_params(&p, sizeof p, params);
     CUDA_TEXTURE_DESC sampler = sampler_of(&p);
     int status = resource_of(&resource, &held, &p.resource);
@@ -175,7 +174,7 @@ int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params
 
 int runcu_texture_wrap(runcu_texture **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &texture_kind, handle);
 }
 
@@ -263,12 +262,11 @@ static int check_flag(const struct core_handle *array)
 
 int runcu_surface_create(runcu_surface **out, runcu_array *array)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     CORE_NEED(array);
     CUDA_RESOURCE_DESC resource = {.resType = CU_RESOURCE_TYPE_ARRAY};
     struct core_handle *h = NULL, *held = array ? &array->base : NULL;
     CUsurfObject surface = 0;
-    *out = NULL;
     int status = core_handle_hold(held, "the surface's array");
     if (status)
         return status;
@@ -290,7 +288,7 @@ int runcu_surface_create(runcu_surface **out, runcu_array *array)
 
 int runcu_surface_wrap(runcu_surface **out, uint64_t handle)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     return core_handle_wrap((struct core_handle **) out, &surface_kind, handle);
 }
 

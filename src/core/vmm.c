@@ -92,8 +92,7 @@ static int finish(runcu_physical **out, int status)
 
 int runcu_physical_create(runcu_physical **out, runcu_device *device, size_t bytes, unsigned flags)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (flags & ~(unsigned) RUNCU_PHYSICAL_EXPORTABLE)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the flags of physical memory are 0x%x", flags);
     int status = new_physical(out, device, bytes);
@@ -108,8 +107,7 @@ int runcu_physical_create(runcu_physical **out, runcu_device *device, size_t byt
 
 int runcu_physical_wrap(runcu_physical **out, runcu_device *device, uint64_t handle, size_t bytes)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     if (!handle)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no physical memory");
     int status = new_physical(out, device, bytes);
@@ -132,7 +130,7 @@ int runcu_physical_export(int *out, runcu_physical *physical)
 
 int runcu_physical_import(runcu_physical **out, runcu_device *device, int fd, size_t bytes)
 {
-    CORE_NEED(out);
+    CORE_OUT(out);
     int status = new_physical(out, device, bytes);
     if (status)
         return status;
@@ -173,8 +171,7 @@ size_t runcu_physical_size(const runcu_physical *physical)
 
 int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes, size_t alignment)
 {
-    CORE_NEED(out);
-    *out = NULL;
+    CORE_OUT(out);
     runcu_range *r = core_new(sizeof *r);
     if (!r)
         return RUNCU_ERROR_MEMORY;

@@ -26,9 +26,10 @@ text = '''__global__ void k(float *x, const float *y, int n)
     if (i < n) x[i] = sum * VALUE;
 }}
 '''
-sources = [text.replace('VALUE', f'{{seed * 1000 + i}}.5f') for i in range({count})]
+requests = [{{'source': text.replace('VALUE', f'{{seed * 1000 + i}}.5f'), 'arch': 'sm_80',
+             'no_cache': True}} for i in range({count})]
 start = time.perf_counter()
-done = compiler._core.compile_jobs(sources, arch='sm_80', no_cache=True, parallel=parallel)
+done = compiler._core.compile_jobs(requests, parallel=parallel)
 seconds = time.perf_counter() - start
 assert all(p.succeeded for p in done)
 print(seconds)

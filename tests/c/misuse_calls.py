@@ -20,7 +20,8 @@ OPTIONAL = set("""
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out
     runcu_graph_edges:from runcu_graph_edges:to runcu_graph_before:out runcu_graph_after:out
     runcu_worker_path:path runcu_nvrtc_version:major runcu_nvrtc_version:minor
-    runcu_nvrtc_version:path
+    runcu_nvrtc_version:path runcu_nvjitlink_version:major runcu_nvjitlink_version:minor
+    runcu_nvjitlink_version:path runcu_link_add_program:name
 """.split())
 OPTIONAL_NAMES = {"params", "user", "after"}
 # These return an int that is no status.

@@ -36,7 +36,7 @@ static void every_kind_of_memory_is_found(void)
     REQUIRE_OK(runcu_mem_free(&mem));
     REQUIRE_INT(look_up(address).kind, ==, RUNCU_ADDRESS_UNKNOWN);
     REQUIRE_OK(runcu_mem_free(&locked));
-    REQUIRE_FAILS(runcu_address_find(NULL, 1), RUNCU_ERROR_ARGUMENT, "sizeof");
+    REQUIRE_FAILS(runcu_address_find(NULL, 1), RUNCU_ERROR_ARGUMENT, "out is NULL");
     info.size = 1;
     REQUIRE_FAILS(runcu_address_find(&info, 1), RUNCU_ERROR_ARGUMENT, "sizeof");
 }

@@ -378,6 +378,7 @@ static void objects_without_a_context_are_refused(void)
         "runcu_launch_args",
         "runcu_link_add_file",
         "runcu_link_add_library",
+        "runcu_link_add_program",
         "runcu_link_complete",
         "runcu_module_get_global",
         "runcu_module_get_variable",

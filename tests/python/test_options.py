@@ -91,9 +91,9 @@ def test_keywords_stand_after_the_list(device):
         value_of('N', options=['-DN=1'], undefine='N')
 
 
-def test_debug_code(device, device_name):
+def test_debug_code(device):
     options = given(debug=True)
-    assert ('--generate-line-info' if device_name == 'cpu' else '--device-debug') in options
+    assert ('--generate-line-info' if device.is_cpu else '--device-debug') in options
 
 
 @pytest.mark.parametrize(
