@@ -79,11 +79,22 @@ def _explain_function(function: Any) -> TypeError:
     return TypeError(_TEMPLATE.format(name=name, parameters=parameters))
 
 
+def _decode(source: bytes | bytearray) -> str:
+    try:
+        return source.decode()
+    except UnicodeDecodeError as e:
+        line = source.count(b'\n', 0, e.start) + 1
+        raise ValueError(
+            f'line {line} of the source is not UTF-8: byte 0x{source[e.start]:02x}'
+            ' (source.decode("latin-1") makes a str of any bytes)'
+        ) from None
+
+
 def _text_of(source: Any) -> str:
     if isinstance(source, str):
         return source
     if isinstance(source, (bytes, bytearray)):
-        return source.decode()
+        return _decode(source)
     if hasattr(source, '__code__'):
         raise _explain_function(source)
     if hasattr(source, '__fspath__'):

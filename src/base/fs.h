@@ -14,6 +14,7 @@ struct fs_info {
     uint64_t size;
     int64_t mtime; /* ns since 1970 */
     bool is_folder;
+    bool is_pipe; /* with a name: opening it waits for a writer */
 };
 
 int fs_stat(struct fs_info *out, const char *path);

@@ -202,6 +202,24 @@ static const char *join(runcu_program *program, const struct text_list *list)
     return kept;
 }
 
+/* NVRTC shows the line of each error, a hundred times if need be, however long it is. */
+static void cut_lines(char *log)
+{
+    static const size_t longest = 20000;
+    char *to = log;
+    for (const char *at = log; *at;) {
+        size_t len = strcspn(at, "\n"), kept = MIN(len, longest);
+        memmove(to, at, kept);
+        to += kept;
+        at += len;
+        if (kept < len)
+            memcpy(to - 3, "...", 3);
+        if (*at)
+            *to++ = *at++;
+    }
+    *to = 0;
+}
+
 /* NVRTC's own words; NULL when memory is short. */
 static char *read_log(const struct attempt *a)
 {
@@ -212,6 +230,8 @@ static char *read_log(const struct attempt *a)
     char *log = alloc_zero(size + 1, 1);
     if (log && size)
         fn->nvrtcGetProgramLog(a->program, log);
+    if (log)
+        cut_lines(log);
     return log;
 }
 

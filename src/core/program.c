@@ -322,6 +322,10 @@ static int scan_request(struct request *r)
         ok = scan_include(s, r->options.pre_includes.at[i], true, r->folder);
     if (!ok || !scan_text(s, r->source, r->folder ? r->folder : ""))
         return runcu_fail_memory();
+    if (s->pipe)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "%s includes %s, which is a pipe: NVRTC would wait for it for ever",
+                          r->name, s->pipe);
     return !s->conflict ? 0
                         : runcu_fail(RUNCU_ERROR_ARGUMENT,
                                      "#include \"%s\" means different headers in memory from "

@@ -93,6 +93,7 @@ struct scan {
     size_t own_count;
     struct text_list alias_names, alias_texts; /* other names that they are included by */
     const char *conflict;                      /* such a name that means two of them, or NULL */
+    const char *pipe;                          /* what is included though it is one, or NULL */
     struct text_list dirs;                     /* absolute, in order of search */
     struct text_list absent;  /* absolute paths that would be included if they existed */
     struct text_list missing; /* names of includes found nowhere: the toolkit's, perhaps */

@@ -301,6 +301,8 @@ static bool read_file(struct scan *s, const char *path)
             read_text(s, str_text(&text), folder, &failed);
     } else {
         s->is_opaque = true; /* it cannot be read here; perhaps NVRTC can */
+        if (info.is_pipe)
+            s->pipe = file.path;
         failed = text.failed;
     }
     str_fini(&text);

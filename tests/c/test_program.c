@@ -249,6 +249,7 @@ static void headers_that_are_not_there(void)
     REQUIRE_FAILS(rig_compile(&program, "#include \"nowhere.h\"\n", &p), RUNCU_ERROR_COMPILE,
                   "cannot open source file \"nowhere.h\"");
     REQUIRE_IN("nowhere.h was looked for in", runcu_error_text());
+    REQUIRE_IN("nowhere.h was looked for in", runcu_program_advice(program));
     runcu_program_destroy(&program);
     REQUIRE_FAILS(rig_compile(&program, "#include <vector>\n", &p), RUNCU_ERROR_COMPILE,
                   "cuda/std/");
@@ -262,6 +263,31 @@ static void headers_that_are_not_there(void)
     p.include_dir_count = 1;
     REQUIRE_FAILS(rig_compile(&program, "#include \"a.h\"\n", &p), RUNCU_ERROR_COMPILE, "a.h");
     runcu_program_destroy(&program);
+    REQUIRE_INT(mkfifo(rig_path("loop/pipe.h"), 0600), ==, 0);
+    REQUIRE_FAILS(rig_compile(&program, "#include \"pipe.h\"\n", &p), RUNCU_ERROR_ARGUMENT,
+                  "pipe.h, which is a pipe");
+    REQUIRE(!program);
+}
+
+/* NVRTC shows the line of each of a hundred errors. */
+static void long_lines_and_no_text(void)
+{
+    enum { BYTES = 300000 };
+    runcu_program *program;
+    runcu_program_params p = {.no_cache = 1};
+    char *text = malloc(BYTES + 1);
+    for (int i = 0; i < BYTES; i++)
+        text[i] = "@$`"[i % 3];
+    text[BYTES] = 0;
+    REQUIRE_FAILS(rig_compile(&program, text, &p), RUNCU_ERROR_COMPILE, "unrecognized token");
+    REQUIRE_INT(strlen(runcu_program_log(program)), <, 4000000);
+    REQUIRE_STR(runcu_program_advice(program), "");
+    runcu_program_destroy(&program);
+    free(text);
+    REQUIRE_OK(rig_compile(&program, "", &p));
+    REQUIRE(runcu_program_ptx(program, NULL) != NULL);
+    runcu_program_destroy(&program);
+    REQUIRE_STR(runcu_program_advice(NULL), "");
 }
 
 static void errors_that_say_too_little(void)
@@ -575,6 +601,7 @@ int main(void)
     RUN(code_does_not_depend_on_the_current_folder);
     RUN(headers_of_the_user);
     RUN(headers_that_are_not_there);
+    RUN(long_lines_and_no_text);
     RUN(errors_that_say_too_little);
     RUN(headers_of_cuda);
     RUN(includes_of_the_toolkit_and_64_bits);
