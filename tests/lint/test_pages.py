@@ -68,3 +68,9 @@ def test_pages_are_listed():
     listed = re.findall(r'^\| \[(\w+)\.h\]\(\1\.md\) \|', (ROOT / 'docs/c/README.md').read_text(),
                         re.M)
     assert sorted(listed) == sorted(PAGES)
+
+
+def test_index_lists_every_page():
+    listed = set(re.findall(r'\]\(([\w-]+\.md)\)', (ROOT / 'docs/README.md').read_text()))
+    pages = {path.name for path in files('.md', under=['docs/']) if path.parent.name == 'docs'}
+    complain(sorted(pages - listed - {'README.md'}), 'docs/README.md lacks:')

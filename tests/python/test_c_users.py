@@ -114,6 +114,19 @@ def test_cmake_versions(installed, tmp_path, asked, found):
     assert not found or f'[{runcu.__version__}]' in text
 
 
+def test_cmake_finds_it_through_a_link(installed, tmp_path):
+    needed('cmake', 'ninja')
+    moved = installed.moved(tmp_path / 'usr')
+    (tmp_path / moved.libdir.split('/')[0]).symlink_to(moved.folder / moved.libdir.split('/')[0])
+    (tmp_path / 'CMakeLists.txt').write_text(
+        'cmake_minimum_required(VERSION 3.13)\nproject(p C)\nfind_package(runcu REQUIRED)\n'
+        'get_target_property(place runcu::runcu IMPORTED_LOCATION)\n'
+        'message(STATUS "in ${place}")\n')
+    text = run('cmake', '-G', 'Ninja', '-S', tmp_path, '-B', tmp_path / 'build',
+               f'-DCMAKE_PREFIX_PATH={tmp_path}', env=outside())
+    assert f'in {os.path.realpath(moved.lib)}/libruncu.so' in text
+
+
 def test_cmake_says_what_is_missing(installed, tmp_path):
     needed('cmake', 'ninja')
     broken = installed.moved(tmp_path / 'broken')
