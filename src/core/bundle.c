@@ -2,7 +2,9 @@
  * believed only if their checksum holds. Which part a device is given is decided in fit.c.
  *
  *   magic, format, number of bytes that follow, their checksum; then (wire.h) the version of the
- * library, the source's name, the number of parts and the parts, as the cache has them. */
+ * library, the source's name, the number of parts; for each architecture, options, PTX, cubin,
+ * number of name expressions, for each its text and symbol. Files live long: what changes here
+ * changes the format's number, and older formats are read for ever. */
 #include "core/bundle.h"
 
 #include <ctype.h>
@@ -44,11 +46,16 @@ static void add_options(struct str *out, const char *options)
 static void put_part(struct str *out, const runcu_program *program)
 {
     struct str options = {0};
-    runcu_program part = *program;
     add_options(&options, program->options);
-    part.options = str_text(&options);
-    part.log = "";
-    program_put(out, &part);
+    wire_put_text(out, program->arch);
+    wire_put_text(out, str_text(&options));
+    wire_put_text(out, program->ptx);
+    wire_put_item(out, program->cubin, program->cubin_size);
+    wire_put_number(out, program->named_count);
+    for (size_t i = 0; i < program->named_count; i++) {
+        wire_put_text(out, program->named[i].expression);
+        wire_put_text(out, program->named[i].symbol);
+    }
     out->failed |= options.failed;
     str_fini(&options);
 }
@@ -113,10 +120,32 @@ static int check_header(const struct str *bytes, const char *where)
     return 0;
 }
 
-static bool is_part(const runcu_program *p)
+static bool get_names(runcu_program *p, struct wire *w, struct arena *arena, bool *has_memory)
 {
-    return options_is_arch(p->arch, strlen(p->arch)) && (p->cubin || p->ptx) &&
-           (!p->cubin || core_is_elf(p->cubin, p->cubin_size));
+    size_t count = wire_count(w);
+    struct core_named *named = arena_alloc(arena, count * sizeof *named + 1);
+    *has_memory = named != NULL;
+    for (size_t i = 0; named && i < count; i++) {
+        named[i].expression = wire_text(w, NULL);
+        named[i].symbol = wire_text(w, NULL);
+        if (!named[i].expression || !named[i].symbol)
+            return false;
+    }
+    p->named = named;
+    p->named_count = count;
+    return named && !w->bad;
+}
+
+static bool get_part(runcu_program *p, struct wire *w)
+{
+    p->arch = wire_text(w, NULL);
+    p->options = wire_text(w, NULL);
+    p->ptx = wire_text(w, &p->ptx_size);
+    p->cubin = wire_item(w, &p->cubin_size);
+    if (!p->cubin_size)
+        p->cubin = NULL;
+    return !w->bad && p->arch && p->options && options_is_arch(p->arch, strlen(p->arch)) &&
+           (p->cubin || p->ptx) && (!p->cubin || core_is_elf(p->cubin, p->cubin_size));
 }
 
 static bool get_programs(runcu_bundle *b, bool *has_memory)
@@ -131,7 +160,7 @@ static bool get_programs(runcu_bundle *b, bool *has_memory)
     *has_memory = b->programs != NULL;
     for (b->count = 0; *has_memory && b->count < count; b->count++) {
         runcu_program *p = &b->programs[b->count];
-        if (!program_get(p, &w, &b->arena) || !is_part(p))
+        if (!get_part(p, &w) || !get_names(p, &w, &b->arena, has_memory))
             return false;
     }
     return *has_memory && w.at == w.end;
@@ -184,6 +213,12 @@ static int read_bundle(runcu_bundle *b, const char *where)
         return status;
     if (!get_programs(b, &has_memory))
         return has_memory ? fail_damaged(where, "it makes no sense") : runcu_fail_memory();
+    return 0;
+}
+
+static int describe_bundle(runcu_bundle *b)
+{
+    int status = 0;
     b->images = arena_alloc(&b->arena, b->count * sizeof *b->images);
     b->parts = arena_alloc(&b->arena, b->count * sizeof *b->parts);
     if (!b->images || !b->parts)
@@ -193,8 +228,8 @@ static int read_bundle(runcu_bundle *b, const char *where)
     return status;
 }
 
-/* Takes over the bytes, also on failure. */
-static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where)
+/* Takes over the bytes, also on failure. Nobody looks at the parts of what is only loaded. */
+static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where, bool is_loaded)
 {
     runcu_bundle *b = bytes->failed ? NULL : alloc_zero(1, sizeof *b);
     if (!b) {
@@ -204,6 +239,8 @@ static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where)
     b->bytes = *bytes;
     *bytes = (struct str){0};
     int status = read_bundle(b, where);
+    if (!status && !is_loaded)
+        status = describe_bundle(b);
     if (status)
         runcu_bundle_destroy(&b);
     *out = b;
@@ -240,7 +277,7 @@ int runcu_bundle_create(runcu_bundle **out, const runcu_program *const *programs
     if (status)
         return status;
     put_bundle(&bytes, programs, count);
-    return take_bytes(out, &bytes, "the bundle");
+    return take_bytes(out, &bytes, "the bundle", false);
 }
 
 static int fail_job(const runcu_program_job *jobs, size_t count, int status)
@@ -287,16 +324,27 @@ int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *con
     return status;
 }
 
+static int parse(runcu_bundle **out, const void *data, size_t bytes, bool is_loaded)
+{
+    struct str copy = {0};
+    *out = NULL;
+    if (!core_is_bundle(data, bytes))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
+    str_addn(&copy, data, bytes);
+    return take_bytes(out, &copy, "the bundle", is_loaded);
+}
+
 int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
 {
     CORE_OUT(out);
     if (bytes)
         CORE_NEED(data);
-    struct str copy = {0};
-    if (!core_is_bundle(data, bytes))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
-    str_addn(&copy, data, bytes);
-    return take_bytes(out, &copy, "the bundle");
+    return parse(out, data, bytes, false);
+}
+
+int core_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
+{
+    return parse(out, data, bytes, true);
 }
 
 int runcu_bundle_read(runcu_bundle **out, const char *path)
@@ -306,7 +354,7 @@ int runcu_bundle_read(runcu_bundle **out, const char *path)
     struct str bytes = {0};
     int code = fs_read(&bytes, path, SIZE_MAX / 2);
     if (!code)
-        return take_bytes(out, &bytes, path);
+        return take_bytes(out, &bytes, path, false);
     str_fini(&bytes);
     return code == ENOMEM
                ? runcu_fail_memory()

@@ -17,6 +17,8 @@ struct runcu_bundle {
 };
 
 bool core_is_bundle(const void *image, size_t bytes);
+/* As runcu_bundle_parse, for loading alone: there are no parts to look at. */
+int core_bundle_parse(runcu_bundle **out, const void *data, size_t bytes);
 
 /* --- fit.c --- */
 

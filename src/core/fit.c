@@ -98,7 +98,7 @@ int core_bundle_load(runcu_module **out, const void *image, size_t bytes,
 {
     runcu_bundle *bundle;
     *out = NULL;
-    int status = runcu_bundle_parse(&bundle, image, bytes);
+    int status = core_bundle_parse(&bundle, image, bytes);
     if (!status)
         status = load(out, bundle, params);
     runcu_bundle_destroy(&bundle);

@@ -1,7 +1,11 @@
 /* Bundles: made of programs, written, read and refused, loaded in a process without NVRTC, and
  * which part a device is given. With the argument "cuda", loading on NVIDIA's driver. */
+#include "base/alloc.h"
 #include "core/bundle.h"
 #include "program_rig.h"
+
+static char written[8192];
+static const char *wanted;
 
 static const char source[] = "namespace ns { __constant__ int offset = 5; }\n"
                              "template <class T> __global__ void add(T *x, T y)\n"
@@ -184,6 +188,39 @@ static void damage_is_noticed(void)
     runcu_bundle_destroy(&b);
 }
 
+/* --- host memory is short --- */
+
+static int run_out(runcu_bundle **out, const runcu_bundle *whole, int how)
+{
+    size_t size;
+    const void *data = runcu_bundle_data(whole, &size);
+    if (how == 0)
+        return runcu_bundle_parse(out, data, size);
+    if (how == 1)
+        return runcu_bundle_read(out, written);
+    if (how == 2)
+        return runcu_bundle_write_header(whole, rig_path("oom.h"), "k");
+    return runcu_bundle_write(whole, rig_path("oom.bundle"));
+}
+
+static void every_allocation_may_fail(void)
+{
+    runcu_bundle *whole = make(), *b = NULL;
+    for (int how = 0; how < 4; how++) {
+        int status = 0, n = 0;
+        do {
+            alloc_fail_at((size_t) ++n);
+            status = run_out(&b, whole, how);
+            alloc_fail_at(0);
+            REQUIRE(status == 0 || status == RUNCU_ERROR_MEMORY);
+            REQUIRE(status == 0 || b == NULL);
+        } while (status != 0);
+        REQUIRE(n > 1);
+        runcu_bundle_destroy(&b);
+    }
+    runcu_bundle_destroy(&whole);
+}
+
 /* --- which part --- */
 
 static const char *fit(const char *const *given, size_t count, int device, int is_gpu)
@@ -226,6 +263,56 @@ static void the_best_part_is_taken(void)
     REQUIRE_STR(fit(only, 1, 100, 1), "none");
 }
 
+/* --- the format --- */
+
+/* As version 0.1.0 wrote it: the file of whoever ships one must be read for ever. */
+static const unsigned char shipped[] = {
+    114, 117, 110, 99,  117, 45,  98,  10,  1,   0,   0,   0,   0,   0,   0,   0,   80,  1,   0,
+    0,   0,   0,   0,   0,   92,  169, 127, 185, 103, 32,  199, 243, 6,   0,   0,   0,   0,   0,
+    0,   0,   48,  46,  49,  46,  48,  0,   0,   0,   10,  0,   0,   0,   0,   0,   0,   0,   107,
+    101, 114, 110, 101, 108, 46,  99,  117, 0,   0,   0,   0,   0,   0,   0,   2,   0,   0,   0,
+    0,   0,   0,   0,   11,  0,   0,   0,   0,   0,   0,   0,   99,  111, 109, 112, 117, 116, 101,
+    95,  53,  48,  0,   0,   0,   0,   0,   0,   4,   0,   0,   0,   0,   0,   0,   0,   45,  97,
+    10,  0,   0,   0,   0,   0,   66,  0,   0,   0,   0,   0,   0,   0,   46,  118, 101, 114, 115,
+    105, 111, 110, 32,  54,  46,  48,  10,  46,  116, 97,  114, 103, 101, 116, 32,  115, 109, 95,
+    53,  48,  10,  46,  101, 110, 116, 114, 121, 32,  95,  90,  49,  102, 80,  105, 40,  46,  112,
+    97,  114, 97,  109, 32,  46,  117, 54,  52,  32,  112, 41,  32,  123, 32,  114, 101, 116, 59,
+    32,  125, 10,  0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   1,
+    0,   0,   0,   0,   0,   0,   0,   5,   0,   0,   0,   0,   0,   0,   0,   102, 60,  49,  62,
+    0,   0,   0,   0,   7,   0,   0,   0,   0,   0,   0,   0,   95,  90,  49,  102, 80,  105, 0,
+    0,   7,   0,   0,   0,   0,   0,   0,   0,   115, 109, 95,  57,  48,  97,  0,   0,   1,   0,
+    0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+    0,   0,   0,   64,  0,   0,   0,   0,   0,   0,   0,   127, 69,  76,  70,  2,   1,   0,   0,
+    0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+    0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+    0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+    0,   0,   0,   0,   0,   0,   0,
+};
+
+static void what_was_shipped_is_read(void)
+{
+    size_t count;
+    runcu_bundle *b;
+    REQUIRE_OK(runcu_bundle_parse(&b, shipped, sizeof shipped));
+    const runcu_bundle_part *parts = runcu_bundle_parts(b, &count);
+    REQUIRE_INT(count, ==, 2);
+    REQUIRE_STR(runcu_bundle_maker(b), "0.1.0");
+    REQUIRE_STR(runcu_bundle_source_name(b), "kernel.cu");
+    REQUIRE_STR(parts[0].arch, "compute_50");
+    REQUIRE_STR(parts[0].options, "-a\n");
+    REQUIRE_STR(parts[0].ptx,
+                ".version 6.0\n.target sm_50\n.entry _Z1fPi(.param .u64 p) { ret; }\n");
+    REQUIRE(parts[0].cubin == NULL);
+    REQUIRE_STR(parts[0].kernels[0].signature, "f(int *)");
+    REQUIRE_INT(parts[0].name_count, ==, 1);
+    REQUIRE_STR(parts[0].names[0].expression, "f<1>");
+    REQUIRE_STR(parts[0].names[0].symbol, "_Z1fPi");
+    REQUIRE_STR(parts[1].arch, "sm_90a");
+    REQUIRE_INT(parts[1].cubin_bytes, ==, 64);
+    REQUIRE(parts[1].ptx == NULL);
+    runcu_bundle_destroy(&b);
+}
+
 /* --- loading --- */
 
 static void run_kernels(runcu_module *m)
@@ -255,9 +342,6 @@ static void run_kernels(runcu_module *m)
     runcu_function_release(&twice);
     runcu_mem_free(&mem);
 }
-
-static char written[8192];
-static const char *wanted;
 
 static void is_written(void)
 {
@@ -372,6 +456,7 @@ int main(int argc, char **argv)
     rig_start(0);
     snprintf(written, sizeof written, "%s", rig_path("written.bundle"));
     RUN(the_best_part_is_taken);
+    RUN(what_was_shipped_is_read);
     RUN_ALONE(is_written);
     RUN_ALONE(loads_without_nvrtc);
     RUN_ALONE(loads_from_memory);
@@ -382,6 +467,7 @@ int main(int argc, char **argv)
     RUN(wants_programs_with_code);
     RUN(wants_architectures);
     RUN(damage_is_noticed);
+    RUN(every_allocation_may_fail);
     RUN(makes_c_text);
     rig_end();
     return 0;

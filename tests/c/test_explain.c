@@ -2,6 +2,7 @@
  * against what the assembler itself knows of each architecture, PTX by lines. */
 #include <limits.h>
 
+#include "base/alloc.h"
 #include "core/explain.h"
 #include "program_rig.h"
 #include "runcu/explain.h"
@@ -218,6 +219,26 @@ static void odd_ptx_is_listed_as_far_as_it_goes(void)
     lists(".entry k() { .loc 7 7 7\nret; } .file", "k", ":7:ret;|", 0);
 }
 
+static void every_allocation_may_fail(void)
+{
+    runcu_program *program;
+    runcu_explanation *e = NULL;
+    const char *options[] = {"-Xptxas=-v", "-lineinfo"};
+    runcu_program_params p = {
+        .arch_text = "sm_80", .no_device = 1, .options = options, .option_count = 2};
+    REQUIRE_OK(runcu_program_compile(&program, source, &p));
+    int status, n = 0;
+    do {
+        alloc_fail_at((size_t) ++n);
+        status = runcu_explanation_create(&e, program);
+        alloc_fail_at(0);
+        REQUIRE(status == 0 || (status == RUNCU_ERROR_MEMORY && !e));
+    } while (status != 0);
+    REQUIRE(n > 10);
+    runcu_explanation_destroy(&e);
+    runcu_program_destroy(&program);
+}
+
 /* --- occupancy --- */
 
 static runcu_occupancy occupancy(const char *arch, int threads, int registers, size_t shared)
@@ -377,6 +398,7 @@ int main(void)
     RUN(the_default_is_the_devices);
     RUN(the_cache_makes_no_difference);
     RUN(ptx_knows_its_lines);
+    RUN(every_allocation_may_fail);
     RUN(the_assembler_agrees);
     RUN(wrong_calls);
     RUN(a_source_without_kernels);
