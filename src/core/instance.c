@@ -95,8 +95,14 @@ int core_instance_get(runcu_function **out, runcu_module *module, const char *na
     struct arena arena = {0};
     runcu_module *instance = NULL;
     int status = core_last_status();
-    if (!module->recipe || status != RUNCU_ERROR_NAME || !strchr(name, '<'))
+    if (status != RUNCU_ERROR_NAME || !strchr(name, '<'))
         return status;
+    if (!module->recipe) {
+        runcu_fail_detail(
+            "Without its source the module cannot be given more instances of templates: ask "
+            "for them when it is compiled (name_expressions, runcu compile --name).");
+        return status;
+    }
     char *expression = expression_of(&arena, name);
     if (!expression)
         status = runcu_fail_memory();

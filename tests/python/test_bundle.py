@@ -2,6 +2,7 @@
 
 import os
 
+import c_programs
 import numpy as np
 import pytest
 import runcu
@@ -66,7 +67,7 @@ def test_a_file_of_it_is_a_module(device, bundle, tmp_path):
 
 def test_a_missing_name_is_told(device, bundle):
     mod = bundle.load()
-    with pytest.raises(drv.LogicError, match='add<double>.*\n?.*add<float>'):
+    with pytest.raises(drv.LogicError, match='(?s)add<double>.*add<float>.*runcu compile --name'):
         mod.get_function('add<double>')
     with pytest.raises(drv.LogicError, match='twice'):
         mod.get_function('thrice')
@@ -211,6 +212,38 @@ def test_as_c_text(bundle, tmp_path):
     assert 'static const unsigned char kernels[] = {' in text
     numbers = text.partition('{')[2].partition('}')[0].split(',')[:-1]
     assert bytes(map(int, numbers)) == bytes(bundle)
+
+
+PROGRAM = r"""
+#include <runcu/runcu.h>
+#include <stdio.h>
+#include "kernels.h"
+int main(void)
+{
+    runcu_module *module = NULL;
+    runcu_function *twice = NULL;
+    int x[2] = {20, 21};
+    int failed = runcu_module_load(&module, my_kernels, sizeof my_kernels) ||
+                 runcu_module_get_function(&twice, module, "twice") ||
+                 runcu_launch(twice, RUNCU_THREADS(2), runcu_inout(x, sizeof x));
+    printf("%s%d %d %d\n", failed ? runcu_error_text() : "", x[0], x[1], runcu_nvrtc_is_loaded());
+    runcu_function_release(&twice);
+    runcu_module_release(&module);
+    return failed != 0;
+}
+"""
+
+
+def test_c_program_of_a_single_file(device_name, bundle, tmp_path):
+    """The library linked in, the kernels in an array, and no NVRTC to be found."""
+    prefix = c_programs.install()
+    bundle.write_header(tmp_path / 'kernels.h', 'my_kernels')
+    (tmp_path / 'main.c').write_text(PROGRAM)
+    said = c_programs.build_and_run(
+        prefix, tmp_path / 'main.c', options=['--static'], device=device_name)
+    assert said == '40 42 0\n'
+    env = c_programs.outside(RUNCU_DEVICE=device_name, RUNCU_NVRTC='/nonexistent')
+    assert c_programs.run(tmp_path / 'main.program', env=env, cwd=tmp_path) == '40 42 0\n'
 
 
 def test_bundles_come_from_one_type_alone():
