@@ -753,10 +753,15 @@ class DynamicModule(CudaModule):
     def __getattr__(self, name: str) -> Any:
         if name == 'module':
             raise LogicError('nothing is linked yet: call link() first')
+        if 'module' not in self.__dict__:
+            raise AttributeError(f'{name}: nothing is linked yet: call link() first')
         return super().__getattr__(name)
 
     def __dir__(self) -> Iterable[str]:
         return super().__dir__() if 'module' in self.__dict__ else object.__dir__(self)
+
+    def __repr__(self) -> str:
+        return super().__repr__() if 'module' in self.__dict__ else object.__repr__(self)
 
     def add_source(
         self, source: Any, nvcc_options: Iterable[str] | None = None, name: str = 'kernel.ptx'

@@ -167,6 +167,8 @@ struct cpu_op {
             struct simt_grid *grid; /* NULL until it runs */
             struct simt_launch launch;
             CUfunction function;
+            struct simt_child *now, *later; /* of those that it has launched: which one runs, which
+                                             * are to */
         } k;
         struct cpu_copy copy;
         struct cpu_fill fill;

@@ -124,6 +124,8 @@ static void fill_in(struct cpu_op *op, const struct cpu_function *f, const struc
     l->malloc_heap = c->limits[CU_LIMIT_MALLOC_HEAP_SIZE];
     l->grid_id = cpu.serials + 1;
     l->hooks.print = cpu_print;
+    l->nested.max_shared = CPU_SHARED;
+    l->nested.max_pending = (uint32_t) c->limits[CU_LIMIT_DEV_RUNTIME_PENDING_LAUNCH_COUNT];
 }
 
 static CUresult create(struct cpu_op **out, const struct cpu_function *f, const struct shape *shape,

@@ -176,6 +176,17 @@ static void set_mark(struct cpu_mark *m)
         cpu_beacon_light(m);
 }
 
+static void end_launch(struct cpu_op *op)
+{
+    simt_grid_destroy(&op->u.k.grid);
+    simt_child_destroy(op->u.k.now);
+    while (op->u.k.later) {
+        struct simt_child *child = op->u.k.later;
+        op->u.k.later = *simt_child_next(child);
+        simt_child_destroy(child);
+    }
+}
+
 /* Ends an operation that is out of its stream. */
 static void dispose(struct cpu_op *op)
 {
@@ -188,7 +199,7 @@ static void dispose(struct cpu_op *op)
     if (op->kind == CPU_RELEASE)
         cpu_memory_drop(op->u.free.base, op->u.free.serial);
     if (op->kind == CPU_LAUNCH)
-        simt_grid_destroy(&op->u.k.grid);
+        end_launch(op);
     op->state = CPU_DONE;
     op->stream->context->pending--;
     if (!op->owner)

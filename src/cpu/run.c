@@ -161,11 +161,43 @@ static enum simt_progress execute(struct cpu_op *op)
     }
 }
 
+/* Kernels launch kernels: the operation goes on with the next of them, those that this one has
+ * launched before those that were waiting already. */
+static CUresult go_on(bool *goes_on, struct cpu_op *op)
+{
+    struct simt_child *children = NULL;
+    *goes_on = false;
+    if (simt_grid_take_children(&children, op->u.k.grid) != 0)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    struct simt_child **end = &children;
+    while (*end)
+        end = simt_child_next(*end);
+    *end = op->u.k.later;
+    if (!children)
+        return CUDA_SUCCESS;
+    simt_grid_destroy(&op->u.k.grid);
+    simt_child_destroy(op->u.k.now);
+    op->u.k.now = children;
+    op->u.k.later = *simt_child_next(children);
+    op->u.k.launch = *simt_child_get(children);
+    op->retry_at = 0;
+    *goes_on = true;
+    cpu_notice(op);
+    if (cpu.waiters)
+        pthread_cond_broadcast(&cpu.done);
+    return CUDA_SUCCESS;
+}
+
 /* A launch that has ended, or never began: its fault, if any, becomes the context's. */
 static void finish_launch(struct cpu_op *op, const struct simt_fault *fault)
 {
     struct cpu_context *c = op->stream->context;
     struct simt_fault copy = {0};
+    bool goes_on = false;
+    if (!fault && !op->cancelled && !c->fault && op->u.k.grid && (copy.code = go_on(&goes_on, op)))
+        snprintf(copy.text, sizeof copy.text, "memory is short for what a kernel has launched");
+    if (goes_on)
+        return;
     if (fault && !(op->cancelled && fault->code == CUDA_ERROR_LAUNCH_TIMEOUT))
         copy = *fault;
     cpu_complete(op);

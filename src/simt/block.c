@@ -148,6 +148,7 @@ void simt_block_destroy(struct simt_block *b)
 
 void simt_block_start(struct simt_block *b, uint64_t index)
 {
+    b->child_error = 0;
     const uint32_t *dim = b->grid->dim;
     b->index = index;
     b->id[0] = (uint32_t) (index % dim[0]);

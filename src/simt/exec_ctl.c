@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "simt/agree.h"
+#include "simt/children.h"
 #include "simt/isa.h"
 #include "simt/run.h"
 #include "simt/vprintf.h"
@@ -455,5 +456,103 @@ enum simt_flow SIMT_X(MFREE)(struct simt_gang *g, const struct simt_insn *in)
             return simt_gang_trap(g, in, lane, &t);
         }
     }
+    return SIMT_NEXT;
+}
+
+/* ---- launches by kernels ---- */
+
+enum simt_flow SIMT_X(CHILD_PREPARE)(struct simt_gang *g, const struct simt_insn *in)
+{
+    struct str why = {0};
+    if (!fits(g, in))
+        return overflow(g, in);
+    FOR_ON (g, w, m) {
+        uint32_t lane = lane_of(w, m);
+        struct simt_child_shape shape = {.function = argument(g, lane, in->a, 8),
+                                         .shared = (uint32_t) argument(g, lane, in->e, 4)};
+        uint64_t params;
+        for (uint32_t i = 0; i < 3; i++) {
+            shape.grid[i] = (uint32_t) argument(g, lane, in->b + 4 * i, 4);
+            shape.block[i] = (uint32_t) argument(g, lane, in->c + 4 * i, 4);
+        }
+        if (simt_child_prepare(&params, g->block, &shape, &why) != 0) {
+            struct simt_trap t = {.code = 719, .text = str_text(&why)};
+            enum simt_flow flow = simt_gang_trap(g, in, lane, &t);
+            str_fini(&why);
+            return flow;
+        }
+        result(g, lane, in->d, params, 8);
+    }
+    return SIMT_NEXT;
+}
+
+enum simt_flow SIMT_X(CHILD_LAUNCH)(struct simt_gang *g, const struct simt_insn *in)
+{
+    if (!fits(g, in))
+        return overflow(g, in);
+    FOR_ON (g, w, m) {
+        uint32_t lane = lane_of(w, m);
+        uint64_t params = argument(g, lane, in->a, 8), stream = argument(g, lane, in->b, 8);
+        result(g, lane, in->d, simt_child_launch(g->block, params, stream), 4);
+    }
+    return SIMT_NEXT;
+}
+
+static enum simt_flow tell_error(struct simt_gang *g, const struct simt_insn *in)
+{
+    if (!fits(g, in))
+        return overflow(g, in);
+    FOR_ON (g, w, m)
+        result(g, lane_of(w, m), in->d, g->block->child_error, 4);
+    return SIMT_NEXT;
+}
+
+enum simt_flow SIMT_X(CHILD_PEEK)(struct simt_gang *g, const struct simt_insn *in)
+{
+    return tell_error(g, in);
+}
+
+enum simt_flow SIMT_X(CHILD_ERROR)(struct simt_gang *g, const struct simt_insn *in)
+{
+    enum simt_flow flow = tell_error(g, in);
+    g->block->child_error = 0;
+    return flow;
+}
+
+/* Where a kernel may write `size` bytes: its own local memory, or a live range. */
+static bool is_writable(const struct simt_gang *g, uint32_t lane, uint64_t address, size_t size)
+{
+    struct simt_hit hit;
+    uint64_t window = g->run->local + lane * g->run->local_stride;
+    if (address >= window && address + size <= window + g->run->local_size)
+        return true;
+    return simt_space_probe(g->block->grid->space, address, &hit) && !(hit.kind & SIMT_READ_ONLY) &&
+           address + size <= hit.base + hit.size;
+}
+
+/* A stream or an event: a number that is none of those with a meaning. */
+enum simt_flow SIMT_X(CHILD_HANDLE)(struct simt_gang *g, const struct simt_insn *in)
+{
+    if (!fits(g, in))
+        return overflow(g, in);
+    FOR_ON (g, w, m) {
+        uint32_t lane = lane_of(w, m);
+        uint64_t at = argument(g, lane, in->a, 8), handle = 256 + g->first + lane;
+        if (!is_writable(g, lane, at, sizeof handle)) {
+            struct simt_trap t = {.code = 700, .address = at, .width = 8, .is_store = true};
+            return simt_gang_trap(g, in, lane, &t);
+        }
+        memcpy((void *) (uintptr_t) at, &handle, sizeof handle);
+        result(g, lane, in->d, 0, 4);
+    }
+    return SIMT_NEXT;
+}
+
+enum simt_flow SIMT_X(CHILD_NOTHING)(struct simt_gang *g, const struct simt_insn *in)
+{
+    if (!fits(g, in))
+        return overflow(g, in);
+    FOR_ON (g, w, m)
+        result(g, lane_of(w, m), in->d, 0, 4);
     return SIMT_NEXT;
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "simt/children.h"
 #include "simt/module.h"
 #include "simt/run.h"
 
@@ -190,7 +191,10 @@ int simt_grid_create(struct simt_grid **out, const struct simt_launch *launch, i
     g->code = &k->code;
     g->space = simt_module_space(k->module);
     g->kernel = k->func;
+    g->module = k->module;
     g->ptx = simt_module_ptx(k->module);
+    g->stack_size = launch->stack_size;
+    g->nested = launch->nested;
     uint8_t *params = (uint8_t *) ALIGN_UP((uintptr_t) (g + 1), 2 * sizeof(uint64_t));
     if (launch->param_size)
         memcpy(params, launch->params, MIN(launch->param_size, param_size));
@@ -233,6 +237,7 @@ void simt_grid_destroy(struct simt_grid **grid)
         return;
     *grid = NULL;
     hand_on(g);
+    simt_children_fini(g);
     alloc_free(g->printed);
     destroy_states(g->idle);
     destroy_states(g->suspended);

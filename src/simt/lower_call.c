@@ -306,6 +306,18 @@ static const struct {
     {"__assertfail", SIMT_OP_ASSERTFAIL, 0, 5},
     {"malloc", SIMT_OP_MALLOC, 1, 1},
     {"free", SIMT_OP_MFREE, 0, 1},
+    /* The device runtime's; streams and events only keep order, and there is no other. */
+    {"__cudaCDP2GetParameterBufferV2", SIMT_OP_CHILD_PREPARE, 1, 4},
+    {"__cudaCDP2LaunchDeviceV2", SIMT_OP_CHILD_LAUNCH, 1, 2},
+    {"__cudaCDP2GetLastError", SIMT_OP_CHILD_ERROR, 1, 0},
+    {"__cudaCDP2PeekAtLastError", SIMT_OP_CHILD_PEEK, 1, 0},
+    {"__cudaCDP2StreamCreateWithFlags", SIMT_OP_CHILD_HANDLE, 1, 2},
+    {"__cudaCDP2StreamDestroy", SIMT_OP_CHILD_NOTHING, 1, 1},
+    {"__cudaCDP2StreamWaitEvent", SIMT_OP_CHILD_NOTHING, 1, 3},
+    {"__cudaCDP2EventCreateWithFlags", SIMT_OP_CHILD_HANDLE, 1, 2},
+    {"__cudaCDP2EventRecord", SIMT_OP_CHILD_NOTHING, 1, 2},
+    {"__cudaCDP2EventRecordWithFlags", SIMT_OP_CHILD_NOTHING, 1, 3},
+    {"__cudaCDP2EventDestroy", SIMT_OP_CHILD_NOTHING, 1, 1},
 };
 
 bool simt_provides(const char *name)

@@ -92,6 +92,7 @@ struct simt_block {
     struct simt_gang *gangs;
     struct simt_run *runs;
     struct str print;
+    uint32_t child_error; /* of its last launch that could not be (children.h) */
     void *memory; /* register files, local memory: lent pages, or heap */
     size_t memory_size;
     bool memory_lent;
@@ -103,6 +104,7 @@ struct simt_grid {
     struct simt_space *space;
     unsigned epoch; /* from entering it */
     const struct ptx_func *kernel;
+    struct simt_module *module;
     const struct ptx_module *ptx; /* of the kernel: names the source files of a fault */
     uint32_t dim[3], block_dim[3];
     uint64_t blocks;
@@ -113,7 +115,8 @@ struct simt_grid {
     size_t shared, dynamic_shared;
     const uint8_t *params;
     size_t param_size;
-    size_t malloc_heap;
+    size_t malloc_heap, stack_size;
+    struct simt_nested nested;
     uint64_t id;
     uint64_t workspace; /* of a cooperative grid's barrier */
     bool cooperative;
@@ -126,6 +129,8 @@ struct simt_grid {
     struct simt_block *suspended, **suspended_end; /* states of blocks that wait for others */
     uint32_t states;                               /* how many there are in all */
     uint32_t inside;                               /* threads in simt_grid_work */
+    struct simt_child *children; /* asked for, and launched by now or not */
+    uint64_t child_count;        /* asked for in all */
     bool has_fault;
     struct simt_fault fault;
     struct simt_printed *printed; /* what finished blocks have printed and nobody has received */

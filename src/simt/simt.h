@@ -150,6 +150,13 @@ struct simt_hooks {
     uint64_t *clock_base; /* NULL */
 };
 
+/* What launches by kernels may be. */
+struct simt_nested {
+    size_t max_shared;    /* bytes a block, static and dynamic */
+    uint32_t max_pending; /* launches of one grid; 0: 2048 */
+    uint32_t depth;       /* 0: launched from the host */
+};
+
 struct simt_launch {
     const struct simt_kernel *kernel;
     uint32_t grid[3], block[3];
@@ -161,6 +168,7 @@ struct simt_launch {
     size_t malloc_heap; /* bytes of the device malloc heap of the space; 0: 8 MiB */
     uint64_t grid_id;
     struct simt_hooks hooks;
+    struct simt_nested nested;
 };
 
 /* Copies everything it needs. -1: memory is short, or a cooperative grid cannot be resident (*code
@@ -185,6 +193,17 @@ bool simt_grid_done(const struct simt_grid *g);
 /* Stops all blocks soon (milliseconds); the fault becomes 702 with `why`, unless there is one
  * already. */
 void simt_grid_cancel(struct simt_grid *g, const char *why);
+/* ---- what a kernel has launched ---- */
+
+struct simt_child;
+
+/* Takes what the grid's blocks have launched, in the order in which it is to run; the grid is done,
+ * and may be destroyed then. -1: memory is short. */
+int simt_grid_take_children(struct simt_child **out, struct simt_grid *g);
+const struct simt_launch *simt_child_get(const struct simt_child *child);
+struct simt_child **simt_child_next(struct simt_child *child); /* of the list */
+void simt_child_destroy(struct simt_child *child);
+
 /* NULL when all went well; valid once done, until the grid is destroyed. */
 const struct simt_fault *simt_grid_fault(const struct simt_grid *g);
 

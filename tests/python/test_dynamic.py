@@ -82,7 +82,7 @@ def test_data_and_files(device, tmp_path):
 
 def test_kernels_as_attributes(device):
     module = DynamicModule().add_source(PLAIN).link()
-    assert module.twice is module.twice and 'twice' in dir(module)
+    assert module.twice is module.twice and 'twice' in dir(module) and 'twice' in repr(module)
     with pytest.raises(AttributeError, match='thrice'):
         print(module.thrice)
 
@@ -141,7 +141,9 @@ def test_nothing_is_linked_yet(device):
         module.get_function('run')
     with pytest.raises(AttributeError, match='link'):
         print(module.run)
-    assert 'link' in dir(module)
+    assert 'link' in dir(module) and 'DynamicModule' in repr(module)
+    with pytest.raises(driver.LogicError, match='link'):
+        print(module.globals)
     with pytest.raises(driver.LogicError, match='nothing was added'):
         module.link()
 
@@ -324,3 +326,146 @@ def test_kernels_of_one_name(device):
     module = DynamicModule().add_source(PLAIN, name='first').add_source(PLAIN, name='second')
     with pytest.raises(driver.Error, match='twice'):
         module.link()
+
+
+# --- kernels that launch kernels ---
+
+FAMILY = """
+__global__ void twice(float *x, int n)
+{
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) x[i] *= 2;
+}
+__global__ void add(float *x, float y) { x[threadIdx.x] += y; }
+__global__ void parent(float *x, int n) { twice<<<(n + 31) / 32, 32>>>(x, n); }
+__global__ void in_order(float *x)
+{
+    if (threadIdx.x) return;
+    cudaStream_t s;
+    cudaEvent_t e;
+    cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
+    cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+    add<<<1, 4, 0, s>>>(x, 1);
+    twice<<<1, 4, 0, s>>>(x, 4);
+    add<<<1, 4, 0, s>>>(x, 1);
+    cudaEventRecord(e, s);
+    cudaStreamWaitEvent(s, e, 0);
+    cudaEventDestroy(e);
+    cudaStreamDestroy(s);
+}
+__global__ void last(float *x)
+{
+    twice<<<1, 4, 0, cudaStreamTailLaunch>>>(x, 4);
+    add<<<1, 4>>>(x, 10);
+}
+__global__ void tree(int *count, int depth)
+{
+    atomicAdd(count, 1);
+    if (depth) { tree<<<1, 1>>>(count, depth - 1); tree<<<1, 1>>>(count, depth - 1); }
+}
+__global__ void wrong(int *out, int *x)
+{
+    twice<<<1, 4096>>>((float *) x, 1);
+    out[0] = cudaPeekAtLastError();
+    out[1] = cudaGetLastError();
+    out[2] = cudaGetLastError();
+}
+struct pair { char c; double d; };
+__global__ void take(float *x, pair p, short s) { *x = p.c + p.d + s; }
+__global__ void give(float *x) { pair p = {'a', 0.5}; take<<<1, 1>>>(x, p, -7); }
+__global__ void far(float *x) { x[1 << 28] = 1; }
+__global__ void astray(float *x) { far<<<1, 1>>>(x); }
+"""
+
+
+@pytest.fixture
+def family(device):
+    if not has_cudadevrt(device):
+        pytest.skip('libcudadevrt.a is not installed')
+    return DynamicSourceModule(FAMILY)
+
+
+def test_kernels_launch_kernels(family):
+    x = np.arange(1000, dtype=np.float32)
+    family.get_function('parent')(driver.InOut(x), np.int32(1000), block=(1, 1, 1))
+    assert np.array_equal(x, 2 * np.arange(1000))
+
+
+def test_what_comes_after_waits_for_all(family, device):
+    stream = driver.Stream()
+    x = driver.to_device(np.ones(64, np.float32))
+    for _ in range(5):
+        family.get_function('parent')(x, np.int32(64), block=(1, 1, 1), stream=stream)
+    out = np.empty(64, np.float32)
+    driver.memcpy_dtoh_async(out, x, stream)
+    stream.synchronize()
+    assert np.array_equal(out, np.full(64, 32, np.float32))
+
+
+def test_streams_of_kernels_keep_order(family):
+    assert run(family, 'in_order', (1, 2, 3, 4)) == [5, 7, 9, 11]
+
+
+def test_the_tail_comes_last(family):
+    x = np.array([1, 2, 3, 4], np.float32)
+    family.get_function('last')(driver.InOut(x), block=(1, 1, 1))
+    assert x.tolist() == [22, 24, 26, 28]
+
+
+def test_children_of_children(family):
+    count = np.zeros(1, np.int32)
+    family.get_function('tree')(driver.InOut(count), np.int32(7), block=(1, 1, 1))
+    assert count[0] == 255
+
+
+def test_every_thread_may_launch(family):
+    count = np.zeros(1, np.int32)
+    family.get_function('tree')(driver.InOut(count), np.int32(1), block=(64, 1, 1), grid=(4, 1))
+    assert count[0] == 4 * 64 * 3
+
+
+def test_a_launch_that_cannot_be(family):
+    out, x = np.zeros(3, np.int32), np.ones(4, np.float32)
+    family.get_function('wrong')(driver.InOut(out), driver.InOut(x), block=(1, 1, 1))
+    assert out[0] == out[1] != 0 and out[2] == 0
+    assert x.tolist() == [1, 1, 1, 1]
+
+
+def test_parameters_of_every_kind(family):
+    x = np.zeros(1, np.float32)
+    family.get_function('give')(driver.InOut(x), block=(1, 1, 1))
+    assert x[0] == 97 + 0.5 - 7
+
+
+def test_kernels_that_launch_in_a_graph(family, device):
+    x = driver.to_device(np.ones(64, np.float32))
+    graph = driver.Graph()
+    graph.add_kernel(family.get_function('parent'), x, np.int32(64), block=(1, 1, 1))
+    executable = graph.instantiate()
+    for _ in range(3):
+        executable.launch()
+    driver.Context.synchronize()
+    assert np.array_equal(driver.from_device(x, 64, np.float32), np.full(64, 8, np.float32))
+
+
+def test_a_fault_in_a_child_names_it(python):
+    told = python(
+        'FAMILY = """'
+        + FAMILY
+        + '"""\n'
+        + """
+import numpy as np
+from runcu import driver
+from runcu.compiler import DynamicSourceModule
+import runcu.autoinit
+module = DynamicSourceModule(FAMILY)
+x = driver.mem_alloc(64)
+try:
+    module.get_function('astray')(x, block=(1, 1, 1))
+    driver.Context.synchronize()
+except driver.Error as e:
+    print(e)
+""",
+        check=False,
+    ).stdout
+    assert "kernel 'far'" in told
