@@ -176,7 +176,10 @@ def test_a_mended_deprecation_leaves_other_warnings(twelve):
     assert out == '1 warning False\n'
 
 
-@pytest.mark.parametrize('name', ['compiler', 'options', 'many', 'templates'])
+SUITES = ['compiler', 'hard_sources', 'many', 'options', 'pycuda_compiling', 'templates']
+
+
+@pytest.mark.parametrize('name', SUITES)
 def test_what_holds_for_every_nvrtc(environment, name, tmp_path):
     done = subprocess.run(
         [sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider', HERE / f'test_{name}.py'],
