@@ -95,6 +95,11 @@ RUNCU_API int runcu_graph_add_graph(runcu_node **out, runcu_graph *graph,
 /** Takes it out, with its edges. */
 RUNCU_API int runcu_graph_remove(runcu_graph *graph, runcu_node *node);
 
+/** The node that a handle of the driver's (CUgraphNode) names, of whatever graph; borrowed from it
+ * like all nodes. And the handle of a node; 0 for NULL. */
+RUNCU_API int runcu_node_wrap(runcu_node **out, uint64_t handle);
+RUNCU_API uint64_t runcu_node_handle(const runcu_node *node);
+
 /** What a node does, as the driver numbers it; others, which graphs of others hold, have other
  * numbers. */
 enum runcu_node_type {

@@ -20,7 +20,8 @@ RUNCU_API int runcu_mem_alloc_pitch(runcu_mem **out, size_t *pitch, size_t width
  * left of the allocation from there on, or 0 where the driver cannot tell. Owned wrapper: free it.
  */
 RUNCU_API int runcu_mem_wrap(runcu_mem **out, uint64_t handle);
-RUNCU_API uint64_t runcu_mem_handle(const runcu_mem *mem); /**< CUdeviceptr */
+/** CUdeviceptr; the host's own address of host memory is runcu_mem_host_pointer. */
+RUNCU_API uint64_t runcu_mem_handle(const runcu_mem *mem);
 /** Frees, unregisters or closes now, as its kind asks. Accepts NULL; sets it to NULL. Fails with
  * ERROR_FREED never, since the pointer is gone. Work in flight ends first. After its context died:
  * quiet. */
@@ -30,12 +31,16 @@ RUNCU_API size_t runcu_mem_size(const runcu_mem *mem);
 RUNCU_API runcu_context *runcu_mem_context(const runcu_mem *mem); /**< borrowed */
 /** Page-locked host memory, accessible to kernels. `flags`: CU_MEMHOSTALLOC_*. */
 RUNCU_API int runcu_mem_alloc_host(runcu_mem **out, size_t bytes, unsigned flags);
-/** The CU_MEMHOSTALLOC_* that page-locked memory has. */
+/** The CU_MEMHOSTALLOC_* that page-locked memory has, registered memory excepted. */
 RUNCU_API int runcu_mem_host_flags(unsigned *out, const runcu_mem *mem);
 /** Page-locks host memory of the caller's and makes it accessible to kernels, until it is freed
  * here, which leaves the memory itself alone; it must stay as long. `flags`:
  * CU_MEMHOSTREGISTER_*; memory that may not be written needs READ_ONLY. */
 RUNCU_API int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags);
+/** Page-locked or registered host memory of somebody else, `bytes` of it from `host` on (0: all
+ * that is left of it there); it is never freed through ours. Memory that the driver has not page-locked
+ * is ERROR_ARGUMENT. Owned wrapper: free it. */
+RUNCU_API int runcu_mem_wrap_host(runcu_mem **out, void *host, size_t bytes);
 /** Memory that host and device reach at the same address and the driver moves. `flags`:
  * CU_MEM_ATTACH_GLOBAL (0 is that) or CU_MEM_ATTACH_HOST. On devices without
  * CONCURRENT_MANAGED_ACCESS the host must not touch it while kernels run. */

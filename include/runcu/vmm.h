@@ -36,6 +36,10 @@ RUNCU_API size_t runcu_physical_size(const runcu_physical *physical);
  * granularity), with nothing behind them. Owned. */
 RUNCU_API int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes,
                                   size_t alignment);
+/** Addresses that somebody else has reserved on a device (NULL: the current one). What is mapped
+ * through this object is unmapped when it is freed; the addresses stay. Owned wrapper: free it. */
+RUNCU_API int runcu_range_wrap(runcu_range **out, runcu_device *device, uint64_t address,
+                               size_t bytes);
 /** Waits for the context's work, unmaps what is mapped, and gives the addresses back. Accepts NULL;
  * sets it to NULL. */
 RUNCU_API int runcu_range_free(runcu_range **range);

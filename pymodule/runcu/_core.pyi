@@ -400,6 +400,9 @@ class GraphNode:
     @property
     def graph(self) -> Graph:
         """The Graph it is of."""
+    @classmethod
+    def from_handle(cls, handle: int, owner: Graph) -> GraphNode:
+        """The node of the Graph `owner` with that CUgraphNode."""
     @property
     def handle(self) -> int:
         """The CUgraphNode."""
@@ -676,6 +679,13 @@ class AddressRange:
         cls, size: SupportsIndex, device: Device | None = None, alignment: SupportsIndex = 0
     ) -> Self:
         """On `device`, or the current one. `size`: a multiple of mem_granularity()."""
+    @classmethod
+    def from_handle(cls, handle: int, size: SupportsIndex, owner: object = None) -> Self:
+        """`size` bytes of addresses that somebody else has reserved, by the first of them.
+
+        What is mapped through this object is unmapped when it is closed; the addresses stay.
+        `owner` is kept alive as long.
+        """
     @property
     def handle(self) -> int:
         """The first address as an int; int() of the range as well."""
@@ -729,9 +739,21 @@ class RegisteredHostMemory:
 
         Memory that the process may only read needs READ_ONLY.
         """
+    @classmethod
+    def from_handle(
+        cls, handle: int, owner: object = None, size: SupportsIndex | None = None
+    ) -> Self:
+        """Memory that somebody else has registered, by its address on the host.
+
+        It is never unregistered through this object. `size`: bytes; None: all that is left of it
+        there. `owner`, its `base`, is kept alive as long.
+        """
+    @property
+    def handle(self) -> int:
+        """Its address on the host as an int."""
     @property
     def base(self) -> Any:
-        """The object whose memory it is."""
+        """The object whose memory it is; None: nobody said."""
     def unregister(self) -> None:
         """Ends it now; the memory stays. A second time is an error."""
     def get_device_pointer(self) -> int:
@@ -748,6 +770,17 @@ class AlignedHostAllocation:
     """
 
     def __new__(cls, bytes: SupportsIndex, alignment: SupportsIndex = 4096) -> Self: ...
+    @classmethod
+    def from_handle(
+        cls, handle: int, owner: object = None, size: SupportsIndex | None = None
+    ) -> Self:
+        """`size` bytes, which must be given, of somebody else's memory by its address.
+
+        It is never freed through this object. `owner` is kept alive as long.
+        """
+    @property
+    def handle(self) -> int:
+        """Its address as an int."""
     def free(self) -> None:
         """Frees the memory now. Arrays made of it must not be used any more."""
     def __enter__(self) -> Self:
@@ -760,6 +793,18 @@ class HostAllocation:
 
     def __new__(cls, bytes: SupportsIndex, flags: SupportsIndex = 0) -> Self:
         """`flags`: of host_alloc_flags."""
+    @classmethod
+    def from_handle(
+        cls, handle: int, owner: object = None, size: SupportsIndex | None = None
+    ) -> Self:
+        """Page-locked memory of somebody else by its address on the host.
+
+        It is never freed through this object. `size`: bytes; None: all that is left of it there.
+        `owner` is kept alive as long.
+        """
+    @property
+    def handle(self) -> int:
+        """Its address on the host as an int."""
     def free(self) -> None:
         """Frees the memory now. Arrays made of it must not be used any more."""
     def get_flags(self) -> int:

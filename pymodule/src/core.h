@@ -407,26 +407,26 @@ typedef struct bind_allocation {
     atomic_int exports; /* memoryviews of it */
 } bind_allocation;
 
-/* Page-locked host memory. */
-typedef struct bind_host_allocation {
+/* How a type's failures are told: the name of what ends it, as PyCUDA has it, and that it has
+ * ended. */
+struct bind_host_words {
+    const char *end, *gone;
+};
+
+/* HostAllocation, RegisteredHostMemory, AlignedHostAllocation. */
+typedef struct bind_host {
     BIND_HEAD
-    _Atomic(runcu_mem *) mem; /* NULL: freed */
+    atomic_bool is_live; /* false: freed or unregistered */
+    runcu_mem *mem;      /* whoever ends it frees that; NULL: aligned memory */
     void *data;
-    uint64_t address;
+    uint64_t address; /* for kernels */
     size_t bytes;
     unsigned flags;
-} bind_host_allocation;
-
-/* Host memory of an object of Python's, registered (RegisteredHostMemory), or memory of our own
- * that begins at a round address (AlignedHostAllocation). */
-typedef struct bind_host_block {
-    BIND_HEAD
-    _Atomic(runcu_mem *) mem;  /* of registered memory; NULL: unregistered */
-    struct bind_buffer buffer; /* of registered memory */
+    bool is_ours;              /* `data` comes from the C library */
+    struct bind_buffer buffer; /* of registered memory, like the next */
     PyObject *base;
-    _Atomic(void *) data; /* NULL: freed */
-    size_t bytes;
-} bind_host_block;
+    const struct bind_host_words *words;
+} bind_host;
 
 /* In, Out and InOut. */
 typedef struct bind_handler {
@@ -560,7 +560,26 @@ int bind_ipc_handle(unsigned char *out, PyObject *value);
 PyObject *bind_allocation_wrap(PyTypeObject *type, runcu_mem *mem);
 PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags);
 void bind_allocation_dealloc(PyObject *self);
+/* hostmem.c: from now on `self` is alive, and has `mem` (taken) unless that is NULL. */
+void bind_host_init(bind_host *self, runcu_mem *mem, const struct bind_host_words *words);
+/* True with an exception once it has ended. */
+bool bind_host_is_gone(bind_host *self);
+PyObject *bind_host_free(PyObject *self, PyObject *unused);
+PyObject *bind_host_exit(PyObject *self, PyObject *args);
 void bind_host_dealloc(PyObject *self);
+int bind_host_traverse(PyObject *self, visitproc visit, void *arg);
+PyObject *bind_host_get_device_pointer(PyObject *self, PyObject *unused);
+PyObject *bind_host_handle(PyObject *self, void *closure);
+/* The arguments of from_handle, `owner` borrowed or NULL; and an object of what they name. */
+struct bind_host_given {
+    void *data;
+    size_t bytes;
+    PyObject *owner;
+};
+int bind_host_parse(struct bind_host_given *out, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames);
+PyObject *bind_host_from_handle(PyTypeObject *type, const struct bind_host_given *given,
+                                const struct bind_host_words *words);
 /* The address by which kernels reach a HostAllocation. */
 int bind_host_address(uint64_t *out, PyObject *value);
 /* `module`, `function` and `program` are taken. */

@@ -472,6 +472,33 @@ static PyObject *node_graph(PyObject *self, void *closure)
     return Py_NewRef(((bind_graph_node *) self)->graph);
 }
 
+/* Nodes live as long as their graph, and no driver can be asked whether a handle is one. */
+static PyObject *node_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames)
+{
+    static const struct bind_signature signature = {"from_handle", 2, {"handle", "owner", NULL}};
+    bind_state *state = bind_state_of((PyTypeObject *) type);
+    PyObject *values[2];
+    runcu_node *node;
+    uint64_t handle;
+    if (!state || bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+        bind_number(&handle, values[0], "handle") != 0)
+        return NULL;
+    if (!PyObject_TypeCheck(values[1], state->graph_type))
+        return PyErr_Format(PyExc_TypeError, "the owner of a node is its Graph, not %.200s",
+                            Py_TYPE(values[1])->tp_name);
+    if (bind_check(state, runcu_node_wrap(&node, handle)) != 0)
+        return NULL;
+    PyObject *all = PyObject_GetAttrString(values[1], "nodes"), *found = NULL;
+    for (Py_ssize_t i = 0; all && !found && i < PyList_GET_SIZE(all); i++)
+        if (((bind_graph_node *) PyList_GET_ITEM(all, i))->node == node)
+            found = Py_NewRef(PyList_GET_ITEM(all, i));
+    if (all && !found)
+        bind_raise(state->argument_error, "the graph has no node with the handle %S", values[0]);
+    Py_XDECREF(all);
+    return found;
+}
+
 static PyObject *node_handle(PyObject *self, void *closure)
 {
     (void) closure;
@@ -518,6 +545,10 @@ static void node_dealloc(PyObject *self)
 static PyMemberDef members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
 
 static PyMethodDef node_methods[] = {
+    {"from_handle", (PyCFunction) (void (*)(void)) node_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner)\n--\n\n"
+     "The node of the Graph `owner` with that CUgraphNode."},
     {"remove", node_remove, METH_NOARGS,
      "remove($self, /)\n--\n\nTakes the node out of its graph, with its edges."},
     {NULL, NULL, 0, NULL},

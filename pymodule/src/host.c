@@ -2,17 +2,24 @@
  * (driver.pagelocked_empty). */
 #include "core.h"
 
+static const struct bind_host_words words = {"pagelocked_host_allocation::free",
+                                             "the page-locked host allocation has been freed"};
+static const struct bind_host_words pooled_words = {
+    "pooled_host_allocation::free", "the page-locked host allocation has been freed"};
+
+static const struct bind_host_words *words_of(bind_state *state, PyTypeObject *type)
+{
+    return PyType_IsSubtype(type, state->pooled_host_type) ? &pooled_words : &words;
+}
+
 PyObject *bind_host_wrap(PyTypeObject *type, runcu_mem *mem, unsigned flags)
 {
-    bind_host_allocation *self = bind_new(type);
+    bind_host *self = bind_new(type);
     if (!self) {
         runcu_mem_free(&mem);
         return NULL;
     }
-    atomic_store(&self->mem, mem);
-    self->data = runcu_mem_host_pointer(mem);
-    self->address = runcu_mem_address(mem);
-    self->bytes = runcu_mem_size(mem);
+    bind_host_init(self, mem, words_of(self->state, type));
     self->flags = flags;
     return (PyObject *) self;
 }
@@ -39,101 +46,49 @@ static PyObject *host_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return bind_host_wrap(type, mem, flags);
 }
 
-void bind_host_dealloc(PyObject *self)
+static PyObject *host_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                  PyObject *kwnames)
 {
-    runcu_mem *mem = atomic_exchange(&((bind_host_allocation *) self)->mem, NULL);
-    struct bind_quiet quiet;
-    bind_begin_dealloc(self);
-    bind_quiet_begin(&quiet);
-    if (mem) {
-        Py_BEGIN_ALLOW_THREADS
-        runcu_mem_free(&mem);
-        Py_END_ALLOW_THREADS
-    }
-    bind_quiet_end(&quiet);
-    bind_end_dealloc(self);
-}
-
-static bool is_freed(bind_host_allocation *self)
-{
-    if (atomic_load(&self->mem))
-        return false;
-    bind_raise(self->state->logic_error, "the page-locked host allocation has been freed");
-    return true;
+    struct bind_host_given given;
+    bind_state *state = bind_state_of((PyTypeObject *) type);
+    if (!state || bind_host_parse(&given, args, nargs, kwnames) != 0)
+        return NULL;
+    PyObject *self = bind_host_from_handle((PyTypeObject *) type, &given,
+                                           words_of(state, (PyTypeObject *) type));
+    bind_host *h = (bind_host *) self;
+    if (self && runcu_mem_host_flags(&h->flags, h->mem) != 0)
+        h->flags = 0; /* registered memory does not tell */
+    return self;
 }
 
 static int host_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
-    bind_host_allocation *h = (bind_host_allocation *) self;
+    bind_host *h = (bind_host *) self;
     view->obj = NULL;
-    if (is_freed(h))
+    if (bind_host_is_gone(h))
         return -1;
     return PyBuffer_FillInfo(view, self, h->data, (Py_ssize_t) h->bytes, 0, flags);
-}
-
-static PyObject *host_free(PyObject *self, PyObject *unused)
-{
-    (void) unused;
-    bind_host_allocation *h = (bind_host_allocation *) self;
-    runcu_mem *mem = atomic_exchange(&h->mem, NULL);
-    int status;
-    if (!mem) {
-        bind_raise(h->state->logic_error, "%s::free failed: invalid resource handle",
-                   PyObject_TypeCheck(self, h->state->pooled_host_type)
-                       ? "pooled_host_allocation"
-                       : "pagelocked_host_allocation");
-        return NULL;
-    }
-    BIND_UNLOCKED(status, runcu_mem_free(&mem));
-    if (bind_check(h->state, status) != 0)
-        return NULL;
-    Py_RETURN_NONE;
-}
-
-/* The end of a with block: free() may have come before. */
-static PyObject *host_exit(PyObject *self, PyObject *args)
-{
-    (void) args;
-    if (atomic_load(&((bind_host_allocation *) self)->mem))
-        return host_free(self, NULL);
-    Py_RETURN_NONE;
-}
-
-int bind_host_address(uint64_t *out, PyObject *value)
-{
-    bind_host_allocation *h = (bind_host_allocation *) value;
-    *out = h->address;
-    return is_freed(h) ? -1 : 0;
 }
 
 static PyObject *host_get_flags(PyObject *self, PyObject *unused)
 {
     (void) unused;
-    return PyLong_FromUnsignedLong(((bind_host_allocation *) self)->flags);
-}
-
-static PyObject *host_get_device_pointer(PyObject *self, PyObject *unused)
-{
-    (void) unused;
-    bind_host_allocation *h = (bind_host_allocation *) self;
-    if (is_freed(h))
-        return NULL;
-    return PyLong_FromUnsignedLongLong(h->address);
+    return PyLong_FromUnsignedLong(((bind_host *) self)->flags);
 }
 
 static PyObject *host_dlpack_device(PyObject *self, PyObject *unused)
 {
     (void) unused;
-    bind_host_allocation *h = (bind_host_allocation *) self;
-    return is_freed(h) ? NULL : bind_dlpack_device_pair(h->state, (uintptr_t) h->data);
+    bind_host *h = (bind_host *) self;
+    return bind_host_is_gone(h) ? NULL : bind_dlpack_device_pair(h->state, (uintptr_t) h->data);
 }
 
 static PyObject *host_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                              PyObject *kwnames)
 {
-    bind_host_allocation *h = (bind_host_allocation *) self;
+    bind_host *h = (bind_host *) self;
     PyObject *capsule = NULL, *shape = NULL;
-    if (is_freed(h) || !(shape = Py_BuildValue("(n)", (Py_ssize_t) h->bytes)))
+    if (bind_host_is_gone(h) || !(shape = Py_BuildValue("(n)", (Py_ssize_t) h->bytes)))
         return NULL;
     PyArray_Descr *dtype = PyArray_DescrFromType(NPY_UINT8);
     struct bind_tensor tensor = {
@@ -152,16 +107,27 @@ static PyMethodDef host_methods[] = {
     {"__dlpack_device__", host_dlpack_device, METH_NOARGS,
      "__dlpack_device__($self, /)\n--\n\nDLPack's device: page-locked host memory of a GPU is "
      "(3, 0)."},
-    {"free", host_free, METH_NOARGS,
+    {"from_handle", (PyCFunction) (void (*)(void)) host_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, owner=None, size=None)\n--\n\n"
+     "Page-locked memory of somebody else by its address on the host; it is never freed through "
+     "this object. `size`: bytes; None: all that is left of it there. `owner` is kept alive as "
+     "long."},
+    {"free", bind_host_free, METH_NOARGS,
      "free($self, /)\n--\n\nFrees the memory now. Arrays made of it must not be used any more."},
     {"get_flags", host_get_flags, METH_NOARGS,
      "get_flags($self, /)\n--\n\nThe host_alloc_flags it was made with."},
-    {"get_device_pointer", host_get_device_pointer, METH_NOARGS,
+    {"get_device_pointer", bind_host_get_device_pointer, METH_NOARGS,
      "get_device_pointer($self, /)\n--\n\nThe address under which kernels reach it."},
     {"__enter__", bind_enter, METH_NOARGS, "__enter__($self, /)\n--\n\nThe allocation itself."},
-    {"__exit__", host_exit, METH_VARARGS,
+    {"__exit__", bind_host_exit, METH_VARARGS,
      "__exit__($self, /, *args)\n--\n\nFrees the memory, if that has not been done."},
     {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef host_getset[] = {
+    {"handle", bind_host_handle, NULL, "Its address on the host as an int.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef host_members[] = {BIND_MEMBERS, {NULL, 0, 0, 0, NULL}};
@@ -172,13 +138,14 @@ static PyType_Slot host_slots[] = {
                          "`flags`: of host_alloc_flags."},
     {Py_tp_new, host_new},
     {Py_tp_dealloc, bind_host_dealloc},
-    {Py_tp_traverse, bind_traverse},
+    {Py_tp_traverse, bind_host_traverse},
     {Py_tp_clear, bind_clear},
     {Py_bf_getbuffer, host_getbuffer},
     {Py_tp_methods, host_methods},
+    {Py_tp_getset, host_getset},
     {Py_tp_members, host_members},
     {0, NULL},
 };
 
-PyType_Spec bind_host_allocation_spec = {"runcu.driver.HostAllocation",
-                                         sizeof(bind_host_allocation), 0, BIND_FLAGS, host_slots};
+PyType_Spec bind_host_allocation_spec = {"runcu.driver.HostAllocation", sizeof(bind_host), 0,
+                                         BIND_FLAGS, host_slots};

@@ -298,7 +298,7 @@ static PyType_Slot pooled_slots[] = {
 
 static Py_ssize_t pooled_host_length(PyObject *self)
 {
-    return (Py_ssize_t) ((bind_host_allocation *) self)->bytes;
+    return (Py_ssize_t) ((bind_host *) self)->bytes;
 }
 
 static PyType_Slot pooled_host_slots[] = {
@@ -306,7 +306,7 @@ static PyType_Slot pooled_host_slots[] = {
                          "is its bytes."},
     {Py_mp_length, pooled_host_length},
     {Py_tp_dealloc, bind_host_dealloc},
-    {Py_tp_traverse, bind_traverse},
+    {Py_tp_traverse, bind_host_traverse},
     {Py_tp_clear, bind_clear},
     {0, NULL},
 };
@@ -314,5 +314,5 @@ static PyType_Slot pooled_host_slots[] = {
 PyType_Spec bind_pooled_spec = {"runcu.tools.PooledDeviceAllocation", sizeof(bind_allocation), 0,
                                 BIND_FLAGS, pooled_slots};
 PyType_Spec bind_pooled_host_spec = {"runcu.tools.PooledHostAllocation",
-                                     sizeof(bind_host_allocation), 0, BIND_FLAGS,
+                                     sizeof(bind_host), 0, BIND_FLAGS,
                                      pooled_host_slots};

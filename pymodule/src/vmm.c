@@ -89,23 +89,33 @@ static PyObject *physical_from_fd(PyObject *type, PyObject *const *args, Py_ssiz
     return wrap_physical((PyTypeObject *) type, physical);
 }
 
-static PyObject *physical_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
-                                      PyObject *kwnames)
+/* The arguments of from_handle; `owner` is borrowed, or NULL. */
+static int read_handle(uint64_t *handle, size_t *bytes, PyObject **owner, struct bind_fastcall call)
 {
     static const struct bind_signature signature = {
         "from_handle", 2, {"handle", "size", "owner", NULL}};
-    bind_state *state = bind_state_of((PyTypeObject *) type);
     PyObject *values[3];
+    if (bind_parse(values, &signature, call.args, call.nargs, call.kwnames) != 0)
+        return -1;
+    *owner = values[2] == Py_None ? NULL : values[2];
+    int status = bind_number(handle, values[0], "handle");
+    return status ? status : bind_size(bytes, values[1], "size");
+}
+
+static PyObject *physical_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                      PyObject *kwnames)
+{
+    bind_state *state = bind_state_of((PyTypeObject *) type);
+    PyObject *owner;
     runcu_physical *physical;
     uint64_t handle;
     size_t bytes;
-    if (!state || bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
-        bind_number(&handle, values[0], "handle") != 0 ||
-        bind_size(&bytes, values[1], "size") != 0 ||
+    if (!state ||
+        read_handle(&handle, &bytes, &owner, (struct bind_fastcall){args, nargs, kwnames}) != 0 ||
         bind_check(state, runcu_physical_wrap(&physical, NULL, handle, bytes)) != 0)
         return NULL;
     PyObject *self = wrap_physical((PyTypeObject *) type, physical);
-    if (self && values[2] && values[2] != Py_None && bind_own(self, values[2]) != 0)
+    if (self && bind_own(self, owner) != 0)
         Py_CLEAR(self);
     return self;
 }
@@ -214,6 +224,19 @@ PyType_Spec bind_physical_spec = {"runcu.driver.PhysicalMemory", sizeof(bind_phy
 
 /* --- ranges --- */
 
+static PyObject *wrap_range(PyTypeObject *type, runcu_range *range)
+{
+    bind_rangeobject *self = bind_new(type);
+    if (!self) {
+        runcu_range_free(&range);
+        return NULL;
+    }
+    self->address = runcu_range_address(range);
+    self->bytes = runcu_range_size(range);
+    atomic_store(&self->range, range);
+    return (PyObject *) self;
+}
+
 static PyObject *range_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {(char *) "size", (char *) "device", (char *) "alignment", NULL};
@@ -230,15 +253,25 @@ static PyObject *range_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         device_of(&device, state, device_value) != 0 ||
         bind_check(state, runcu_range_reserve(&range, device, bytes, alignment)) != 0)
         return NULL;
-    bind_rangeobject *self = bind_new(type);
-    if (!self) {
-        runcu_range_free(&range);
+    return wrap_range(type, range);
+}
+
+static PyObject *range_from_handle(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
+                                   PyObject *kwnames)
+{
+    bind_state *state = bind_state_of((PyTypeObject *) type);
+    runcu_range *range;
+    PyObject *owner;
+    uint64_t handle;
+    size_t bytes;
+    if (!state ||
+        read_handle(&handle, &bytes, &owner, (struct bind_fastcall){args, nargs, kwnames}) != 0 ||
+        bind_check(state, runcu_range_wrap(&range, NULL, handle, bytes)) != 0)
         return NULL;
-    }
-    self->address = runcu_range_address(range);
-    self->bytes = bytes;
-    atomic_store(&self->range, range);
-    return (PyObject *) self;
+    PyObject *self = wrap_range((PyTypeObject *) type, range);
+    if (self && bind_own(self, owner) != 0)
+        Py_CLEAR(self);
+    return self;
 }
 
 static runcu_range *get_range(PyObject *self)
@@ -386,6 +419,12 @@ PyMethodDef bind_vmm_functions[] = {
 };
 
 static PyMethodDef range_methods[] = {
+    {"from_handle", (PyCFunction) (void (*)(void)) range_from_handle,
+     METH_FASTCALL | METH_KEYWORDS | METH_CLASS,
+     "from_handle($type, handle, size, owner=None)\n--\n\n"
+     "`size` bytes of addresses that somebody else has reserved, by the first of them. What is "
+     "mapped through this object is unmapped when it is closed; the addresses stay. `owner` is "
+     "kept alive as long."},
     {"map", (PyCFunction) (void (*)(void)) range_map, METH_FASTCALL | METH_KEYWORDS,
      "map($self, memory, offset=0, access=3)\n--\n\n"
      "Puts memory, all of it, behind the addresses.\n\n"

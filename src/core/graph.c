@@ -451,6 +451,18 @@ int runcu_graph_remove(runcu_graph *graph, runcu_node *node)
     return end(&u, CU_CALL(u.driver, cuGraphDestroyNode, (CUgraphNode) node));
 }
 
+int runcu_node_wrap(runcu_node **out, uint64_t handle)
+{
+    CORE_OUT(out);
+    *out = (runcu_node *) (uintptr_t) handle;
+    return handle ? 0 : runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no node");
+}
+
+uint64_t runcu_node_handle(const runcu_node *node)
+{
+    return (uintptr_t) node;
+}
+
 int runcu_graph_node_type(int *out, runcu_graph *graph, runcu_node *node)
 {
     CORE_NEED(out);

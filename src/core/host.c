@@ -42,6 +42,42 @@ int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags
     return 0;
 }
 
+/* Bytes from `host` to the end of what the driver has page-locked there; 0: nothing. */
+static size_t bytes_left(const struct drv_table *cu, uintptr_t host)
+{
+    unsigned type = 0;
+    CUdeviceptr start = 0;
+    size_t bytes = 0;
+    if (cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, host) ||
+        type != CU_MEMORYTYPE_HOST ||
+        cu->cuPointerGetAttribute(&start, CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, host) ||
+        cu->cuPointerGetAttribute(&bytes, CU_POINTER_ATTRIBUTE_RANGE_SIZE, host))
+        return 0;
+    return bytes - (size_t) (host - start);
+}
+
+int runcu_mem_wrap_host(runcu_mem **out, void *host, size_t bytes)
+{
+    CORE_OUT(out);
+    CORE_NEED(host);
+    int status = core_mem_create(out, CORE_MEM_FOREIGN);
+    if (status)
+        return status;
+    runcu_mem *mem = *out;
+    size_t left = bytes_left(&mem->context->driver->cu, (uintptr_t) host);
+    mem->host = host;
+    mem->bytes = bytes ? bytes : left;
+    if (!left || bytes > left)
+        status = runcu_fail(RUNCU_ERROR_ARGUMENT,
+                            left ? "%p has %zu bytes of page-locked memory, not %zu"
+                                 : "%p is not in page-locked memory of this driver",
+                            host, left, bytes);
+    if (status)
+        return core_mem_discard(out, status);
+    find_address(mem);
+    return 0;
+}
+
 int runcu_mem_alloc_managed(runcu_mem **out, size_t bytes, unsigned flags)
 {
     CORE_OUT(out);
@@ -64,8 +100,8 @@ int runcu_mem_host_flags(unsigned *out, const runcu_mem *mem)
     CORE_NEED(mem);
     struct core_scope scope;
     *out = 0;
-    if (mem->kind != CORE_MEM_HOST)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the memory is not page-locked memory of ours");
+    if (mem->kind != CORE_MEM_HOST && (mem->kind != CORE_MEM_FOREIGN || !mem->host))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the memory is not page-locked memory");
     int status = core_enter(&scope, mem->context);
     if (status)
         return status;

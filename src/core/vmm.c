@@ -22,6 +22,7 @@ struct runcu_range {
     runcu_device *device;
     CUdeviceptr address;
     size_t bytes;
+    bool is_owned;
     VEC(struct part) parts;
 };
 
@@ -169,29 +170,56 @@ size_t runcu_physical_size(const runcu_physical *physical)
 
 /* --- ranges --- */
 
-int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes, size_t alignment)
+static int new_range(runcu_range **out, runcu_device *device, size_t bytes)
 {
-    CORE_OUT(out);
+    *out = NULL;
     runcu_range *r = core_new(sizeof *r);
     if (!r)
         return RUNCU_ERROR_MEMORY;
     int status =
         device ? runcu_context_primary(&r->context, device) : core_context_get(&r->context);
-    if (!status) {
-        r->device = runcu_context_device(r->context);
-        r->bytes = bytes;
-        status =
-            CU_CALL(r->device->driver, cuMemAddressReserve, &r->address, bytes, alignment, 0, 0);
-        if (status)
-            explain_size(r->device, bytes, status);
-    }
     if (status) {
-        runcu_context_release(&r->context);
         core_delete(r);
         return status;
     }
+    r->device = runcu_context_device(r->context);
+    r->bytes = bytes;
     *out = r;
     return 0;
+}
+
+static int discard_range(runcu_range **range, int status)
+{
+    vec_fini(&(*range)->parts);
+    runcu_context_release(&(*range)->context);
+    core_delete(*range);
+    *range = NULL;
+    return status;
+}
+
+int runcu_range_reserve(runcu_range **out, runcu_device *device, size_t bytes, size_t alignment)
+{
+    CORE_OUT(out);
+    int status = new_range(out, device, bytes);
+    if (status)
+        return status;
+    runcu_range *r = *out;
+    status = CU_CALL(r->device->driver, cuMemAddressReserve, &r->address, bytes, alignment, 0, 0);
+    if (status)
+        return discard_range(out, explain_size(r->device, bytes, status));
+    r->is_owned = true;
+    return 0;
+}
+
+int runcu_range_wrap(runcu_range **out, runcu_device *device, uint64_t address, size_t bytes)
+{
+    CORE_OUT(out);
+    if (!address)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "0 is no range of addresses");
+    int status = new_range(out, device, bytes);
+    if (!status)
+        (*out)->address = address;
+    return status;
 }
 
 /* Kernels may still use what is about to be unmapped. */
@@ -221,14 +249,11 @@ int runcu_range_free(runcu_range **range)
         come_to_rest(r); /* after a fault nothing runs */
     for (size_t i = 0; i < r->parts.len && !code; i++)
         code = cu->cuMemUnmap(r->address + r->parts.at[i].offset, r->parts.at[i].bytes);
-    if (!code)
+    if (!code && r->is_owned)
         code = cu->cuMemAddressFree(r->address, r->bytes);
     if (!core_is_gone(code))
         status = core_check(r->device->driver, "cuMemAddressFree", code);
-    vec_fini(&r->parts);
-    runcu_context_release(&r->context);
-    core_delete(r);
-    return status;
+    return discard_range(&r, status);
 }
 
 uint64_t runcu_range_address(const runcu_range *range)

@@ -15,6 +15,7 @@ OPTIONAL = set("""
     runcu_mempool_create:device runcu_mempool_default:device runcu_mempool_current:device
     runcu_mempool_wrap:device runcu_vmm_granularity:device runcu_physical_create:device
     runcu_physical_wrap:device runcu_physical_import:device runcu_range_reserve:device
+    runcu_range_wrap:device
     runcu_range_set_access:device runcu_function_suggest_block:blocks runcu_link_add:name
     runcu_link_add_library:folder runcu_module_get_global:bytes
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out

@@ -161,6 +161,11 @@ static void a_graph_tells_of_itself(void)
     len = 8;
     REQUIRE_OK(runcu_graph_after(list, &len, g, n[1]));
     REQUIRE_INT(len, ==, 2);
+    runcu_node *twin = NULL;
+    REQUIRE_OK(runcu_node_wrap(&twin, runcu_node_handle(n[1])));
+    REQUIRE(twin == n[1] && runcu_node_handle(NULL) == 0);
+    REQUIRE_FAILS(runcu_node_wrap(&twin, 0), RUNCU_ERROR_ARGUMENT, "0 is no node");
+    REQUIRE(!twin);
     REQUIRE_OK(runcu_graph_node_type(&type, g, n[1]));
     REQUIRE_INT(type, ==, RUNCU_NODE_KERNEL);
     REQUIRE_OK(runcu_graph_add_edges(g, &n[2], &n[3], 1));

@@ -116,6 +116,40 @@ static void memory_of_others(void)
     require_clean();
 }
 
+static void host_memory_of_others(void)
+{
+    static unsigned char plain[BYTES];
+    runcu_mem *mem, *wrapped;
+    unsigned flags = 0;
+    start();
+    REQUIRE_OK(runcu_mem_alloc_host(&mem, BYTES, CU_MEMHOSTALLOC_DEVICEMAP));
+    unsigned char *host = runcu_mem_host_pointer(mem);
+    REQUIRE_OK(runcu_mem_wrap_host(&wrapped, host + 64, 0));
+    REQUIRE(runcu_mem_host_pointer(wrapped) == host + 64);
+    REQUIRE_INT(runcu_mem_size(wrapped), >=, BYTES - 64);
+    REQUIRE(runcu_mem_address(wrapped) == runcu_mem_address(mem) + 64);
+    REQUIRE_OK(runcu_mem_host_flags(&flags, wrapped));
+    REQUIRE(flags & CU_MEMHOSTALLOC_DEVICEMAP);
+    fill(runcu_mem_address(wrapped), 9, 1);
+    REQUIRE_OK(runcu_mem_free(&wrapped));
+    REQUIRE_OK(runcu_stream_synchronize(NULL));
+    REQUIRE_INT(host[64], ==, 9); /* still there */
+    REQUIRE_OK(runcu_mem_wrap_host(&wrapped, host, 100));
+    REQUIRE_INT(runcu_mem_size(wrapped), ==, 100);
+    REQUIRE_OK(runcu_mem_free(&wrapped));
+    REQUIRE_FAILS(runcu_mem_wrap_host(&wrapped, host, (size_t) 1 << 40), RUNCU_ERROR_ARGUMENT,
+                  "of page-locked memory, not");
+    REQUIRE_FAILS(runcu_mem_wrap_host(&wrapped, plain, 1), RUNCU_ERROR_ARGUMENT,
+                  "not in page-locked memory");
+    REQUIRE(!wrapped);
+    REQUIRE_OK(runcu_mem_free(&mem));
+    REQUIRE_OK(runcu_mem_register(&mem, plain, BYTES, 0));
+    REQUIRE_OK(runcu_mem_wrap_host(&wrapped, plain, BYTES));
+    REQUIRE_OK(runcu_mem_free(&wrapped));
+    REQUIRE_OK(runcu_mem_free(&mem));
+    require_clean();
+}
+
 static void memory_in_the_order_of_streams(void)
 {
     runcu_mempool *pool, *normal;
@@ -184,6 +218,31 @@ static void an_allocation_that_grows(void)
     runcu_physical_release(&parts[1]);
     REQUIRE(runcu_physical_create(&parts[0], NULL, grain + 1, 0) != 0 && !parts[0]);
     REQUIRE_IN("a multiple of", runcu_error_text());
+    require_clean();
+}
+
+static void ranges_of_others(void)
+{
+    runcu_range *range, *wrapped;
+    runcu_physical *memory;
+    size_t grain;
+    start();
+    REQUIRE_OK(runcu_vmm_granularity(&grain, NULL));
+    REQUIRE_OK(runcu_range_reserve(&range, NULL, 2 * grain, 0));
+    REQUIRE_OK(runcu_physical_create(&memory, NULL, grain, 0));
+    uint64_t at = runcu_range_address(range);
+    REQUIRE_OK(runcu_range_wrap(&wrapped, NULL, at + grain, grain));
+    REQUIRE(runcu_range_address(wrapped) == at + grain && runcu_range_size(wrapped) == grain);
+    REQUIRE_OK(runcu_range_map(wrapped, memory, 0));
+    REQUIRE_OK(runcu_range_set_access(wrapped, 0, grain, CU_MEM_ACCESS_FLAGS_PROT_READWRITE, NULL));
+    fill(at + grain, 4, 1);
+    REQUIRE_INT(byte_at(at + grain), ==, 4);
+    REQUIRE_OK(runcu_range_free(&wrapped)); /* what it mapped is unmapped, the addresses stay */
+    REQUIRE_OK(runcu_range_map(range, memory, grain));
+    REQUIRE_FAILS(runcu_range_wrap(&wrapped, NULL, 0, grain), RUNCU_ERROR_ARGUMENT,
+                  "0 is no range");
+    REQUIRE_OK(runcu_range_free(&range));
+    runcu_physical_release(&memory);
     require_clean();
 }
 
@@ -274,9 +333,11 @@ int main(int argc, char **argv)
     RUN_ALONE(pitched_memory);
     RUN_ALONE(managed_memory);
     RUN_ALONE(registered_memory);
+    RUN_ALONE(host_memory_of_others);
     RUN_ALONE(memory_of_others);
     RUN_ALONE(memory_in_the_order_of_streams);
     RUN_ALONE(an_allocation_that_grows);
+    RUN_ALONE(ranges_of_others);
     RUN_ALONE(another_process);
     RUN_ALONE(after_the_context);
     return 0;
