@@ -38,8 +38,8 @@ RUNCU_API int runcu_mem_host_flags(unsigned *out, const runcu_mem *mem);
  * CU_MEMHOSTREGISTER_*; memory that may not be written needs READ_ONLY. */
 RUNCU_API int runcu_mem_register(runcu_mem **out, void *host, size_t bytes, unsigned flags);
 /** Page-locked or registered host memory of somebody else, `bytes` of it from `host` on (0: all
- * that is left of it there); it is never freed through ours. Memory that the driver has not page-locked
- * is ERROR_ARGUMENT. Owned wrapper: free it. */
+ * that is left of it there); it is never freed through ours. Memory that the driver has not
+ * page-locked is ERROR_ARGUMENT. Owned wrapper: free it. */
 RUNCU_API int runcu_mem_wrap_host(runcu_mem **out, void *host, size_t bytes);
 /** Memory that host and device reach at the same address and the driver moves. `flags`:
  * CU_MEM_ATTACH_GLOBAL (0 is that) or CU_MEM_ATTACH_HOST. On devices without

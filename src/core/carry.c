@@ -113,9 +113,8 @@ static int fill_info(runcu_cache_info *out, const struct str *folder)
 
 int runcu_cache_get_info(runcu_cache_info *out, const char *dir)
 {
+    CORE_NEED(out);
     struct str folder = {0}, shared = {0};
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
     *out = (runcu_cache_info){.limit = cache_cap()};
     int status = cache_choose_folder(&folder, dir);
     if (!status)
@@ -207,12 +206,13 @@ static int export_list(const struct cache_list *list, const char *path, uint64_t
 
 int runcu_cache_export(uint64_t *entries, const char *path, const char *dir)
 {
+    CORE_NEED(path);
     struct str folder = {0};
     struct cache_list list = {0};
     uint64_t count = 0;
     if (entries)
         *entries = 0;
-    if (!path || !*path)
+    if (!*path)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "export to which file?");
     int status = get_folder(&folder, dir);
     if (!status) {
@@ -315,11 +315,12 @@ static int open_import(struct import *in)
 
 int runcu_cache_import(runcu_cache_imported *out, const char *path, const char *dir)
 {
+    CORE_NEED(path);
     struct str folder = {0};
     struct import in = {.fd = -1, .path = path};
     if (out)
         *out = in.counts;
-    if (!path || !*path)
+    if (!*path)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "import which file?");
     int status = get_folder(&folder, dir);
     in.folder = str_text(&folder);

@@ -17,14 +17,17 @@ OPTIONAL = set("""
     runcu_physical_wrap:device runcu_physical_import:device runcu_range_reserve:device
     runcu_range_wrap:device
     runcu_range_set_access:device runcu_function_suggest_block:blocks runcu_link_add:name
-    runcu_link_add_library:folder runcu_module_get_global:bytes
+    runcu_module_get_global:bytes
+    runcu_link_add_library:folder runcu_link_add_program:name runcu_occupancy_get:needs
+    runcu_nvjitlink_version:major runcu_nvjitlink_version:minor runcu_nvjitlink_version:path
+    runcu_cache_clear:removed runcu_cache_export:entries runcu_cache_import:out
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out
     runcu_graph_edges:from runcu_graph_edges:to runcu_graph_before:out runcu_graph_after:out
     runcu_worker_path:path runcu_nvrtc_version:major runcu_nvrtc_version:minor
     runcu_nvrtc_version:path runcu_nvjitlink_version:major runcu_nvjitlink_version:minor
     runcu_nvjitlink_version:path runcu_link_add_program:name
 """.split())
-OPTIONAL_NAMES = {"params", "user", "after"}
+OPTIONAL_NAMES = {"params", "user", "after", "dir"}
 # These return an int that is no status.
 VALUES = {"runcu_device_is_cpu", "runcu_context_is_alive", "runcu_program_was_cached",
           "runcu_nvrtc_is_loaded"}

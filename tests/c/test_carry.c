@@ -242,9 +242,9 @@ static void files_that_cannot_be(void)
 {
     uint64_t count;
     runcu_cache_imported done;
-    REQUIRE_FAILS(runcu_cache_export(&count, NULL, NULL), RUNCU_ERROR_ARGUMENT, "which file");
+    REQUIRE_FAILS(runcu_cache_export(&count, NULL, NULL), RUNCU_ERROR_ARGUMENT, "path is NULL");
     REQUIRE_FAILS(runcu_cache_export(&count, "", NULL), RUNCU_ERROR_ARGUMENT, "which file");
-    REQUIRE_FAILS(runcu_cache_import(&done, NULL, NULL), RUNCU_ERROR_ARGUMENT, "which file");
+    REQUIRE_FAILS(runcu_cache_import(&done, NULL, NULL), RUNCU_ERROR_ARGUMENT, "path is NULL");
     REQUIRE_FAILS(runcu_cache_export(&count, rig_path("no/where"), NULL), RUNCU_ERROR_SYSTEM,
                   "No such file");
     REQUIRE_FAILS(runcu_cache_import(&done, rig_path("nowhere"), NULL), RUNCU_ERROR_SYSTEM,

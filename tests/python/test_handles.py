@@ -32,6 +32,7 @@ OWN = {
     'Program': 'code that no driver has seen yet',
     'Bundle': 'code that no driver has seen yet',
     'Diagnostic': 'a text',
+    'Step': 'a text',
     'Jit': "its logs' buffers belong to the link from the start, so it takes over nobody's",
 }
 
