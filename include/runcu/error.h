@@ -37,6 +37,12 @@ RUNCU_API const char *runcu_error_text(void);
 RUNCU_API const char *runcu_error_launches(void);
 /** The text of a status; needs no state: "host memory is short". NULL for a code that is none. */
 RUNCU_API const char *runcu_status_text(int status);
+/** What is behind a status, and what to do about it, each as part of a sentence. NULL for a code
+ * that is none. */
+RUNCU_API const char *runcu_status_cause(int status);
+RUNCU_API const char *runcu_status_cure(int status);
+/** What to do about a CUresult, in sentences; NULL for one this version does not know. */
+RUNCU_API const char *runcu_result_cure(int code);
 /** The name and the text of a CUresult, or NULL for one this version does not know. */
 RUNCU_API const char *runcu_result_name(int code);
 RUNCU_API const char *runcu_result_text(int code);

@@ -9,6 +9,7 @@
 #include "context.h"
 #include "copy.h"
 #include "device.h"
+#include "diagnose.h"
 #include "error.h"
 #include "explain.h"
 #include "graph.h"

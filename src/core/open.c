@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "launch.h"
+#include "machine.h"
 
 /* Guards the list of drivers and the lists of contexts. No callback is ever called under it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -140,13 +141,55 @@ static int refuse(struct attempt *a, int status, const char *text)
     return a->status = status;
 }
 
+/* A line break, and then what to do. */
+static void add_lines(struct attempt *a, const struct str *lines)
+{
+    if (lines->len)
+        str_addf(&a->why, "\n%.*s", (int) lines->len - 1, lines->at);
+}
+
 static int refuse_code(struct attempt *a, const char *routine, CUresult code)
 {
     const char *text = drv_result_text(code);
+    struct str more = {0};
     str_addf(&a->why, "%s failed: %s", routine, text ? text : "unknown error");
+    machine_explain_code(&more, "", code);
+    add_lines(a, &more);
+    str_fini(&more);
     a->code = code;
     a->routine = routine;
     return a->status = code == CUDA_ERROR_NO_DEVICE ? RUNCU_ERROR_NO_DEVICE : RUNCU_ERROR_DRIVER;
+}
+
+static int refuse_library(struct attempt *a, bool is_nvidia)
+{
+    struct str more = {0};
+    if (is_nvidia)
+        machine_explain_missing(&more, "", str_text(&a->why));
+    add_lines(a, &more);
+    str_fini(&more);
+    return a->status = RUNCU_ERROR_NO_DRIVER;
+}
+
+static int refuse_old(struct attempt *a, int version)
+{
+    struct str more = {0};
+    str_addf(&a->why, "the driver is of CUDA %d.%d: R525 (CUDA 12.0) or newer is needed",
+             version / 1000, version % 1000 / 10);
+    machine_explain_old(&more, "");
+    add_lines(a, &more);
+    str_fini(&more);
+    return a->status = RUNCU_ERROR_NO_DRIVER;
+}
+
+static int refuse_empty(struct attempt *a)
+{
+    struct str more = {0};
+    refuse(a, RUNCU_ERROR_NO_DEVICE, "the driver has no device");
+    machine_explain_code(&more, "", CUDA_ERROR_NO_DEVICE);
+    add_lines(a, &more);
+    str_fini(&more);
+    return a->status;
 }
 
 static int load(struct core_driver *driver, struct attempt *a)
@@ -157,10 +200,11 @@ static int load(struct core_driver *driver, struct attempt *a)
             return refuse(a, RUNCU_ERROR_NO_DRIVER,
                           "this library was built without the CPU device");
     } else {
-        const char *path = strcmp(driver->name, "cuda") == 0 ? "libcuda.so.1" : driver->name;
+        bool is_nvidia = strcmp(driver->name, "cuda") == 0;
+        const char *path = is_nvidia ? "libcuda.so.1" : driver->name;
         str_add(&a->why, "the CUDA driver does not load: ");
         if (drv_load(&driver->cu, path, &a->why) != 0)
-            return a->status = RUNCU_ERROR_NO_DRIVER;
+            return refuse_library(a, is_nvidia);
         str_clear(&a->why);
     }
     driver->is_cpu = driver->cu.runcuSetPrint != NULL;
@@ -191,11 +235,8 @@ static int initialise(struct core_driver *driver, struct attempt *a)
     code = driver->cu.cuDriverGetVersion(&version);
     if (code)
         return refuse_code(a, "cuDriverGetVersion", code);
-    if (version < 12000) {
-        str_addf(&a->why, "the driver is of CUDA %d.%d: R525 (CUDA 12.0) or newer is needed",
-                 version / 1000, version % 1000 / 10);
-        return a->status = RUNCU_ERROR_NO_DRIVER;
-    }
+    if (version < 12000)
+        return refuse_old(a, version);
     code = driver->cu.cuDeviceGetCount(&driver->device_count);
     if (code)
         return refuse_code(a, "cuDeviceGetCount", code);
@@ -270,13 +311,14 @@ static int choose(struct core_driver **out, struct attempt *a, struct str *warni
         return 0;
     }
     if (cuda)
-        refuse(a, RUNCU_ERROR_NO_DEVICE, "the driver has no device");
+        refuse_empty(a);
     struct attempt cpu = {0};
     if (open_named(out, "cpu", &cpu) == 0) {
-        str_addf(warning,
-                 "no GPU is used (%s): kernels run on the CPU device. RUNCU_DEVICE=cpu chooses it "
-                 "without this warning.",
-                 str_text(&a->why));
+        str_addf(
+            warning,
+            "no GPU is used (%.*s): kernels run on the CPU device. RUNCU_DEVICE=cpu chooses it "
+            "without this warning; `runcu doctor` says more.",
+            (int) strcspn(str_text(&a->why), "\n"), str_text(&a->why));
         a->status = 0;
     } else {
         str_addf(&a->why, "\nNor is there the CPU device: %s.", str_text(&cpu.why));

@@ -20,9 +20,9 @@ static void keep_log(void *user, int level, const char *category, const char *te
 
 static void every_status_has_a_text(void)
 {
-    for (int status = 0; status >= -17; status--)
+    for (int status = 0; status >= -19; status--)
         REQUIRE(runcu_status_text(status) && *runcu_status_text(status));
-    REQUIRE(!runcu_status_text(-18));
+    REQUIRE(!runcu_status_text(-20));
     REQUIRE(!runcu_status_text(1));
     REQUIRE_STR(runcu_result_name(700), "CUDA_ERROR_ILLEGAL_ADDRESS");
     REQUIRE_STR(runcu_result_text(700), "an illegal memory access was encountered");
