@@ -27,17 +27,18 @@ typedef struct runcu_cache_info {
                                   0: nothing is kept */
     uint64_t header_bytes; /**< of CUDA's headers, unpacked from NVRTC; beside the limit */
     /** Since the folder was made or cleared, of all processes: sources found in it, found in the
-     * second folder, and compiled because they were in neither. A process that is killed at the
-     * wrong moment may lose some. */
+     * second folder, and compiled because they were in neither. What a process has had lately it
+     * does not look up again; one that is killed at the wrong moment may lose some counts. */
     uint64_t hits, shared_hits, misses;
 } runcu_cache_info;
 
 /** A folder that does not exist is empty. ERROR_SYSTEM: the path is too long. */
 RUNCU_API int runcu_cache_get_info(runcu_cache_info *out, const char *dir);
 
-/** Removes all entries, what interrupted writers left, and the counts; CUDA's headers stay, for
- * others may be compiling with them, and so do files of other names. *removed (may be NULL): the
- * number of entries. ERROR_SYSTEM: some could not be removed. */
+/** Removes all entries, what interrupted writers left, and the counts, and forgets what this
+ * process has had lately; CUDA's headers stay, for others may be compiling with them, and so do
+ * files of other names. *removed (may be NULL): the number of entries. ERROR_SYSTEM: some could not
+ * be removed. */
 RUNCU_API int runcu_cache_clear(uint64_t *removed, const char *dir);
 
 /** Writes all sound entries to one file, which is replaced whole or not at all. Such a file serves

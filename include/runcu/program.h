@@ -132,7 +132,7 @@ RUNCU_API int runcu_program_write(const runcu_program *program, int form, runcu_
  * `expression` is none of them. Valid as long as the program. */
 RUNCU_API const char *runcu_program_lowered_name(const runcu_program *program,
                                                  const char *expression);
-/** 1 if it came from the cache. */
+/** 1 if it came from the cache, or this process has had it lately. */
 RUNCU_API int runcu_program_was_cached(const runcu_program *program);
 /** The options that NVRTC was given, one a line. */
 RUNCU_API const char *runcu_program_options(const runcu_program *program);

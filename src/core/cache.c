@@ -96,8 +96,14 @@ static bool put_request(struct request *r)
         wire_put_text(out, p->headers[i].name);
         wire_put_text(out, p->headers[i].text);
     }
+    r->key_len = out->len;
     r->variant = (struct variant){.flags = (uint64_t) r->arch_is_explicit << 1 | r->for_cpu};
     memcpy(r->variant.arch, r->arch, strlen(r->arch));
+    str_addn(out, (const char *) &r->variant, sizeof r->variant);
+    wire_put_text(out, str_text(&r->cache_folder));
+    wire_put_text(out, str_text(&r->shared_folder));
+    wire_put_text(out, getenv("RUNCU_NVRTC"));
+    wire_put_number(out, p->time_limit);
     return !out->failed;
 }
 
@@ -108,7 +114,7 @@ static bool make_key(struct request *r)
     sha256_add_number(&hash, (uint64_t) 1 << 56 | sizeof(void *)); /* the machine's kind */
     if (!nvrtc_identify(&hash))
         return false;
-    sha256_add(&hash, r->text.at, r->text.len);
+    sha256_add(&hash, r->text.at, r->key_len);
     sha256_end(&hash, r->key);
     return true;
 }
@@ -123,14 +129,15 @@ int cache_prepare(struct request *r)
     if (r->params.no_cache || r->options.has_side_effects || is_set("RUNCU_NO_CACHE") ||
         !cache_cap())
         r->no_cache = true;
-    if (r->no_cache)
-        return 0;
-    if (!put_request(r))
-        return runcu_fail_memory();
+    return r->no_cache || put_request(r) ? 0 : runcu_fail_memory();
+}
+
+static int find_key(struct request *r)
+{
     if (make_key(r))
         return 0;
     /* Only the dynamic loader knows where NVRTC is: asked to load it, it tells. */
-    status = nvrtc_get(&r->nvrtc);
+    int status = nvrtc_get(&r->nvrtc);
     r->no_cache = status || !make_key(r);
     return status;
 }
@@ -158,15 +165,17 @@ static bool load_from(runcu_program *program, const struct request *r, const str
     return found;
 }
 
-bool cache_load(runcu_program *program, struct request *r)
+int cache_load(runcu_program *program, struct request *r, bool *found)
 {
-    if (r->no_cache)
-        return false;
-    bool ours = load_from(program, r, &r->cache_folder, true),
-         found = ours || load_from(program, r, &r->shared_folder, false);
+    *found = false;
+    int status = r->no_cache ? 0 : find_key(r);
+    if (status || r->no_cache)
+        return status;
+    bool ours = load_from(program, r, &r->cache_folder, true);
+    *found = ours || load_from(program, r, &r->shared_folder, false);
     if (r->cache_folder.len)
-        cache_count(r->cache_folder.at, ours ? CACHE_HIT : found ? CACHE_SHARED_HIT : CACHE_MISS);
-    return found;
+        cache_count(r->cache_folder.at, ours ? CACHE_HIT : *found ? CACHE_SHARED_HIT : CACHE_MISS);
+    return 0;
 }
 
 /* --- storing ------------------------------------------------------------- */

@@ -150,6 +150,7 @@ int runcu_cache_clear(uint64_t *removed, const char *dir)
         str_fini(&folder);
         return status;
     }
+    recent_forget();
     cache_list(&list, folder.at, is_any);
     cache_counts_clear(folder.at);
     for (size_t i = 0; i < list.files.len; i++) {

@@ -134,7 +134,7 @@ static int find_device(runcu_device **out, bool *for_cpu, const runcu_program_pa
     }
     if (*out)
         *for_cpu = runcu_device_is_cpu(*out);
-    else if (core_current_peek(&driver, &context) == 0 && driver)
+    else if (core_driver_next(NULL) && core_current_peek(&driver, &context) == 0 && driver)
         *for_cpu = driver->is_cpu;
     return 0;
 }
@@ -411,10 +411,10 @@ int program_look_up(runcu_program *program, struct request *r, bool *found)
     int status = cache_prepare(r);
     if (!status && is_kept(r))
         status = keep_source(r);
-    if (status)
+    if (status || (*found = recent_find(program, r)))
         return status;
-    *found = cache_load(program, r);
-    return *found && !diagnostics_parse(program, r) ? runcu_fail_memory() : 0;
+    status = cache_load(program, r, found);
+    return *found && !diagnostics_parse(program, r) ? runcu_fail_memory() : status;
 }
 
 int program_finish(runcu_program *program, struct request *r)
@@ -422,7 +422,11 @@ int program_finish(runcu_program *program, struct request *r)
     int status = is_kept(r) ? keep_results(program, r) : 0;
     if (!status && r->options.warnings_are_errors)
         status = diagnostics_promote(program, r);
-    return status ? status : core_recipe_create(&program->recipe, r);
+    if (!status && !program->shared)
+        status = core_recipe_create(&program->recipe, r);
+    if (!status)
+        recent_keep(program, r);
+    return status;
 }
 
 static int fill(runcu_program *program, struct request *r)
@@ -458,6 +462,7 @@ void runcu_program_destroy(runcu_program **program)
     if (!program || !*program)
         return;
     core_recipe_release(&(*program)->recipe);
+    recent_release(&(*program)->shared);
     alloc_free((*program)->image);
     arena_fini(&(*program)->arena);
     alloc_free(*program);

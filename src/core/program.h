@@ -184,8 +184,8 @@ struct request {
     struct str cache_folder;  /* for entries and headers; "" if there is none */
     struct str shared_folder; /* looked at after it, never written; "" if there is none */
     bool no_cache;            /* entries are neither read nor written */
-    struct str text;          /* all that decides what comes out but for the variant, NVRTC and the
-                                 contents of files */
+    struct str text; /* all that decides what comes out, but for NVRTC and the contents of files */
+    size_t key_len;  /* of the text, what the key is made of: it ends before variant and folders */
     struct variant variant;
     uint8_t key[SHA256_SIZE];
     uint64_t deadline; /* of CLOCK_MONOTONIC, in ns; 0: none */
@@ -253,8 +253,25 @@ struct runcu_program {
     size_t diagnostic_count;
     const char *depends; /* entry.h; NULL: not known here */
     size_t depends_len;
+    struct core_shared *shared; /* recent.c; NULL: all is its own */
     bool was_cached;
 };
+
+/* A program that several share; it does not change any more. */
+struct core_shared {
+    atomic_int refs;
+    runcu_program program;
+};
+
+/* --- recent.c: what this process had lately ------------------------------- */
+
+/* Fills in the program; false if it was not there or is no longer true. */
+bool recent_find(runcu_program *program, const struct request *r);
+/* Keeps the program, which is complete, for those who ask for the same. */
+void recent_keep(runcu_program *program, const struct request *r);
+void recent_forget(void);
+/* What a program shares. */
+void recent_release(struct core_shared **shared);
 
 uint64_t compile_now(void); /* CLOCK_MONOTONIC, in ns */
 /* Runs NVRTC; fills in code, log, options and arch. */
@@ -304,10 +321,10 @@ bool diagnostics_clean(struct str *out, const char *log, const struct request *r
 
 /* --- cache.c, entry.c ---------------------------------------------------- */
 
-/* Decides on the folders, on whether there is a cache at all, and on the key. */
+/* Decides on the folders and on whether there is a cache at all; writes the request's text. */
 int cache_prepare(struct request *r);
-/* Fills in the program; false if it is not there or no longer true. */
-bool cache_load(runcu_program *program, struct request *r);
+/* Fills in the program and says so, unless it is not there or no longer true. */
+int cache_load(runcu_program *program, struct request *r, bool *found);
 /* Never fails anybody: what goes wrong is told to the log. The program learns what it depends on.
  */
 void cache_store(runcu_program *program, struct request *r);

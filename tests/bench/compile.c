@@ -1,18 +1,16 @@
-/* Compiling against bare NVRTC on the same bytes, in pairs, the code different each time; and the
- * same source again in a new process, from the cache. One line a case: name, median, unit, ratio to
- * bare NVRTC (of the cached case: NVRTC's time saved). Needs NVRTC and a place for files, no
+/* Compiling against bare NVRTC on the same bytes, in pairs, the code different each time. One line
+ * a case: name, median, unit, ratio to bare NVRTC. Needs NVRTC and a place for files, no
  * device. RUNCU_TEST_PACKAGES names a folder of Python packages. */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "runcu/runcu.h"
 
-enum { PAIRS = 60, HITS = 50 };
+enum { PAIRS = 60 };
 
 static char folder[4096];
 
@@ -174,48 +172,8 @@ static void measure(const char *name, const char *head, const char *arch, int sa
     fflush(stdout);
 }
 
-/* In a new process: how long until the code is there. */
-static int hit(const char *source)
+int main(void)
 {
-    runcu_program *program;
-    runcu_program_params params = {.size = sizeof params, .arch_text = "sm_80"};
-    double start = now_ms();
-    search();
-    int status = runcu_program_compile(&program, source, &params);
-    double time = now_ms() - start;
-    if (status || !runcu_program_was_cached(program) || runcu_nvrtc_is_loaded())
-        return 1;
-    runcu_program_destroy(&program);
-    printf("%.6f\n", time);
-    return 0;
-}
-
-static void measure_hits(const char *self)
-{
-    static double times[HITS];
-    char source[4096], command[8192];
-    runcu_program *program;
-    runcu_program_params params = {.size = sizeof params, .arch_text = "sm_80"};
-    make_source(source, sizeof source, "", 7);
-    double start = now_ms();
-    require(runcu_program_compile(&program, source, &params) == 0, "runcu_program_compile");
-    double whole = now_ms() - start;
-    runcu_program_destroy(&program);
-    setenv("RUNCU_BENCH_SOURCE", source, 1);
-    snprintf(command, sizeof command, "'%s' --hit", self);
-    for (int i = 0; i < HITS; i++) {
-        FILE *child = popen(command, "r");
-        int ok = child && fscanf(child, "%lf", &times[i]) == 1;
-        require(child && pclose(child) == 0 && ok, "a hit in a new process");
-    }
-    double time = median(times, HITS);
-    printf("%-40s %12.3f %-5s %8.3f\n", "compile.cached", time, "ms", time / whole);
-}
-
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--hit") == 0)
-        return hit(getenv("RUNCU_BENCH_SOURCE"));
     char header[4200], command[4200];
     const char *temporary = getenv("TMPDIR");
     setenv("CUDA_CACHE_DISABLE", "1", 1);
@@ -234,7 +192,6 @@ int main(int argc, char **argv)
     measure("compile.new.compute_75", "", "compute_75", 0);
     measure("compile.header.sm_80", "#include \"bench.h\"\n", "sm_80", 1);
     measure("compile.header.compute_75", "#include \"bench.h\"\n", "compute_75", 1);
-    measure_hits(argv[0]);
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command) != 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "core/program.h"
 #include "runcu/runcu.h"
 #include "test.h"
 
@@ -113,9 +114,11 @@ static inline int rig_compile(runcu_program **out, const char *source,
     return runcu_program_compile(out, source, &p);
 }
 
+/* Did it come from the disk? */
 static inline int rig_was_cached(const char *source, const runcu_program_params *params)
 {
     runcu_program *program;
+    recent_forget();
     REQUIRE_OK(rig_compile(&program, source, params));
     REQUIRE(runcu_program_ptx(program, NULL) != NULL);
     int answer = runcu_program_was_cached(program);

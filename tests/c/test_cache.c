@@ -419,6 +419,89 @@ static void errors_are_not_kept(void)
     use_folder("cache");
 }
 
+/* --- in one process ------------------------------------------------------ */
+
+static int again(const char *source, const runcu_program_params *params)
+{
+    runcu_program *program;
+    REQUIRE_OK(rig_compile(&program, source, params));
+    int answer = runcu_program_was_cached(program);
+    runcu_program_destroy(&program);
+    return answer;
+}
+
+/* Neither compiled nor read: the disk knows nothing of it. */
+static void the_same_source_again(void)
+{
+    runcu_program *a, *b, *c;
+    const char *source = fresh_source();
+    size_t n, m;
+    use_folder("again");
+    runcu_program_params p = {.arch = 80};
+    REQUIRE_OK(rig_compile(&a, source, &p));
+    REQUIRE_INT(count_entries(), ==, 1);
+    REQUIRE_INT(unlink(entry), ==, 0);
+    REQUIRE_OK(rig_compile(&b, source, &p));
+    REQUIRE_INT(runcu_program_was_cached(a), ==, 0);
+    REQUIRE_INT(runcu_program_was_cached(b), ==, 1);
+    runcu_program_destroy(&a); /* what b has is its own */
+    REQUIRE_OK(rig_compile(&c, source, &p));
+    recent_forget();
+    REQUIRE_STR(runcu_program_ptx(b, &n), runcu_program_ptx(c, &m));
+    REQUIRE_INT(n, ==, m);
+    REQUIRE(runcu_program_cubin(b, NULL) != NULL);
+    REQUIRE_STR(runcu_program_arch(b), "sm_80");
+    REQUIRE_IN("--gpu-architecture=sm_80", runcu_program_options(b));
+    runcu_program_destroy(&c);
+    REQUIRE_IN(".entry", runcu_program_ptx(b, NULL));
+    runcu_program_destroy(&b);
+    REQUIRE_INT(again(source, &p), ==, 0);
+    REQUIRE_OK(runcu_cache_clear(NULL, NULL)); /* clears what the process has, too */
+    REQUIRE_INT(again(source, &p), ==, 0);
+    p.no_cache = 1;
+    REQUIRE_INT(again(source, &p), ==, 0);
+    p = (runcu_program_params){.arch = 80, .extern_c = 1};
+    REQUIRE_INT(again(source, &p), ==, 0);
+    use_folder("cache");
+}
+
+static void headers_that_change_meanwhile(void)
+{
+    runcu_program *program;
+    const char *dirs[] = {rig_path("early"), rig_path("late")};
+    runcu_program_params p = {.include_dirs = dirs, .include_dir_count = 2};
+    mkdir(rig_path("early"), 0700);
+    rig_write("late/a.h", "typedef int type;\n");
+    REQUIRE_INT(again(includes_a, &p), ==, 0);
+    REQUIRE_INT(again(includes_a, &p), ==, 1);
+    rig_write("late/a.h", "typedef long type;\n");
+    REQUIRE_INT(again(includes_a, &p), ==, 0);
+    rig_write("early/a.h", "typedef char type;\n");
+    REQUIRE_OK(rig_compile(&program, includes_a, &p));
+    REQUIRE_IN("_Z1kPc", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    REQUIRE_INT(again(includes_a, &p), ==, 1);
+}
+
+/* Many programs: the ones of long ago are given up, and each is what was asked for. */
+static void not_all_are_remembered(void)
+{
+    char source[128], value[32];
+    runcu_program *program;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 70; i++) {
+            snprintf(source, sizeof source, KERNEL("n = %d;*(int *) x = n;"), 1000 + i);
+            snprintf(value, sizeof value, "%d", 1000 + i);
+            REQUIRE_OK(rig_compile(&program, source, NULL));
+            REQUIRE_INT(runcu_program_was_cached(program), ==, round);
+            REQUIRE_IN(value, runcu_program_ptx(program, NULL));
+            runcu_program_destroy(&program);
+        }
+    runcu_cache_info info;
+    REQUIRE_OK(runcu_cache_get_info(&info, NULL));
+    REQUIRE_INT(info.hits, >=, 70); /* in turn, so none of them was still there */
+}
+
 static void fill_for_another_process(void)
 {
     REQUIRE_INT(rig_was_cached(plain, NULL), ==, 0);
@@ -443,6 +526,9 @@ int main(void)
     RUN(the_oldest_go_first);
     RUN(abandoned_files_are_swept);
     RUN(errors_are_not_kept);
+    RUN(the_same_source_again);
+    RUN(headers_that_change_meanwhile);
+    RUN(not_all_are_remembered);
     rig_end();
     return 0;
 }

@@ -324,6 +324,7 @@ static void found_by_another_nvrtc(void)
         rig_write("libnvrtc.so.13", "no library at all");
         runcu_program *program;
         runcu_program_params p = {.cache_dir = folder, .arch = 80};
+        recent_forget();
         REQUIRE_FAILS(runcu_program_compile(&program, sources[0], &p), RUNCU_ERROR_NO_NVRTC,
                       "RUNCU_NVRTC");
     }
