@@ -17,6 +17,7 @@ usage: runcu run [OPTIONS] SCRIPT [ARGS...]
        runcu compile SOURCE --arch ARCH [--arch ARCH...] [-o FILE] [OPTIONS]
        runcu explain SOURCE [--arch ARCH] [OPTIONS]
        runcu check SOURCE [--arch ARCH] [--json] [--warn error] [OPTIONS]
+       runcu cache info | clear | export FILE | import FILE [--dir FOLDER]
        runcu doctor
        runcu --help | --version
 
@@ -26,6 +27,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
   compile  a source for several architectures into one file that loads without NVRTC
   explain  says what the kernels of a source take: registers, memory, occupancy, PTX by lines
   check    what the compiler says of a source, for people and (--json) for editors
+  cache    what is kept of compiled kernels: how much, how often found, to a file and in again
   doctor   says which devices and which compiler are found, and where
 
   --device cpu     the CPU device: no GPU is needed
@@ -36,6 +38,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
 
 #: Commands with a module of their own, whose `main(args)` returns the exit status.
 COMMANDS = {
+    'cache': '_cache',
     'check': '_check',
     'compile': '_bundle',
     'explain': '_explain',

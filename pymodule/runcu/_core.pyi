@@ -1613,6 +1613,7 @@ class Program:
         headers: dict[str, str] | None = None,
         time_limit: float = 0,
         no_device: bool = False,
+        shared_cache_dir: str | None = None,
     ) -> Self:
         """Compiles. A source that does not compile makes an object too: see `succeeded`.
 
@@ -2074,6 +2075,20 @@ def compile_jobs(
 
     Each request is a dict of the arguments of `Program`.
     """
+
+def cache_info(dir: str | PathLike[str] | None = None, /) -> dict[str, Any]:
+    """What the folder of compiled programs holds; see `runcu.cache`."""
+
+def cache_clear(dir: str | PathLike[str] | None = None, /) -> int:
+    """Removes all entries; their number."""
+
+def cache_export(path: str | PathLike[str], dir: str | PathLike[str] | None = None, /) -> int:
+    """Writes all entries to one file; their number."""
+
+def cache_import(
+    path: str | PathLike[str], dir: str | PathLike[str] | None = None, /
+) -> dict[str, int]:
+    """Takes over the entries of such a file: how many were added, known, damaged."""
 
 def worker_path(path: str | None, /) -> None:
     """Where the program runcu-worker lies."""

@@ -136,8 +136,8 @@ typedef struct bind_state {
     PyObject *compute_mode, *memory_type; /* the enumerations */
     PyTypeObject *diagnostic_type, *step_type;
     PyObject *captures; /* what captured work uses: lists by the number of the capture */
-    PyObject *pushed; /* list of contexts that a stack of some thread holds */
-    PyObject *holds;  /* list of addresses of primary contexts, one for each hold */
+    PyObject *pushed;   /* list of contexts that a stack of some thread holds */
+    PyObject *holds;    /* list of addresses of primary contexts, one for each hold */
     struct bind_scalar scalars[BIND_SCALARS];
     PyObject *package;    /* the folder of this package, for the place of warnings */
     PyObject *empty;      /* "" */
@@ -798,7 +798,8 @@ extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_f
     bind_copy_array_functions[], bind_block_functions[], bind_ipc_functions[],
     bind_mempool_functions[], bind_vmm_functions[], bind_module_functions[],
     bind_function_functions[], bind_program_functions[], bind_explain_functions[],
-    bind_interop_functions[], bind_foreign_functions[], bind_batch_functions[];
+    bind_cache_functions[], bind_interop_functions[], bind_foreign_functions[],
+    bind_batch_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

@@ -184,7 +184,8 @@ static PyType_Slot program_slots[] = {
     {Py_tp_doc, (char *) "Program(source, *, options=None, include_dirs=None, name=None, "
                          "arch=None, cache_dir=None, keep_dir=None, device=None, "
                          "no_cache=False, extern_c=False, name_expressions=None, "
-                         "headers=None, time_limit=0, no_device=False)\n--\n\n"
+                         "headers=None, time_limit=0, no_device=False, "
+                         "shared_cache_dir=None)\n--\n\n"
                          "Compiles CUDA C++. A source that does not compile makes an object too: "
                          "see `succeeded`."},
     {Py_tp_new, program_new},

@@ -92,7 +92,7 @@ static void headers_release(struct bind_headers *headers)
 /* The arguments as they are given; all borrowed. */
 struct given {
     PyObject *source, *options, *include_dirs, *name, *arch, *cache_dir, *keep_dir, *device;
-    PyObject *name_expressions, *headers;
+    PyObject *name_expressions, *headers, *shared_cache_dir;
     int no_cache, extern_c, no_device;
     double time_limit; /* seconds */
 };
@@ -113,13 +113,14 @@ static int given_get(struct given *out, PyObject *args, PyObject *kwargs)
                             (char *) "headers",
                             (char *) "time_limit",
                             (char *) "no_device",
+                            (char *) "shared_cache_dir",
                             NULL};
     *out = (struct given){0};
-    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOOOOppOOdp:Program", names,
-                                       &out->source, &out->options, &out->include_dirs, &out->name,
-                                       &out->arch, &out->cache_dir, &out->keep_dir, &out->device,
-                                       &out->no_cache, &out->extern_c, &out->name_expressions,
-                                       &out->headers, &out->time_limit, &out->no_device)
+    return PyArg_ParseTupleAndKeywords(
+               args, kwargs, "O|$OOOOOOOppOOdpO:Program", names, &out->source, &out->options,
+               &out->include_dirs, &out->name, &out->arch, &out->cache_dir, &out->keep_dir,
+               &out->device, &out->no_cache, &out->extern_c, &out->name_expressions, &out->headers,
+               &out->time_limit, &out->no_device, &out->shared_cache_dir)
                ? 0
                : -1;
 }
@@ -149,6 +150,7 @@ static int texts_of(bind_request *out, const struct given *g)
     if (bind_text_get(&out->source, g->source, "source") ||
         bind_text_get(&p->name, g->name, "name") || bind_text_get(&p->arch_text, g->arch, "arch") ||
         bind_text_get(&p->cache_dir, g->cache_dir, "cache_dir") ||
+        bind_text_get(&p->shared_cache_dir, g->shared_cache_dir, "shared_cache_dir") ||
         bind_text_get(&p->keep_dir, g->keep_dir, "keep_dir"))
         return -1;
     return out->source ? 0 : bind_raise(PyExc_TypeError, "source must be a str, not None");

@@ -114,7 +114,7 @@ static void run_lane(void *user, unsigned index)
     bool is_remote = index >= crew->own_lanes;
     while ((item = take_item(crew))) {
         int status = compile(crew, item, index, &is_remote);
-        give_item(crew, item, status ? status : program_finish(item->job->program, &item->request));
+        give_item(crew, item, program_finish(item->job->program, &item->request, status));
     }
     pthread_mutex_lock(&crew->lock);
     remote_stop(&crew->remotes[index], false);
@@ -189,7 +189,7 @@ static size_t look_up_all(struct crew *crew)
             waiting++;
             continue;
         }
-        end_job(job, status ? status : program_finish(job->program, &item->request));
+        end_job(job, program_finish(job->program, &item->request, status));
         crew->done++;
     }
     return waiting;

@@ -362,21 +362,37 @@ int program_make(runcu_program *program, struct request *r)
 
 /* --- keeping files ------------------------------------------------------- */
 
-static int keep_file(const struct request *r, const char *suffix, const void *data, size_t len)
+/* 0 or the errno of what failed. `path` becomes the file's. */
+static int write_kept(struct str *path, const struct request *r, const char *suffix,
+                      const void *data, size_t len)
 {
     const char *slash = strrchr(r->name, '/'), *base = slash ? slash + 1 : r->name;
     const char *dot = strrchr(base, '.');
-    struct str path = {0};
-    if (!data)
-        return 0;
-    str_addf(&path, "%s/%.*s%s", r->params.keep_dir,
+    str_addf(path, "%s/%.*s%s", r->params.keep_dir,
              (int) (dot && dot > base ? dot - base : (ptrdiff_t) strlen(base)), base, suffix);
-    int status = path.failed ? ENOMEM : fs_replace(path.at, data, len);
+    return path->failed ? ENOMEM : fs_replace(path->at, data, len);
+}
+
+static int keep_file(const struct request *r, const char *suffix, const void *data, size_t len)
+{
+    struct str path = {0};
+    int status = data ? write_kept(&path, r, suffix, data, len) : 0;
     if (status)
         status = runcu_fail(RUNCU_ERROR_SYSTEM, "%s cannot be written: %s", str_text(&path),
                             strerror(status));
     str_fini(&path);
     return status;
+}
+
+/* Of a source that does not compile; the error stays the compiler's. */
+static void keep_log(const runcu_program *p, const struct request *r)
+{
+    struct str path = {0};
+    int error = p->log ? write_kept(&path, r, ".log", p->log, strlen(p->log)) : 0;
+    if (error)
+        core_log(RUNCU_LOG_INFO, "compile", "%s cannot be written: %s", str_text(&path),
+                 strerror(error));
+    str_fini(&path);
 }
 
 static int keep_source(const struct request *r)
@@ -417,9 +433,12 @@ int program_look_up(runcu_program *program, struct request *r, bool *found)
     return *found && !diagnostics_parse(program, r) ? runcu_fail_memory() : status;
 }
 
-int program_finish(runcu_program *program, struct request *r)
+int program_finish(runcu_program *program, struct request *r, int status)
 {
-    int status = is_kept(r) ? keep_results(program, r) : 0;
+    if (status == RUNCU_ERROR_COMPILE && is_kept(r))
+        keep_log(program, r);
+    if (!status && is_kept(r))
+        status = keep_results(program, r);
     if (!status && r->options.warnings_are_errors)
         status = diagnostics_promote(program, r);
     if (!status && !program->shared)
@@ -435,7 +454,7 @@ static int fill(runcu_program *program, struct request *r)
     int status = program_look_up(program, r, &found);
     if (!status && !found)
         status = program_make(program, r);
-    return status ? status : program_finish(program, r);
+    return program_finish(program, r, status);
 }
 
 int runcu_program_compile(runcu_program **out, const char *source,

@@ -206,8 +206,8 @@ void request_fini(struct request *r);
 int program_look_up(runcu_program *program, struct request *r, bool *found);
 /* Otherwise it is made. ERROR_COMPILE leaves a program with log and diagnostics. */
 int program_make(runcu_program *program, struct request *r);
-/* The last step of both. */
-int program_finish(runcu_program *program, struct request *r);
+/* The last step of both, `status` being theirs, which it gives back unless it fails itself. */
+int program_finish(runcu_program *program, struct request *r, int status);
 
 /* --- headers.c: CUDA's own headers --------------------------------------- */
 
