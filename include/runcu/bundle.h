@@ -2,10 +2,10 @@
  * every device that one of them fits.
  *
  * A bundle has a part for each architecture: the cubin of a real one ("sm_90"), the PTX, which the
- * driver translates for newer GPUs and which the CPU device runs, and the name expressions that
- * were asked for. Its bytes depend on the parts alone, and are read on any machine with a CUDA
- * driver. Bytes that were damaged are refused; those of an unknown hand are as safe as any other
- * code. */
+ * driver translates for newer GPUs and which the CPU device runs, names and signatures of the
+ * kernels, and the name expressions that were asked for. Its bytes depend on the parts alone, and
+ * are read on any machine with a CUDA driver. Bytes that were damaged are refused; those of an
+ * unknown hand are as safe as any other code. */
 #ifndef RUNCU_BUNDLE_H
 #define RUNCU_BUNDLE_H
 

@@ -3,8 +3,9 @@
  *
  *   magic, format, number of bytes that follow, their checksum; then (wire.h) the version of the
  * library, the source's name, the number of parts; for each architecture, options, PTX, cubin,
- * number of name expressions, for each its text and symbol. Files live long: what changes here
- * changes the format's number, and older formats are read for ever. */
+ * number of name expressions, for each its text and symbol, number of kernels, for each its name,
+ * symbol and signature, so that no C++ library is needed to know them. Files live long: what
+ * changes here changes the format's number, and older formats are read for ever. */
 #include "core/bundle.h"
 
 #include <ctype.h>
@@ -43,6 +44,31 @@ static void add_options(struct str *out, const char *options)
     }
 }
 
+static void put_names(struct str *out, const runcu_program *program)
+{
+    wire_put_number(out, program->named_count);
+    for (size_t i = 0; i < program->named_count; i++) {
+        wire_put_text(out, program->named[i].expression);
+        wire_put_text(out, program->named[i].symbol);
+    }
+}
+
+static void put_kernels(struct str *out, const runcu_program *program)
+{
+    struct core_image image = {0};
+    bool has_ptx = program->ptx != NULL;
+    out->failed |= core_image_read(&image, has_ptx ? program->ptx : program->cubin,
+                                   has_ptx ? program->ptx_size : program->cubin_size) != 0;
+    wire_put_number(out, image.kernels.len);
+    for (size_t i = 0; i < image.kernels.len; i++) {
+        const struct core_symbol *id = &image.kernels.at[i].id;
+        wire_put_text(out, id->name);
+        wire_put_text(out, id->symbol);
+        wire_put_text(out, id->text);
+    }
+    core_image_fini(&image);
+}
+
 static void put_part(struct str *out, const runcu_program *program)
 {
     struct str options = {0};
@@ -51,11 +77,8 @@ static void put_part(struct str *out, const runcu_program *program)
     wire_put_text(out, str_text(&options));
     wire_put_text(out, program->ptx);
     wire_put_item(out, program->cubin, program->cubin_size);
-    wire_put_number(out, program->named_count);
-    for (size_t i = 0; i < program->named_count; i++) {
-        wire_put_text(out, program->named[i].expression);
-        wire_put_text(out, program->named[i].symbol);
-    }
+    put_names(out, program);
+    put_kernels(out, program);
     out->failed |= options.failed;
     str_fini(&options);
 }
@@ -120,116 +143,67 @@ static int check_header(const struct str *bytes, const char *where)
     return 0;
 }
 
-static bool get_names(runcu_program *p, struct wire *w, struct arena *arena, bool *has_memory)
+/* False if the bytes make no sense, or memory is short: then the list is NULL. */
+static bool get_names(runcu_bundle_part *p, struct wire *w, struct arena *arena)
 {
-    size_t count = wire_count(w);
-    struct core_named *named = arena_alloc(arena, count * sizeof *named + 1);
-    *has_memory = named != NULL;
-    for (size_t i = 0; named && i < count; i++) {
-        named[i].expression = wire_text(w, NULL);
-        named[i].symbol = wire_text(w, NULL);
-        if (!named[i].expression || !named[i].symbol)
-            return false;
+    runcu_bundle_name *rows;
+    p->name_count = wire_count(w);
+    p->names = rows = arena_alloc(arena, p->name_count * sizeof *rows + 1);
+    for (size_t i = 0; rows && !w->bad && i < p->name_count; i++) {
+        rows[i].expression = wire_text(w, NULL);
+        rows[i].symbol = wire_text(w, NULL);
+        w->bad |= !rows[i].expression || !rows[i].symbol;
     }
-    p->named = named;
-    p->named_count = count;
-    return named && !w->bad;
+    return rows && !w->bad;
 }
 
-static bool get_part(runcu_program *p, struct wire *w)
+static bool get_kernels(runcu_bundle_part *p, struct wire *w, struct arena *arena)
+{
+    runcu_bundle_kernel *rows;
+    p->kernel_count = wire_count(w);
+    p->kernels = rows = arena_alloc(arena, p->kernel_count * sizeof *rows + 1);
+    for (size_t i = 0; rows && !w->bad && i < p->kernel_count; i++) {
+        rows[i].name = wire_text(w, NULL);
+        rows[i].symbol = wire_text(w, NULL);
+        rows[i].signature = wire_text(w, NULL);
+        w->bad |= !rows[i].name || !rows[i].symbol || !rows[i].signature;
+    }
+    return rows && !w->bad;
+}
+
+static bool get_part(runcu_bundle_part *p, struct wire *w, struct arena *arena)
 {
     p->arch = wire_text(w, NULL);
     p->options = wire_text(w, NULL);
-    p->ptx = wire_text(w, &p->ptx_size);
-    p->cubin = wire_item(w, &p->cubin_size);
-    if (!p->cubin_size)
+    p->ptx = wire_text(w, &p->ptx_bytes);
+    p->cubin = wire_item(w, &p->cubin_bytes);
+    if (!p->cubin_bytes)
         p->cubin = NULL;
-    return !w->bad && p->arch && p->options && options_is_arch(p->arch, strlen(p->arch)) &&
-           (p->cubin || p->ptx) && (!p->cubin || core_is_elf(p->cubin, p->cubin_size));
-}
-
-static bool get_programs(runcu_bundle *b, bool *has_memory)
-{
-    struct wire w = {b->bytes.at + HEADER, b->bytes.at + b->bytes.len, false};
-    b->maker = wire_text(&w, NULL);
-    b->name = wire_text(&w, NULL);
-    size_t count = wire_count(&w);
-    if (w.bad || !b->maker || !b->name || !count || count > PART_LIMIT)
-        return false;
-    b->programs = arena_alloc(&b->arena, count * sizeof *b->programs);
-    *has_memory = b->programs != NULL;
-    for (b->count = 0; *has_memory && b->count < count; b->count++) {
-        runcu_program *p = &b->programs[b->count];
-        if (!get_part(p, &w) || !get_names(p, &w, &b->arena, has_memory))
-            return false;
-    }
-    return *has_memory && w.at == w.end;
-}
-
-static runcu_bundle_kernel *list_kernels(struct arena *arena, const struct core_image *image)
-{
-    runcu_bundle_kernel *rows = arena_alloc(arena, image->kernels.len * sizeof *rows + 1);
-    for (size_t i = 0; rows && i < image->kernels.len; i++) {
-        const struct core_symbol *id = &image->kernels.at[i].id;
-        rows[i] = (runcu_bundle_kernel){id->name, id->symbol, id->text};
-    }
-    return rows;
-}
-
-static runcu_bundle_name *list_names(struct arena *arena, const runcu_program *p)
-{
-    runcu_bundle_name *rows = arena_alloc(arena, p->named_count * sizeof *rows + 1);
-    for (size_t i = 0; rows && i < p->named_count; i++)
-        rows[i] = (runcu_bundle_name){p->named[i].expression, p->named[i].symbol};
-    return rows;
-}
-
-static int describe_part(runcu_bundle *b, size_t i)
-{
-    const runcu_program *p = &b->programs[i];
-    struct core_image *image = &b->images[i];
-    int status =
-        core_image_read(image, p->ptx ? p->ptx : p->cubin, p->ptx ? p->ptx_size : p->cubin_size);
-    if (status)
-        return status;
-    b->parts[i] = (runcu_bundle_part){.arch = p->arch,
-                                      .options = p->options,
-                                      .cubin = p->cubin,
-                                      .cubin_bytes = p->cubin_size,
-                                      .ptx = p->ptx,
-                                      .ptx_bytes = p->ptx_size,
-                                      .kernels = list_kernels(&b->arena, image),
-                                      .kernel_count = image->kernels.len,
-                                      .names = list_names(&b->arena, p),
-                                      .name_count = p->named_count};
-    return b->parts[i].kernels && b->parts[i].names ? 0 : runcu_fail_memory();
+    w->bad |= !p->arch || !p->options || !options_is_arch(p->arch, strlen(p->arch)) ||
+              (!p->cubin && !p->ptx) || (p->cubin && !core_is_elf(p->cubin, p->cubin_bytes));
+    return !w->bad && get_names(p, w, arena) && get_kernels(p, w, arena);
 }
 
 static int read_bundle(runcu_bundle *b, const char *where)
 {
-    bool has_memory = true;
     int status = check_header(&b->bytes, where);
     if (status)
         return status;
-    if (!get_programs(b, &has_memory))
-        return has_memory ? fail_damaged(where, "it makes no sense") : runcu_fail_memory();
-    return 0;
+    struct wire w = {b->bytes.at + HEADER, b->bytes.at + b->bytes.len, false};
+    b->maker = wire_text(&w, NULL);
+    b->name = wire_text(&w, NULL);
+    size_t count = wire_count(&w);
+    w.bad |= !b->maker || !b->name || !count || count > PART_LIMIT;
+    b->parts = w.bad ? NULL : arena_alloc(&b->arena, count * sizeof *b->parts);
+    while (b->parts && b->count < count && get_part(&b->parts[b->count], &w, &b->arena))
+        b->count++;
+    if (w.bad || (b->count == count && w.at != w.end))
+        return fail_damaged(where, "it makes no sense");
+    return b->count == count ? 0 : runcu_fail_memory();
 }
 
-static int describe_bundle(runcu_bundle *b)
-{
-    int status = 0;
-    b->images = arena_alloc(&b->arena, b->count * sizeof *b->images);
-    b->parts = arena_alloc(&b->arena, b->count * sizeof *b->parts);
-    if (!b->images || !b->parts)
-        return runcu_fail_memory();
-    for (size_t i = 0; !status && i < b->count; i++)
-        status = describe_part(b, i);
-    return status;
-}
-
-/* Takes over the bytes, also on failure. Nobody looks at the parts of what is only loaded. */
-static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where, bool is_loaded)
+/* Takes over the bytes, also on failure. */
+static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where)
 {
     runcu_bundle *b = bytes->failed ? NULL : alloc_zero(1, sizeof *b);
     if (!b) {
@@ -239,8 +213,6 @@ static int take_bytes(runcu_bundle **out, struct str *bytes, const char *where, 
     b->bytes = *bytes;
     *bytes = (struct str){0};
     int status = read_bundle(b, where);
-    if (!status && !is_loaded)
-        status = describe_bundle(b);
     if (status)
         runcu_bundle_destroy(&b);
     *out = b;
@@ -277,7 +249,7 @@ int runcu_bundle_create(runcu_bundle **out, const runcu_program *const *programs
     if (status)
         return status;
     put_bundle(&bytes, programs, count);
-    return take_bytes(out, &bytes, "the bundle", false);
+    return take_bytes(out, &bytes, "the bundle");
 }
 
 static int fail_job(const runcu_program_job *jobs, size_t count, int status)
@@ -324,27 +296,16 @@ int runcu_bundle_compile(runcu_bundle **out, const char *source, const char *con
     return status;
 }
 
-static int parse(runcu_bundle **out, const void *data, size_t bytes, bool is_loaded)
-{
-    struct str copy = {0};
-    *out = NULL;
-    if (!core_is_bundle(data, bytes))
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
-    str_addn(&copy, data, bytes);
-    return take_bytes(out, &copy, "the bundle", is_loaded);
-}
-
 int runcu_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
 {
     CORE_OUT(out);
     if (bytes)
         CORE_NEED(data);
-    return parse(out, data, bytes, false);
-}
-
-int core_bundle_parse(runcu_bundle **out, const void *data, size_t bytes)
-{
-    return parse(out, data, bytes, true);
+    struct str copy = {0};
+    if (!core_is_bundle(data, bytes))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "these %zu bytes are no bundle of runcu's", bytes);
+    str_addn(&copy, data, bytes);
+    return take_bytes(out, &copy, "the bundle");
 }
 
 int runcu_bundle_read(runcu_bundle **out, const char *path)
@@ -354,7 +315,7 @@ int runcu_bundle_read(runcu_bundle **out, const char *path)
     struct str bytes = {0};
     int code = fs_read(&bytes, path, SIZE_MAX / 2);
     if (!code)
-        return take_bytes(out, &bytes, path, false);
+        return take_bytes(out, &bytes, path);
     str_fini(&bytes);
     return code == ENOMEM
                ? runcu_fail_memory()
@@ -366,8 +327,6 @@ void runcu_bundle_destroy(runcu_bundle **bundle)
     if (!bundle || !*bundle)
         return;
     runcu_bundle *b = *bundle;
-    for (size_t i = 0; b->images && i < b->count; i++)
-        core_image_fini(&b->images[i]);
     arena_fini(&b->arena);
     str_fini(&b->bytes);
     alloc_free(b);
