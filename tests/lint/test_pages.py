@@ -1,4 +1,4 @@
-"""Each public header has its page in docs/c, with each function, and nothing that is not there."""
+"""Each public header has its page in docs/c, with each function, and each example its line."""
 
 import re
 
@@ -74,3 +74,10 @@ def test_index_lists_every_page():
     listed = set(re.findall(r'\]\(([\w-]+\.md)\)', (ROOT / 'docs/README.md').read_text()))
     pages = {path.name for path in files('.md', under=['docs/']) if path.parent.name == 'docs'}
     complain(sorted(pages - listed - {'README.md'}), 'docs/README.md lacks:')
+
+
+def test_examples_are_listed():
+    table = (ROOT / 'examples/README.md').read_text()
+    listed = re.findall(r'^\| \[[\w.]+\]\(([\w/.]+)\) \| ', table, re.M)
+    there = files('.c', '.cpp', '.py', under=['examples/'])
+    assert sorted(listed) == sorted(str(path.relative_to('examples')) for path in there)

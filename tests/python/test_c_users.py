@@ -7,6 +7,7 @@ import shutil
 import pytest
 import runcu
 from c_programs import ROOT, WARNINGS, build_and_run, install, needed, outside, run, run_program
+from conftest import DEVICES
 
 pytestmark = pytest.mark.slow
 FOLDER = ROOT / 'examples' / 'c'
@@ -69,7 +70,9 @@ def test_the_command_in_the_comment(prefix, tmp_path, name, static):
     run('sh', '-c', command, cwd=tmp_path, env=prefix.environment())
     program = tmp_path / 'a.out'
     assert needs_shared(program) != static
-    assert run_program(program, tmp_path, **{} if static else {'LD_LIBRARY_PATH': str(prefix.lib)})
+    place = {} if static else {'LD_LIBRARY_PATH': str(prefix.lib)}
+    for device in DEVICES:
+        assert run_program(program, tmp_path, device, **place)
 
 
 @pytest.mark.parametrize('name', C_EXAMPLES)
