@@ -60,8 +60,9 @@ typedef void runcu_log_fn(void *user, int level, const char *category, const cha
  * Thread-safety: call it before other threads use the library. */
 RUNCU_API void runcu_set_log(runcu_log_fn *log, void *user);
 
-/** Receives what kernels print on the CPU device; NULL: standard output (the default). A GPU's
- * driver always prints to standard output. */
+/** Receives what kernels print; NULL: standard output (the default). A GPU's driver knows no other
+ * place: what it writes there is caught while it is called to launch or to wait, once a kernel that
+ * calls printf has been launched, and with it whatever other threads write there in that moment. */
 typedef void runcu_print_fn(void *user, const char *text, size_t len);
 RUNCU_API int runcu_set_print(runcu_print_fn *print, void *user);
 

@@ -402,8 +402,7 @@ static int synchronize(runcu_context *context)
     if (status)
         return status;
     atomic_store(&context->has_work, false);
-    status = core_check(context->driver, "cuCtxSynchronize",
-                        context->driver->cu.cuCtxSynchronize());
+    status = CU_FLUSHING(context->driver, cuCtxSynchronize, );
     atomic_store(&context->is_left, false);
     if (UNLIKELY(context->deferred != NULL))
         core_finish_deferred(context);

@@ -49,7 +49,7 @@ int runcu_copy_htod(uint64_t to, const void *from, size_t bytes)
         return status;
     if (core_post_copy(&copy, context))
         return 0;
-    status = CU_CALL(driver, cuMemcpyHtoD, to, from, bytes);
+    status = CU_FLUSHING(driver, cuMemcpyHtoD, to, from, bytes);
     if (is_refusal(status))
         explain_range(driver, "destination", to, bytes);
     return status;
@@ -70,7 +70,7 @@ int runcu_copy_dtoh(void *to, uint64_t from, size_t bytes)
     struct core_copy copy = {driver, NULL, from, to, bytes, false};
     if (core_stage_copy(&status, &copy, context))
         return status;
-    status = CU_CALL(driver, cuMemcpyDtoH, to, from, bytes);
+    status = CU_FLUSHING(driver, cuMemcpyDtoH, to, from, bytes);
     if (is_refusal(status))
         explain_range(driver, "source", from, bytes);
     return status;
@@ -83,7 +83,7 @@ int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes)
     int status = core_current(&driver, &context);
     if (status)
         return status;
-    status = CU_CALL(driver, cuMemcpyDtoD, to, from, bytes);
+    status = CU_FLUSHING(driver, cuMemcpyDtoD, to, from, bytes);
     if (is_refusal(status)) {
         explain_range(driver, "destination", to, bytes);
         explain_range(driver, "source", from, bytes);

@@ -72,6 +72,7 @@ struct core_driver {
     int device_count;
     struct runcu_device *devices;
     atomic_bool is_busy; /* something was launched since the last synchronous copy */
+    atomic_bool may_print; /* of a GPU's driver: a kernel that prints has been launched */
     /* post.c's: copies that were not waited for, how many of them are done, the context of those
      * that may not be. */
     atomic_ullong posted, settled;
@@ -119,6 +120,26 @@ struct core_driver *core_driver_peek(void);
  * process. */
 struct core_driver *core_driver_next(const struct core_driver *before);
 runcu_device *core_device_peek(void);
+
+/* open.c: does somebody want to have what kernels print (runcu_set_print)? And gives it to them. */
+bool core_has_print(void);
+void core_print(const char *text, size_t len);
+
+/* listen.c: around the driver's calls by which a GPU's kernels' text appears. core_listen_end
+ * returns `code`. */
+void core_listen_begin(void);
+CUresult core_listen_end(CUresult code);
+
+static inline void core_listen(const struct core_driver *driver)
+{
+    if (UNLIKELY(atomic_load_explicit(&driver->may_print, memory_order_relaxed)))
+        core_listen_begin();
+}
+
+/* CU_CALL of such a row. */
+#define CU_FLUSHING(driver, row, ...) \
+    core_check((driver), #row,        \
+               (core_listen(driver), core_listen_end((driver)->cu.row(__VA_ARGS__))))
 
 /* --- context.c --- */
 
@@ -429,6 +450,7 @@ struct runcu_function {
     int count;                  /* -1: nothing is known of the parameters */
     uint32_t bytes;             /* of the parameter buffer */
     bool has_padding;           /* in the parameter buffer */
+    bool prints;                /* its module's code does, on a GPU */
     atomic_size_t shared_limit; /* dynamic shared memory that needs no asking; 0: not yet known */
     _Atomic uint64_t block; /* threads a block where the caller does not say, and from bit 16 the
                                bytes of shared memory that they were chosen for; 0: not yet */

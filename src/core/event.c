@@ -192,7 +192,7 @@ int runcu_event_synchronize(runcu_event *event)
         return status;
     status = core_wait_event(event->context->driver, event->handle, "cuEventSynchronize");
     if (!status)
-        status = CU_CALL(event->context->driver, cuEventSynchronize, event->handle);
+        status = CU_FLUSHING(event->context->driver, cuEventSynchronize, event->handle);
     return leave(&scope, event, status);
 }
 

@@ -115,7 +115,7 @@ int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
     int status = begin_in(&u, &in, exec, stream);
     if (status)
         return status;
-    status = CU_CALL(u.driver, cuGraphLaunch, exec_of(u.h), core_stream(stream));
+    status = CU_FLUSHING(u.driver, cuGraphLaunch, exec_of(u.h), core_stream(stream));
     if (!status)
         core_mark_work(stream ? stream->context : u.h->context);
     return end_in(&u, &in, status);

@@ -100,6 +100,7 @@ int runcu_module_get_function(runcu_function **out, runcu_module *module, const 
     f->module = runcu_module_retain(module);
     f->context = module->context;
     f->driver = module->context->driver;
+    f->prints = module->prints;
     int status = name_function(f, kernel, name);
     if (!status)
         status = core_enter(&scope, module->context);

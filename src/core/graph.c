@@ -50,6 +50,8 @@ static int pack_and_use(struct core_launch *l, const struct core_args *args, cor
         .extra = l->pointers || !bytes ? NULL : whole,
     };
     status = use(user, &params);
+    if (!status && l->function->prints)
+        atomic_store(&l->function->driver->may_print, true);
     runcu_error e;
     if (status == RUNCU_ERROR_DRIVER) {
         runcu_error_get(&e);

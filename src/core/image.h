@@ -98,6 +98,7 @@ struct runcu_module {
     struct core_image image;
     atomic_int refs;
     bool is_foreign;            /* never unloaded */
+    bool prints;                /* on a GPU: its code calls printf, or may do so */
     struct core_recipe *recipe; /* NULL: it does not come from source, or is an instance */
     runcu_module *instances;    /* of its templates, made on demand; guarded by core_lock */
     runcu_module *next;         /* in that list */

@@ -244,16 +244,27 @@ static NO_INLINE int launch_refused(const struct core_launch *l, CUresult code)
     return code ? core_launch_refused(l, routine_of(l), code) : 0;
 }
 
+static NO_INLINE CUresult call_listening(const struct core_launch *l)
+{
+    core_listen_begin();
+    return core_listen_end(call(l));
+}
+
 static ALWAYS_INLINE int launch(const struct core_launch *l)
 {
     if (l->stream)
         core_settle(l->function->driver, l->stream);
-    CUresult code = call(l);
+    struct core_driver *driver = l->function->driver;
+    CUresult code = LIKELY(!atomic_load_explicit(&driver->may_print, memory_order_relaxed))
+                        ? call(l)
+                        : call_listening(l);
     if (UNLIKELY(code)) {
         int status = launch_refused(l, code);
         if (status)
             return status;
     }
+    if (UNLIKELY(l->function->prints))
+        atomic_store(&driver->may_print, true);
     core_mark_work(l->function->context);
     core_history_add(l);
     return 0;
@@ -298,7 +309,8 @@ static int bring(const struct travel *t, const runcu_function *f, CUstream strea
 {
     struct core_copy copy = {f->driver,    NULL, t->address, (void *) (uintptr_t) t->arg->value.p,
                              t->arg->size, false};
-    int status = core_stage_is_large(&copy) ? CU_CALL(f->driver, cuStreamSynchronize, stream) : 0;
+    int status =
+        core_stage_is_large(&copy) ? CU_FLUSHING(f->driver, cuStreamSynchronize, stream) : 0;
     if (status || core_stage_copy(&status, &copy, f->context->handle))
         return status;
     return CU_CALL(f->driver, cuMemcpyDtoHAsync, copy.host, copy.device, copy.bytes, stream);
@@ -318,7 +330,7 @@ static int receive(const struct travel *list, size_t count, const runcu_function
             has_any = true;
         }
     if (has_any && !status) {
-        status = CU_CALL(f->driver, cuStreamSynchronize, stream);
+        status = CU_FLUSHING(f->driver, cuStreamSynchronize, stream);
     }
     return status;
 }

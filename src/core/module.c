@@ -100,6 +100,9 @@ static int load_source(runcu_module *m, const struct source *s)
 {
     struct core_driver *driver = m->context->driver;
     bool is_cubin = core_is_elf(s->code, s->code_bytes);
+    /* A fatbin may be compressed. */
+    m->prints = !driver->is_cpu && (is_fatbin(s->code, s->code_bytes) ||
+                                    memmem(s->code, s->code_bytes, "vprintf", strlen("vprintf")));
     int status = core_image_read(&m->image, s->names, s->names_bytes);
     if (status)
         return status;
@@ -274,8 +277,11 @@ static void unload(runcu_context *c, void *object)
         if (atomic_exchange(
                 &c->has_work,
                 false)) /* a kernel that runs needs its code, its printf needs the formats */
-            core_cleanup(c, "cuCtxSynchronize", c->driver->cu.cuCtxSynchronize());
-        core_cleanup(c, "cuModuleUnload", c->driver->cu.cuModuleUnload(m->handle));
+            core_cleanup(
+                c, "cuCtxSynchronize",
+                (core_listen(c->driver), core_listen_end(c->driver->cu.cuCtxSynchronize())));
+        core_listen(c->driver);
+        core_cleanup(c, "cuModuleUnload", core_listen_end(c->driver->cu.cuModuleUnload(m->handle)));
         core_leave(&scope);
     }
     discard(m);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/capture.h"
 #include "base/str.h"
 #include "launch.h"
 #include "machine.h"
@@ -74,14 +75,21 @@ static void before_fork(void)
         return;
     core_lock();
     core_pools_lock();
+    capture_before_fork();
+}
+
+static void end_fork(bool in_child)
+{
+    if (--forks)
+        return;
+    capture_after_fork(in_child);
+    core_pools_unlock();
+    core_unlock();
 }
 
 static void after_fork(void)
 {
-    if (--forks)
-        return;
-    core_pools_unlock();
-    core_unlock();
+    end_fork(false);
 }
 
 /* A GPU does not follow into a child, but a CPU device does; what the parent launched, the parent
@@ -94,7 +102,7 @@ static void in_child(void)
                 d->cu = drv_forked;
         core_contexts_forget_work();
     }
-    after_fork();
+    end_fork(true);
 }
 
 /* Registered after the first driver is up, so that it runs before the driver's own end. */
@@ -375,6 +383,18 @@ int runcu_init(const char *name)
     if (status == 0 && name)
         atomic_store(&default_driver, driver);
     return status;
+}
+
+bool core_has_print(void)
+{
+    return print_fn != NULL;
+}
+
+void core_print(const char *text, size_t len)
+{
+    runcu_print_fn *print = print_fn;
+    if (print)
+        print(print_user, text, len);
 }
 
 int runcu_set_print(runcu_print_fn *print, void *user)

@@ -336,7 +336,8 @@ static int take_oldest(runcu_mem **out, runcu_pool *pool, size_t bytes, unsigned
     int status = core_enter(&scope, (*out)->context);
     if (!status) {
         for (const struct core_use *use = (*out)->uses; use && !status; use = use->next)
-            status = CU_CALL(driver, cuEventSynchronize, use->event);
+            if (!(status = core_wait_event(driver, use->event, "cuEventSynchronize")))
+                status = CU_CALL(driver, cuEventSynchronize, use->event);
         forget_uses(*out);
         core_leave(&scope);
     }

@@ -227,7 +227,7 @@ int runcu_stream_synchronize(runcu_stream *stream)
         return status;
     status = core_wait_stream(in.driver, core_stream(stream), "cuStreamSynchronize");
     if (!status)
-        status = CU_CALL(in.driver, cuStreamSynchronize, core_stream(stream));
+        status = CU_FLUSHING(in.driver, cuStreamSynchronize, core_stream(stream));
     return core_stream_end(&in, status);
 }
 

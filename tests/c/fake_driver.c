@@ -337,8 +337,15 @@ static CUresult do_context_id(CUcontext context, unsigned long long *id)
     return context->is_alive ? 0 : CUDA_ERROR_CONTEXT_IS_DESTROYED;
 }
 
+static void flush(void)
+{
+    if (state.on_flush)
+        state.on_flush();
+}
+
 static CUresult do_synchronize(void)
 {
+    flush();
     state.synchronisations++;
     if (!is_usable())
         return CUDA_ERROR_INVALID_CONTEXT;
@@ -661,6 +668,7 @@ static CUresult do_launch(CUfunction function, unsigned gx, unsigned gy, unsigne
                             .params = params,
                             .config = launched_with};
     int limit;
+    flush();
     do_function_attribute(&limit, CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK, function);
     if (!is_usable())
         return CUDA_ERROR_INVALID_CONTEXT;
@@ -740,6 +748,7 @@ static CUresult do_stream_destroy(CUstream stream)
 static CUresult do_stream_synchronize(CUstream stream)
 {
     (void) stream;
+    flush();
     return state.cancels ? CUDA_ERROR_LAUNCH_TIMEOUT : 0;
 }
 

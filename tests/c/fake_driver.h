@@ -24,6 +24,7 @@ struct fake_launch {
 
 /* What the test sees and sets; got by fake_state(). */
 struct fake_state {
+    void (*on_flush)(void); /* at launches and waits; NULL: nothing happens */
     void (*on_launch)(const struct fake_launch *launch); /* NULL: a launch does nothing */
     _Atomic int launches, live_memory, live_contexts, live_modules, live_streams, live_events;
     _Atomic int synchronisations;  /* of contexts */

@@ -53,6 +53,77 @@ static void launch(void)
     runcu_module_release(&module);
 }
 
+static const char printing_ptx[] =
+    ".version 8.0\n.target sm_75\n.address_size 64\n"
+    ".extern .func (.param .b32 r) vprintf (.param .b64 f, .param .b64 a);\n"
+    ".visible .entry k(.param .u32 k_0)\n{\n ret;\n}\n";
+static char heard[256];
+
+static void on_print(void *user, const char *text, size_t len)
+{
+    REQUIRE(user == &fake);
+    REQUIRE(strlen(heard) + len < sizeof heard);
+    strncat(heard, text, len);
+}
+
+static void say(void)
+{
+    REQUIRE(write(STDOUT_FILENO, "kernel\n", 7) == 7);
+}
+
+/* Standard output as a pipe; what is written there is read at the end. */
+static int open_pipe(void)
+{
+    int ends[2];
+    fflush(stdout);
+    REQUIRE(pipe(ends) == 0 && dup2(ends[1], STDOUT_FILENO) == STDOUT_FILENO);
+    close(ends[1]);
+    return ends[0];
+}
+
+static void close_pipe(int end, const char *expected)
+{
+    char text[512] = "";
+    REQUIRE(write(STDOUT_FILENO, ".", 1) == 1);
+    REQUIRE(read(end, text, sizeof text - 1) > 0);
+    REQUIRE_STR(text, expected);
+}
+
+static void what_a_gpu_prints_is_heard(void)
+{
+    runcu_module *module, *quiet;
+    runcu_function *function, *other;
+    start();
+    int end = open_pipe();
+    REQUIRE_OK(runcu_set_print(on_print, &fake));
+    REQUIRE_OK(runcu_module_load(&quiet, ptx, sizeof ptx));
+    REQUIRE_OK(runcu_module_get_function(&other, quiet, "k"));
+    fake.state->on_flush = say;
+    REQUIRE_OK(runcu_launch(other, RUNCU_THREADS(1), 1));
+    REQUIRE_OK(runcu_context_synchronize(NULL)); /* nobody listens: no kernel prints */
+    REQUIRE_STR(heard, "");
+    fake.state->on_flush = NULL;
+    REQUIRE_OK(runcu_module_load(&module, printing_ptx, sizeof printing_ptx));
+    REQUIRE_OK(runcu_module_get_function(&function, module, "k"));
+    REQUIRE_OK(runcu_launch(function, RUNCU_THREADS(1), 1));
+    fake.state->on_flush = say;
+    REQUIRE_OK(runcu_context_synchronize(NULL));
+    REQUIRE_STR(heard, "kernel\n");
+    REQUIRE_OK(runcu_stream_synchronize(NULL));
+    REQUIRE_STR(heard, "kernel\nkernel\n");
+    REQUIRE_OK(runcu_launch(other, RUNCU_THREADS(1), 1));
+    REQUIRE_STR(heard, "kernel\nkernel\nkernel\n");
+    REQUIRE_OK(runcu_set_print(NULL, NULL));
+    REQUIRE_OK(runcu_stream_synchronize(NULL));
+    REQUIRE_STR(heard, "kernel\nkernel\nkernel\n");
+    fake.state->on_flush = NULL;
+    close_pipe(end, "kernel\nkernel\nkernel\n."); /* the quiet kernel's, and the last */
+    runcu_function_release(&function);
+    runcu_function_release(&other);
+    runcu_module_release(&module);
+    runcu_module_release(&quiet);
+}
+
 static void nobody_is_asked_unless_somebody_wants_it(void)
 {
     start();
@@ -210,6 +281,7 @@ static void a_context_whose_kernel_runs_on_is_not_destroyed(void)
 
 int main(void)
 {
+    RUN_ALONE(what_a_gpu_prints_is_heard);
     RUN_ALONE(nobody_is_asked_unless_somebody_wants_it);
     RUN_ALONE(an_idle_context_is_waited_for_at_once);
     RUN_ALONE(a_wait_goes_on_while_the_answer_is_no);

@@ -1,5 +1,9 @@
 """The process around kernels: printing, interrupts, threads, forks, faults, the end."""
 
+import contextlib
+import io
+
+import numpy as np
 import pytest
 import runcu
 from runcu import driver
@@ -25,6 +29,24 @@ def test_printf_goes_to_sys_stdout(capsys):
         driver.Context.synchronize()
         print('after')
     assert capsys.readouterr().out == 'before\nkernel says 5\nafter\n'
+
+
+def test_printf_reaches_whatever_sys_stdout_is(device):
+    mod = runcu.SourceModule(PRINTS)
+    cell = io.StringIO()
+    stream = driver.Stream()
+    with contextlib.redirect_stdout(cell):
+        mod.say[1, 1](1)
+        driver.Context.synchronize()
+        mod.say[1, 1](2, stream=stream)
+        stream.synchronize()
+        mod.say[1, 1](3)
+        driver.memcpy_dtoh(np.empty(4, np.int8), driver.mem_alloc(4))
+        done = driver.Event()
+        mod.say[1, 1](4)
+        done.record().synchronize()
+        print('after')
+    assert cell.getvalue() == ''.join(f'kernel says {i}\n' for i in (1, 2, 3, 4)) + 'after\n'
 
 
 def test_printf_keeps_its_place_among_python_output(python):
