@@ -117,6 +117,23 @@ def test_cmake_versions(installed, tmp_path, asked, found):
     assert not found or f'[{runcu.__version__}]' in text
 
 
+@pytest.mark.parametrize('static', [False, True], ids=['shared', 'static'])
+def test_cmake_by_pkg_config(prefix, tmp_path, static):
+    needed('cmake', 'ninja', 'readelf')
+    shutil.copy(FOLDER / 'saxpy.c', tmp_path)
+    flags = '${RUNCU_STATIC_LDFLAGS}' if static else 'PkgConfig::RUNCU'
+    (tmp_path / 'CMakeLists.txt').write_text(
+        'cmake_minimum_required(VERSION 3.13)\nproject(p C)\nfind_package(PkgConfig REQUIRED)\n'
+        'pkg_check_modules(RUNCU REQUIRED IMPORTED_TARGET runcu)\n'
+        'add_executable(saxpy saxpy.c)\n'
+        'target_include_directories(saxpy PRIVATE ${RUNCU_INCLUDE_DIRS})\n'
+        f'target_link_libraries(saxpy PRIVATE {flags})\n')
+    run('cmake', '-G', 'Ninja', '-S', tmp_path, '-B', tmp_path / 'build', env=prefix.environment())
+    run('cmake', '--build', tmp_path / 'build', env=outside())
+    assert needs_shared(tmp_path / 'build' / 'saxpy') != static
+    assert run_program(tmp_path / 'build' / 'saxpy', tmp_path) == '12 24 36 48\n'
+
+
 def test_cmake_finds_it_through_a_link(installed, tmp_path):
     needed('cmake', 'ninja')
     moved = installed.moved(tmp_path / 'usr')
