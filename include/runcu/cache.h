@@ -35,10 +35,10 @@ typedef struct runcu_cache_info {
 /** A folder that does not exist is empty. ERROR_SYSTEM: the path is too long. */
 RUNCU_API int runcu_cache_get_info(runcu_cache_info *out, const char *dir);
 
-/** Removes all entries, what interrupted writers left, and the counts, and forgets what this
- * process has had lately; CUDA's headers stay, for others may be compiling with them, and so do
- * files of other names. *removed (may be NULL): the number of entries. ERROR_SYSTEM: some could not
- * be removed. */
+/** Removes all entries, what interrupted writers left a minute ago or longer, and the counts, and
+ * forgets what this process has had lately; CUDA's headers stay, for others may be compiling with
+ * them, and so do files of other names. *removed (may be NULL): the number of entries.
+ * ERROR_SYSTEM: some could not be removed. */
 RUNCU_API int runcu_cache_clear(uint64_t *removed, const char *dir);
 
 /** Writes all sound entries to one file, which is replaced whole or not at all. Such a file serves

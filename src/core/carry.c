@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -132,10 +133,10 @@ int runcu_cache_get_info(runcu_cache_info *out, const char *dir)
 
 /* --- clearing ------------------------------------------------------------ */
 
-static bool is_any(int64_t mtime)
+/* Whoever writes now is left to it. */
+static bool is_abandoned(int64_t mtime)
 {
-    (void) mtime;
-    return true;
+    return mtime / 1000000000 + 60 < (int64_t) time(NULL);
 }
 
 int runcu_cache_clear(uint64_t *removed, const char *dir)
@@ -151,7 +152,7 @@ int runcu_cache_clear(uint64_t *removed, const char *dir)
         return status;
     }
     recent_forget();
-    cache_list(&list, folder.at, is_any);
+    cache_list(&list, folder.at, is_abandoned);
     cache_counts_clear(folder.at);
     for (size_t i = 0; i < list.files.len; i++) {
         if (unlink(list.files.at[i].path) == 0)

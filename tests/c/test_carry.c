@@ -158,10 +158,15 @@ static void clearing_leaves_what_is_not_ours(void)
     char half[128];
     snprintf(half, sizeof half, "cleared/%s.12.0.tmp", strrchr(an_entry_of(folder), '/') + 1);
     rig_write(half, "half");
+    char fresh[128];
+    snprintf(fresh, sizeof fresh, "cleared/%s.13.0.tmp", strrchr(entry, '/') + 1);
+    rig_write(fresh, "being written");
+    rig_age(rig_path(half), 120);
     REQUIRE_INT(info_of(folder).header_bytes, ==, 8);
     REQUIRE_OK(runcu_cache_clear(&removed, folder));
     REQUIRE_INT(removed, ==, 3);
     REQUIRE_INT(access(rig_path(half), F_OK), !=, 0);
+    REQUIRE_INT(access(rig_path(fresh), F_OK), ==, 0);
     REQUIRE_INT(access(rig_path("cleared/notes.txt"), F_OK), ==, 0);
     REQUIRE_INT(access(rig_path("cleared/short.rcu"), F_OK), ==, 0);
     REQUIRE_INT(access(rig_path("cleared/headers-13.5/a.h"), F_OK), ==, 0);
