@@ -25,6 +25,8 @@ class CompilerOptions(TypedDict, total=False):
 
     A true flag is given, a false one is not; a list gives its option once for each item. Others
     are known too: those of nvcc that mean nothing here are dropped, or refused with a reason.
+    ``pch=True`` keeps precompiled headers as long as the process lives: it makes the first source
+    slower, and pays from about the fourth one with the same large headers.
     `warn` is ours: 'error' makes an error of every warning, 'ignore' drops them.
     """
 
@@ -58,6 +60,7 @@ class CompilerOptions(TypedDict, total=False):
     no_source_include: bool
     opt_info: str
     pre_include: _Paths
+    pch: bool
     prec_div: bool
     prec_sqrt: bool
     ptxas_options: str | Iterable[str]

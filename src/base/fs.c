@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -247,4 +248,18 @@ int fs_list(const char *folder, bool (*visit)(void *user, const char *name), voi
             done = visit(user, entry->d_name);
     closedir(dir);
     return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void) st, (void) kind, (void) at;
+    remove(path);
+    return 0;
+}
+
+int fs_remove(const char *path)
+{
+    struct stat st;
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return lstat(path, &st) != 0 && errno == ENOENT ? 0 : EBUSY;
 }

@@ -15,7 +15,8 @@ struct attempt {
     struct text_list options;
     nvrtcProgram program;
     nvrtcResult code;
-    bool failed; /* memory was short */
+    struct str pch; /* the folder of precompiled headers, "" without */
+    bool failed;    /* memory was short */
 };
 
 /* --- architecture -------------------------------------------------------- */
@@ -113,6 +114,7 @@ static void attempt_fini(struct attempt *a)
         a->r->nvrtc->fn.nvrtcDestroyProgram(&a->program);
     vec_fini(&a->options);
     arena_fini(&a->arena);
+    str_fini(&a->pch);
 }
 
 uint64_t compile_now(void)
@@ -150,6 +152,31 @@ static bool wrap(struct str *out, const char *source)
     return !out->failed;
 }
 
+/* Only for those who ask: it never helps the first source, and takes space on the disk. */
+static bool wants_pch(const struct request *r)
+{
+    const char *wish = getenv("RUNCU_PCH");
+    return (r->options.has_pch || (wish && strcmp(wish, "1") == 0)) && !r->no_pch &&
+           (r->scan.has_include || r->options.pre_includes.len);
+}
+
+static void compile(struct attempt *a)
+{
+    struct request *r = a->r;
+    bool has_pch = wants_pch(r) && pch_begin(&a->pch, r, &a->options);
+    if (has_pch) {
+        add(a, "--pch");
+        add_joined(a, "--pch-dir=", a->pch.at);
+        add(a, "--pch-messages=false");
+    } else {
+        str_clear(&a->pch);
+    }
+    if (!a->failed)
+        a->code = r->nvrtc->fn.nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
+    if (has_pch)
+        pch_end(a->pch.at);
+}
+
 static bool run(struct attempt *a, const char *arch, bool minimal)
 {
     struct request *r = a->r;
@@ -168,9 +195,9 @@ static bool run(struct attempt *a, const char *arch, bool minimal)
     for (size_t i = 0; !a->code && i < r->params.name_expression_count; i++)
         a->code = fn->nvrtcAddNameExpression(a->program, r->params.name_expressions[i]);
     if (a->code == NVRTC_SUCCESS)
-        a->code = fn->nvrtcCompileProgram(a->program, (int) a->options.len, a->options.at);
+        compile(a);
     str_fini(&wrapped);
-    return true;
+    return !a->failed;
 }
 
 static bool run_again(struct attempt *a, const char *arch)
@@ -507,6 +534,10 @@ int compile_run(runcu_program *program, struct request *r)
          ok = program->arch && run(&a, arch, minimal || r->options.is_minimal);
     if (ok)
         ok = try_again(&a, arch, minimal);
+    if (ok && a.code != NVRTC_SUCCESS && a.code != NVRTC_ERROR_CANCELLED && a.pch.len) {
+        r->no_pch = true; /* they are never why a source does not compile */
+        ok = run_again(&a, arch);
+    }
     if (ok && a.code == NVRTC_ERROR_COMPILATION && headers_repair(r))
         ok = run_again(&a, arch);
     status = ok ? take_answers(program, &a) : runcu_fail_memory();

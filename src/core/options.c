@@ -23,6 +23,7 @@ enum action {
     PRE_INCLUDE,
     DEBUG,
     MINIMAL,
+    PCH,
     WERROR
 };
 
@@ -268,6 +269,9 @@ static int apply(struct parser *p, const struct given *g)
         return add_pass(o, &(struct given){p->for_cpu ? &lines : &debug, g->text, NULL});
     case MINIMAL:
         o->is_minimal = true;
+        return 0;
+    case PCH:
+        o->has_pch = true;
         return 0;
     case WERROR: /* NVRTC before 13.3 knows no such option */
         if (strcmp(g->value, "all-warnings") != 0)

@@ -26,6 +26,7 @@ struct options {
     struct text_list archs;        /* "sm_90", "compute_75": one, or several of -gencode */
     bool has_side_effects;         /* files beside the result: not to be cached */
     bool is_minimal;               /* the user asked for --minimal */
+    bool has_pch;                  /* the user asked for --pch */
     bool is_lto;                   /* code for link-time optimisation, and no other */
     bool warnings_are_errors;      /* -Werror=all-warnings, which not every NVRTC knows */
 };
@@ -183,6 +184,7 @@ struct request {
     bool uses_places;         /* CUDA's headers were sought outside NVRTC's bundle */
     struct str cache_folder;  /* for entries and headers; "" if there is none */
     struct str shared_folder; /* looked at after it, never written; "" if there is none */
+    bool no_pch;              /* without precompiled headers */
     bool no_cache;            /* entries are neither read nor written */
     struct str text; /* all that decides what comes out, but for NVRTC and the contents of files */
     size_t key_len;  /* of the text, what the key is made of: it ends before variant and folders */
@@ -208,6 +210,13 @@ int program_look_up(runcu_program *program, struct request *r, bool *found);
 int program_make(runcu_program *program, struct request *r);
 /* The last step of both, `status` being theirs, which it gives back unless it fails itself. */
 int program_finish(runcu_program *program, struct request *r, int status);
+
+/* --- pch.c: precompiled headers ------------------------------------------ */
+
+/* The folder in which NVRTC may keep precompiled headers for a request with these options. If true
+ * it is the caller's until pch_end, and other threads wait. Only between nvrtc_enter and _leave. */
+bool pch_begin(struct str *folder, const struct request *r, const struct text_list *options);
+void pch_end(const char *folder);
 
 /* --- headers.c: CUDA's own headers --------------------------------------- */
 

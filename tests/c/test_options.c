@@ -168,6 +168,17 @@ static void side_effects_are_noted(void)
     options_fini(&o);
 }
 
+static void precompiled_headers_are_ours_to_place(void)
+{
+    struct options o;
+    REQUIRE_STR(translate_for(false, LIST("--pch"), &o), "");
+    REQUIRE(o.has_pch && !o.has_side_effects);
+    options_fini(&o);
+    REQUIRE_STR(translate_for(false, LIST("--create-pch=x.pch"), &o), "--create-pch=x.pch");
+    REQUIRE(!o.has_pch && o.has_side_effects);
+    options_fini(&o);
+}
+
 static void what_was_meant(void)
 {
     REQUIRE_STR(options_nearest("--use_fastmath"), "-use_fast_math");
@@ -221,6 +232,7 @@ int main(void)
     RUN(folders_and_macros);
     RUN(architectures);
     RUN(side_effects_are_noted);
+    RUN(precompiled_headers_are_ours_to_place);
     RUN(what_was_meant);
     RUN(options_by_keyword);
     return 0;

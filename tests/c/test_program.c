@@ -269,6 +269,26 @@ static void headers_that_are_not_there(void)
     REQUIRE(!program);
 }
 
+static void precompiled_headers(void)
+{
+    static const char source[] = "#include \"pch/a.h\"\n" KERNEL("x[0] = A;");
+    const char *const options[] = {"--pch"}, *dir = rig_folder;
+    runcu_program_params p = {.no_cache = 1, .include_dirs = &dir, .include_dir_count = 1};
+    for (int i = 0; i < 4; i++) {
+        runcu_program *plain_one, *program;
+        rig_write("pch/a.h", i % 2 ? "enum { A = 1 };\n" : "enum { A = 2 };\n");
+        p.option_count = 0;
+        REQUIRE_OK(rig_compile(&plain_one, source, &p));
+        p.options = options;
+        p.option_count = 1;
+        REQUIRE_OK(rig_compile(&program, source, &p));
+        REQUIRE_STR(runcu_program_ptx(program, NULL), runcu_program_ptx(plain_one, NULL));
+        REQUIRE_STR(runcu_program_log(program), "");
+        runcu_program_destroy(&plain_one);
+        runcu_program_destroy(&program);
+    }
+}
+
 /* NVRTC shows the line of each of a hundred errors. */
 static void long_lines_and_no_text(void)
 {
@@ -602,6 +622,7 @@ int main(void)
     RUN(headers_of_the_user);
     RUN(headers_that_are_not_there);
     RUN(long_lines_and_no_text);
+    RUN(precompiled_headers);
     RUN(errors_that_say_too_little);
     RUN(headers_of_cuda);
     RUN(includes_of_the_toolkit_and_64_bits);
