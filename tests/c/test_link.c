@@ -329,6 +329,31 @@ static void programs_are_linked(runcu_device *device, const char *option, int li
     runcu_program_destroy(&parts[1]);
 }
 
+/* A tree of launches: 1 + 2 + 4 + 8 kernels, each of which adds 1. */
+static void kernels_launch_kernels(runcu_device *device, int linker)
+{
+    runcu_program *program =
+        compiled("__global__ void tree(int *x, int depth) {"
+                 "  atomicAdd(x, 1);"
+                 "  if (depth) { tree<<<1, 1>>>(x, depth - 1);"
+                 "               tree<<<1, 1, 0, cudaStreamTailLaunch>>>(x, depth - 1); } }"
+                 "__global__ void run(int *x) { tree<<<1, 1>>>(x, 3); }",
+                 "-rdc=true", device);
+    runcu_link *link;
+    runcu_jit_params p = params();
+    p.linker = linker;
+    REQUIRE_OK(runcu_link_create(&link, &p));
+    REQUIRE_OK(runcu_link_add_program(link, program, "family"));
+    int status = runcu_link_add_library(link, "cudadevrt", NULL);
+    if (status == RUNCU_ERROR_SYSTEM)
+        fputs("no libcudadevrt.a here\n", stderr);
+    else if (!status)
+        REQUIRE_INT(run_linked(link), ==, 20 + 15);
+    REQUIRE(status == 0 || status == RUNCU_ERROR_SYSTEM);
+    runcu_link_destroy(&link);
+    runcu_program_destroy(&program);
+}
+
 static void programs(runcu_device *device)
 {
     int major = -1, minor = -1;
@@ -343,6 +368,7 @@ static void programs(runcu_device *device)
         return;
     programs_are_linked(device, "-rdc=true", RUNCU_LINKER_AUTO);
     programs_are_linked(device, "-rdc=true", RUNCU_LINKER_DRIVER);
+    kernels_launch_kernels(device, RUNCU_LINKER_AUTO);
     if (runcu_nvjitlink_version(&major, &minor, &path) != 0) {
         REQUIRE(major == 0 && minor == 0 && !path);
         fputs("no nvJitLink here\n", stderr);
@@ -350,6 +376,7 @@ static void programs(runcu_device *device)
     }
     REQUIRE(major >= 12 && strstr(path, "nvJitLink"));
     programs_are_linked(device, "-rdc=true", RUNCU_LINKER_NVJITLINK);
+    kernels_launch_kernels(device, RUNCU_LINKER_NVJITLINK);
     programs_are_linked(device, "-dlto", RUNCU_LINKER_AUTO);
     programs_are_linked(device, "-dlto", RUNCU_LINKER_NVJITLINK);
 }
