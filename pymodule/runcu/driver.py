@@ -471,6 +471,7 @@ Device.get_attributes = _get_attributes  # type: ignore[attr-defined]
 
 # --- modules --------------------------------------------------------------------------------------
 
+
 def module_from_file(filename: Any) -> Module:
     """The module in a file of cubin, PTX, a fatbin or a bundle (`runcu.compiler.Bundle`).
 
@@ -506,10 +507,26 @@ def _handled(jit: _core.Jit, handler: _MessageHandler | None, call: Callable[[],
     return result
 
 
+def _jit_options(
+    options: Iterable[tuple[int, int]] | None, named: dict[str, int]
+) -> list[tuple[int, int]]:
+    """Pairs, and with them those that were given by keyword."""
+    pairs = list(options or ())
+    for name, value in named.items():
+        if name.upper() not in jit_option.names:
+            known = ', '.join(sorted(str(n).lower() for n in jit_option.names))
+            raise TypeError(
+                f'{name!r} is no keyword: no jit_option is called so. There are {known}'
+            )
+        pairs.append((jit_option.names[name.upper()], value))
+    return pairs
+
+
 def module_from_buffer(
     buffer: Any,
     options: Iterable[tuple[int, int]] = (),
     message_handler: _MessageHandler | None = None,
+    **named_options: int,
 ) -> Module:
     """A module from cubin, PTX, a fatbin or a bundle in memory.
 
@@ -520,8 +537,10 @@ def module_from_buffer(
         How the driver compiles PTX. The buffers of the logs are provided here.
     message_handler : callable, optional
         Called with whether the module was loaded, an information log and an error log.
+    **named_options : int
+        Options by their names in lower case, such as ``max_registers=32``.
     """
-    options = list(options)
+    options = _jit_options(options, named_options)
     if not options and message_handler is None:
         return _core.module_load(buffer)
     jit = _core.Jit(options, verbose=message_handler is not None)
@@ -546,6 +565,8 @@ class Linker:
     linker : {'auto', 'driver', 'nvjitlink'}
         Who links. The choice is the driver, but nvJitLink for code compiled with ``-dlto``
         (`jit_input_type.NVVM`) and, if it is installed, for what is newer than the driver.
+    **named_options : int
+        Options by their names in lower case, such as ``max_registers=32``.
     """
 
     def __init__(
@@ -555,10 +576,12 @@ class Linker:
         log_verbose: bool = False,
         *,
         linker: str = 'auto',
+        **named_options: int,
     ) -> None:
         if linker not in _LINKERS:
             raise ValueError(f'linker must be one of {", ".join(_LINKERS)}, not {linker!r}')
         self._handler = message_handler
+        options = _jit_options(options, named_options)
         self._jit = _core.Jit(options, log_verbose, _LINKERS.index(linker))
 
     @property
@@ -632,7 +655,5 @@ class Linker:
             Of this module: nvJitLink is needed and not installed; the message lists every place
             that was tried.
         """
-        module = _handled(
-            self._jit, self._handler, lambda: _core.module_load(self._jit.complete())
-        )
+        module = _handled(self._jit, self._handler, lambda: _core.module_load(self._jit.complete()))
         return module

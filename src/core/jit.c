@@ -18,14 +18,37 @@ static void add_log(struct core_jit *jit, int buffer, int size, char *text, size
     add_option(jit, size, MIN(bytes, UINT32_MAX) - 1);
 }
 
+/* Of these the value is the address of an array. */
+static bool takes_array(int option)
+{
+    return option == CU_JIT_GLOBAL_SYMBOL_NAMES || option == CU_JIT_GLOBAL_SYMBOL_ADDRESSES ||
+           option == CU_JIT_REFERENCED_KERNEL_NAMES || option == CU_JIT_REFERENCED_VARIABLE_NAMES;
+}
+
+static int check_options(const runcu_jit_params *p)
+{
+    if (p->option_count > CORE_JIT_OPTIONS)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%zu options of the compiler: at most %d",
+                          p->option_count, CORE_JIT_OPTIONS);
+    if (p->option_count && (!p->options || !p->values))
+        return runcu_fail(RUNCU_ERROR_ARGUMENT, "option_count is %zu, but %s is NULL",
+                          p->option_count, p->options ? "values" : "options");
+    for (size_t i = 0; i < p->option_count; i++)
+        if (takes_array(p->options[i]))
+            return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                              "option %d of the compiler takes an array, not a number",
+                              p->options[i]);
+    return 0;
+}
+
 int core_jit_init(struct core_jit *out, const runcu_jit_params *given)
 {
     runcu_jit_params p = {0};
     if (given)
         memcpy(&p, given, given->size ? MIN(given->size, sizeof p) : sizeof p);
-    if (p.option_count > CORE_JIT_OPTIONS)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "%zu options of the compiler: at most %d",
-                          p.option_count, CORE_JIT_OPTIONS);
+    int status = check_options(&p);
+    if (status)
+        return status;
     *out = (struct core_jit){.error_log = out->own_log};
     size_t bytes = sizeof out->own_log;
     if (p.error_log && p.error_log_size) {

@@ -230,6 +230,11 @@ static void wrong_calls(void)
     p.option_count = 65;
     REQUIRE_FAILS(runcu_link_create(&link, &p), RUNCU_ERROR_ARGUMENT, "at most 64");
     REQUIRE(!link);
+    p.option_count = 1;
+    p.values = NULL;
+    REQUIRE_FAILS(runcu_link_create(&link, &p), RUNCU_ERROR_ARGUMENT, "values is NULL");
+    p.options = NULL;
+    REQUIRE_FAILS(runcu_link_create(&link, &p), RUNCU_ERROR_ARGUMENT, "options is NULL");
     REQUIRE_OK(runcu_link_create(&link, NULL));
     REQUIRE_FAILS(runcu_link_add(link, PTX, "", 0, NULL), RUNCU_ERROR_ARGUMENT, "empty");
     REQUIRE_FAILS(runcu_link_add(link, PTX, NULL, 4, NULL), RUNCU_ERROR_ARGUMENT, "image is NULL");

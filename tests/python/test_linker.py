@@ -137,6 +137,59 @@ def test_modules_are_loaded_with_options_and_a_handler(device):
     assert [t[0] for t in told] == [True]
 
 
+@pytest.mark.parametrize(
+    'name, value',
+    [
+        ('MAX_REGISTERS', 32),
+        ('THREADS_PER_BLOCK', 64),
+        ('WALL_TIME', 0),
+        ('INFO_LOG_BUFFER_SIZE_BYTES', 100),
+        ('ERROR_LOG_BUFFER_SIZE_BYTES', 100),
+        ('OPTIMIZATION_LEVEL', 0),
+        ('GENERATE_DEBUG_INFO', 1),
+        ('LOG_VERBOSE', 1),
+        ('GENERATE_LINE_INFO', 1),
+    ],
+)
+def test_each_option(device, name, value):
+    ptx = compile(KERNEL, target='ptx')
+    option = getattr(driver.jit_option, name)
+    try:
+        first = driver.module_from_buffer(ptx, options=[(option, value)])
+    except driver.LogicError as e:
+        if e.code == 222:
+            pytest.skip('the PTX is newer than the driver')
+        raise
+    for module in (
+        first,
+        driver.module_from_buffer(ptx, [(option, value)]),
+        driver.module_from_buffer(ptx, **{name.lower(): value}),
+    ):
+        out = np.zeros(1, np.int32)
+        module.get_function('k')(driver.Out(out), block=(1, 1, 1))
+        assert out[0] == 42
+    linker = driver.Linker(**{name.lower(): value})
+    linker.add_data(ptx, driver.jit_input_type.PTX)
+    assert linker.link_module().get_function('k')
+
+
+def test_options_by_keyword(device):
+    with pytest.raises(TypeError, match='max_registers'):
+        driver.module_from_buffer(compile(KERNEL), max_register=32)
+    with pytest.raises(TypeError, match='max_registers'):
+        driver.Linker(max_register=32)
+    with pytest.raises(TypeError):
+        driver.module_from_buffer(compile(KERNEL), max_registers='many')
+
+
+@pytest.mark.parametrize('option', [17, 18, 25, 27])
+def test_options_that_take_arrays(device, option):
+    with pytest.raises(driver.LogicError, match='takes an array'):
+        driver.module_from_buffer(compile(KERNEL), options=[(option, 5)])
+    with pytest.raises(driver.LogicError, match='takes an array'):
+        driver.Linker(options=[(option, 5)]).add_data(b'x', driver.jit_input_type.PTX)
+
+
 def test_the_handler_is_told_of_failures(device):
     told = []
     with pytest.raises(driver.LogicError, match='cuModuleLoadDataEx failed') as caught:
