@@ -14,8 +14,12 @@ static CUresult end_mipmap(const struct drv_table *cu, uint64_t handle)
 
 static const struct core_handle_kind array_kind = {"array", "cuArrayDestroy", end_array,
                                                    sizeof(runcu_array)};
+
+CORE_HANDLE_FUNCTIONS(array, array_kind)
 static const struct core_handle_kind mipmap_kind = {"mipmapped array", "cuMipmappedArrayDestroy",
                                                     end_mipmap, sizeof(runcu_mipmap)};
+
+CORE_HANDLE_FUNCTIONS(mipmap, mipmap_kind)
 
 /* ---- shapes ---- */
 
@@ -122,25 +126,14 @@ int runcu_array_create(runcu_array **out, const runcu_array_params *params)
     return 0;
 }
 
-int runcu_array_wrap(runcu_array **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &array_kind, handle);
-}
-
-uint64_t runcu_array_handle(const runcu_array *array)
-{
-    return core_handle_get(array ? &array->base : NULL);
-}
-
 int runcu_array_describe(runcu_array_params *out, runcu_array *array)
 {
     CORE_NEED(out);
     CORE_NEED(array);
-    struct core_scope scope;
+    struct core_use use;
     CUDA_ARRAY3D_DESCRIPTOR d = {0};
     *out = (runcu_array_params){.size = sizeof *out};
-    int status = core_handle_begin(&scope, array ? &array->base : NULL, "the array");
+    int status = core_use_begin(&use, &array->base, "the array");
     if (status)
         return status;
     status = CU_CALL(array->base.context->driver, cuArray3DGetDescriptor, &d,
@@ -151,17 +144,7 @@ int runcu_array_describe(runcu_array_params *out, runcu_array *array)
     out->format = d.Format;
     out->channels = d.NumChannels;
     out->flags = d.Flags;
-    return core_handle_end(&scope, &array->base, status);
-}
-
-void runcu_array_close(runcu_array *array)
-{
-    core_handle_close(array ? &array->base : NULL);
-}
-
-void runcu_array_destroy(runcu_array **array)
-{
-    core_handle_destroy((struct core_handle **) array);
+    return core_use_end(&use, status);
 }
 
 /* ---- mipmapped arrays ---- */
@@ -187,25 +170,14 @@ int runcu_mipmap_create(runcu_mipmap **out, const runcu_array_params *params, un
     return 0;
 }
 
-int runcu_mipmap_wrap(runcu_mipmap **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &mipmap_kind, handle);
-}
-
-uint64_t runcu_mipmap_handle(const runcu_mipmap *mipmap)
-{
-    return core_handle_get(mipmap ? &mipmap->base : NULL);
-}
-
 int runcu_mipmap_level(runcu_array **out, runcu_mipmap *mipmap, unsigned level)
 {
     CORE_OUT(out);
     CORE_NEED(mipmap);
-    struct core_scope scope;
+    struct core_use use;
     struct core_handle *h = NULL;
     CUarray array = NULL;
-    int status = core_handle_begin(&scope, mipmap ? &mipmap->base : NULL, "the mipmapped array");
+    int status = core_use_begin(&use, &mipmap->base, "the mipmapped array");
     if (status)
         return status;
     status = CU_CALL(mipmap->base.context->driver, cuMipmappedArrayGetLevel, &array,
@@ -217,15 +189,5 @@ int runcu_mipmap_level(runcu_array **out, runcu_mipmap *mipmap, unsigned level)
     if (h)
         h->parent = &mipmap->base;
     *out = (runcu_array *) h;
-    return core_handle_end(&scope, &mipmap->base, status);
-}
-
-void runcu_mipmap_close(runcu_mipmap *mipmap)
-{
-    core_handle_close(mipmap ? &mipmap->base : NULL);
-}
-
-void runcu_mipmap_destroy(runcu_mipmap **mipmap)
-{
-    core_handle_destroy((struct core_handle **) mipmap);
+    return core_use_end(&use, status);
 }

@@ -91,6 +91,22 @@ int runcu_copy_dtod(uint64_t to, uint64_t from, size_t bytes)
     return status;
 }
 
+/* Plain memory takes no part in the order of a stream: the driver waits until it can be copied, and
+ * for more than this also on the way to the device. Here, so that the wait can be interrupted. */
+enum { TAKEN_AT_ONCE = 64 << 10 };
+
+static int wait_if_plain(const struct core_stream_scope *in, const void *host, const char *routine)
+{
+    const struct drv_table *cu = &in->driver->cu;
+    unsigned type = 0;
+    if (!core_is_watched(in->driver) ||
+        (cu->cuPointerGetAttribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, (uintptr_t) host) ==
+             CUDA_SUCCESS &&
+         type))
+        return 0;
+    return core_wait_stream(in->driver, core_stream(in->stream), routine);
+}
+
 int runcu_copy_htod_async(uint64_t to, const void *from, size_t bytes, runcu_stream *stream)
 {
     if (bytes)
@@ -99,7 +115,10 @@ int runcu_copy_htod_async(uint64_t to, const void *from, size_t bytes, runcu_str
     int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(in.driver, cuMemcpyHtoDAsync, to, from, bytes, core_stream(stream));
+    if (bytes > TAKEN_AT_ONCE)
+        status = wait_if_plain(&in, from, "cuMemcpyHtoDAsync");
+    if (!status)
+        status = CU_CALL(in.driver, cuMemcpyHtoDAsync, to, from, bytes, core_stream(stream));
     if (is_refusal(status))
         explain_range(in.driver, "destination", to, bytes);
     return core_stream_end(&in, status);
@@ -113,7 +132,9 @@ int runcu_copy_dtoh_async(void *to, uint64_t from, size_t bytes, runcu_stream *s
     int status = core_stream_begin(&in, stream);
     if (status)
         return status;
-    status = CU_CALL(in.driver, cuMemcpyDtoHAsync, to, from, bytes, core_stream(stream));
+    status = wait_if_plain(&in, to, "cuMemcpyDtoHAsync");
+    if (!status)
+        status = CU_CALL(in.driver, cuMemcpyDtoHAsync, to, from, bytes, core_stream(stream));
     if (is_refusal(status))
         explain_range(in.driver, "source", from, bytes);
     return core_stream_end(&in, status);

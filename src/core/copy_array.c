@@ -22,31 +22,20 @@ static int explain(const runcu_array *array, size_t offset, size_t bytes, int st
     return status;
 }
 
-/* The array's context is current meanwhile. */
-static int begin(struct core_scope *scope, runcu_array *array, const char *what)
-{
-    return core_handle_begin(scope, array ? &array->base : NULL, what);
-}
-
-static int end(struct core_scope *scope, runcu_array *array, int status)
-{
-    return core_handle_end(scope, &array->base, status);
-}
-
 int runcu_copy_htoa(runcu_array *to, size_t to_offset, const void *from, size_t bytes)
 {
     CORE_NEED(to);
     if (bytes)
         CORE_NEED(from);
-    struct core_scope scope;
-    int status = begin(&scope, to, "the destination");
+    struct core_use use;
+    int status = core_use_begin(&use, &to->base, "the destination");
     if (status)
         return status;
     if (bytes)
         status = explain(
             to, to_offset, bytes,
             CU_CALL(to->base.context->driver, cuMemcpyHtoA, handle_of(to), to_offset, from, bytes));
-    return end(&scope, to, status);
+    return core_use_end(&use, status);
 }
 
 int runcu_copy_atoh(void *to, runcu_array *from, size_t from_offset, size_t bytes)
@@ -54,43 +43,43 @@ int runcu_copy_atoh(void *to, runcu_array *from, size_t from_offset, size_t byte
     if (bytes)
         CORE_NEED(to);
     CORE_NEED(from);
-    struct core_scope scope;
-    int status = begin(&scope, from, "the source");
+    struct core_use use;
+    int status = core_use_begin(&use, &from->base, "the source");
     if (status)
         return status;
     if (bytes)
         status = explain(from, from_offset, bytes,
                          CU_CALL(from->base.context->driver, cuMemcpyAtoH, to, handle_of(from),
                                  from_offset, bytes));
-    return end(&scope, from, status);
+    return core_use_end(&use, status);
 }
 
 int runcu_copy_dtoa(runcu_array *to, size_t to_offset, uint64_t from, size_t bytes)
 {
     CORE_NEED(to);
-    struct core_scope scope;
-    int status = begin(&scope, to, "the destination");
+    struct core_use use;
+    int status = core_use_begin(&use, &to->base, "the destination");
     if (status)
         return status;
     if (bytes)
         status = explain(
             to, to_offset, bytes,
             CU_CALL(to->base.context->driver, cuMemcpyDtoA, handle_of(to), to_offset, from, bytes));
-    return end(&scope, to, status);
+    return core_use_end(&use, status);
 }
 
 int runcu_copy_atod(uint64_t to, runcu_array *from, size_t from_offset, size_t bytes)
 {
     CORE_NEED(from);
-    struct core_scope scope;
-    int status = begin(&scope, from, "the source");
+    struct core_use use;
+    int status = core_use_begin(&use, &from->base, "the source");
     if (status)
         return status;
     if (bytes)
         status = explain(from, from_offset, bytes,
                          CU_CALL(from->base.context->driver, cuMemcpyAtoD, to, handle_of(from),
                                  from_offset, bytes));
-    return end(&scope, from, status);
+    return core_use_end(&use, status);
 }
 
 int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t from_offset,
@@ -98,11 +87,11 @@ int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t
 {
     CORE_NEED(to);
     CORE_NEED(from);
-    struct core_scope scope;
+    struct core_use use;
     int status = core_handle_hold(from ? &from->base : NULL, "the source");
     if (status)
         return status;
-    status = begin(&scope, to, "the destination");
+    status = core_use_begin(&use, &to->base, "the destination");
     if (!status) {
         if (bytes) {
             status = explain(to, to_offset, bytes,
@@ -110,7 +99,7 @@ int runcu_copy_atoa(runcu_array *to, size_t to_offset, runcu_array *from, size_t
                                      to_offset, handle_of(from), from_offset, bytes));
             status = explain(from, from_offset, bytes, status);
         }
-        end(&scope, to, status);
+        core_use_end(&use, status);
     }
     core_handle_let_go(&from->base);
     return status;

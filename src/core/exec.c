@@ -9,6 +9,8 @@ static CUresult end_exec(const struct drv_table *cu, uint64_t handle)
 static const struct core_handle_kind exec_kind = {"launchable graph", "cuGraphExecDestroy",
                                                   end_exec, sizeof(runcu_graph_exec)};
 
+CORE_HANDLE_FUNCTIONS(graph_exec, exec_kind)
+
 static CUgraphExec exec_of(const struct core_handle *h)
 {
     return (CUgraphExec) (uintptr_t) h->handle;
@@ -20,97 +22,55 @@ int runcu_graph_instantiate(runcu_graph_exec **out, runcu_graph *graph)
 {
     CORE_OUT(out);
     CORE_NEED(graph);
-    struct core_scope scope;
-    struct core_handle *from = graph ? &graph->base : NULL, *h = NULL;
+    struct core_use use;
+    struct core_handle *h = NULL;
     CUgraphExec exec = NULL;
-    int status = core_handle_begin(&scope, from, "the graph");
+    int status = core_use_begin(&use, &graph->base, "the graph");
     if (status)
         return status;
     status = core_handle_new(&h, &exec_kind);
     if (!status) {
         status =
-            CU_CALL(h->context->driver, cuGraphInstantiateWithFlags, &exec, core_graph(from), 0);
+            CU_CALL(h->context->driver, cuGraphInstantiateWithFlags, &exec, core_graph(use.h), 0);
         h->handle = (uintptr_t) exec;
         h->is_owned = true;
         if (status)
             core_handle_discard(&h, status);
     }
     *out = (runcu_graph_exec *) h;
-    return core_handle_end(&scope, from, status);
-}
-
-int runcu_graph_exec_wrap(runcu_graph_exec **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &exec_kind, handle);
-}
-
-void runcu_graph_exec_destroy(runcu_graph_exec **exec)
-{
-    core_handle_destroy((struct core_handle **) exec);
-}
-
-void runcu_graph_exec_close(runcu_graph_exec *exec)
-{
-    core_handle_close(exec ? &exec->base : NULL);
-}
-
-uint64_t runcu_graph_exec_handle(const runcu_graph_exec *exec)
-{
-    return core_handle_get(exec ? &exec->base : NULL);
+    return core_use_end(&use, status);
 }
 
 /* --- launches --- */
 
-/* In use, its context current. */
-struct use {
-    struct core_scope scope;
-    struct core_handle *h;
-    struct core_driver *driver;
-};
-
-static int begin(struct use *u, runcu_graph_exec *exec)
-{
-    u->h = exec ? &exec->base : NULL;
-    int status = core_handle_begin(&u->scope, u->h, "the graph");
-    if (!status)
-        u->driver = u->h->context->driver;
-    return status;
-}
-
-static int end(struct use *u, int status)
-{
-    return core_handle_end(&u->scope, u->h, status);
-}
-
 /* With the stream held, where there is one: nothing else of it is needed, the graph's context being
  * current. */
-static int begin_in(struct use *u, struct core_stream_scope *in, runcu_graph_exec *exec,
+static int begin_in(struct core_use *u, struct core_stream_scope *in, runcu_graph_exec *exec,
                     runcu_stream *stream)
 {
-    int status = begin(u, exec);
+    int status = core_use_begin(u, &exec->base, "the graph");
     if (status || !stream)
         return status;
     status = core_stream_begin(in, stream);
     if (status)
-        return end(u, status);
+        return core_use_end(u, status);
     if (in->driver == u->driver)
         return 0;
     status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the graph and the stream are of two drivers");
-    return end(u, core_stream_end(in, status));
+    return core_use_end(u, core_stream_end(in, status));
 }
 
-static int end_in(struct use *u, struct core_stream_scope *in, int status)
+static int end_in(struct core_use *u, struct core_stream_scope *in, int status)
 {
     if (in->stream)
         core_stream_end(in, status);
-    return end(u, status);
+    return core_use_end(u, status);
 }
 
 int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
 {
     CORE_NEED(exec);
-    struct use u;
+    struct core_use u;
     struct core_stream_scope in = {.stream = NULL};
     int status = begin_in(&u, &in, exec, stream);
     if (status)
@@ -124,7 +84,7 @@ int runcu_graph_launch(runcu_graph_exec *exec, runcu_stream *stream)
 int runcu_graph_upload(runcu_graph_exec *exec, runcu_stream *stream)
 {
     CORE_NEED(exec);
-    struct use u;
+    struct core_use u;
     struct core_stream_scope in = {.stream = NULL};
     int status = begin_in(&u, &in, exec, stream);
     if (status)
@@ -156,15 +116,15 @@ int runcu_graph_exec_update(runcu_graph_exec *exec, runcu_graph *graph)
 {
     CORE_NEED(exec);
     CORE_NEED(graph);
-    struct use u;
+    struct core_use u;
     struct core_handle *from = graph ? &graph->base : NULL;
     CUgraphExecUpdateResultInfo info = {0, NULL, NULL};
-    int status = begin(&u, exec);
+    int status = core_use_begin(&u, &exec->base, "the graph");
     if (status)
         return status;
     status = core_handle_hold(from, "the other graph");
     if (status)
-        return end(&u, status);
+        return core_use_end(&u, status);
     if (from->context->driver != u.driver) {
         status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the two graphs are of two drivers");
     } else {
@@ -174,19 +134,19 @@ int runcu_graph_exec_update(runcu_graph_exec *exec, runcu_graph *graph)
             runcu_fail_detail("The graph cannot take the other's place: %s.", reason(info.result));
     }
     core_handle_let_go(from);
-    return end(&u, status);
+    return core_use_end(&u, status);
 }
 
 /* A node of a graph in use. */
 struct target {
-    struct use use;
+    struct core_use use;
     CUgraphNode node;
 };
 
 static int begin_node(struct target *t, runcu_graph_exec *exec, runcu_node *node)
 {
     t->node = (CUgraphNode) node;
-    return begin(&t->use, exec);
+    return core_use_begin(&t->use, &exec->base, "the graph");
 }
 
 static int set_kernel(void *user, const CUDA_KERNEL_NODE_PARAMS *params)
@@ -206,7 +166,7 @@ int runcu_graph_exec_set_kernel(runcu_graph_exec *exec, runcu_node *node,
     int status = begin_node(&t, exec, node);
     if (status)
         return status;
-    return end(&t.use, core_kernel_params(call, t.use.driver, set_kernel, &t));
+    return core_use_end(&t.use, core_kernel_params(call, t.use.driver, set_kernel, &t));
 }
 
 int runcu_graph_exec_set_copy(runcu_graph_exec *exec, runcu_node *node, const runcu_box *box)
@@ -224,7 +184,7 @@ int runcu_graph_exec_set_copy(runcu_graph_exec *exec, runcu_node *node, const ru
     if (!status)
         status = CU_CALL(t.use.driver, cuGraphExecMemcpyNodeSetParams, exec_of(t.use.h), t.node,
                          &params, context);
-    return end(&t.use, status);
+    return core_use_end(&t.use, status);
 }
 
 int runcu_graph_exec_set_fill(runcu_graph_exec *exec, runcu_node *node, const runcu_fill *fill)
@@ -241,7 +201,7 @@ int runcu_graph_exec_set_fill(runcu_graph_exec *exec, runcu_node *node, const ru
     if (!status)
         status = CU_CALL(t.use.driver, cuGraphExecMemsetNodeSetParams, exec_of(t.use.h), t.node,
                          &params, t.use.h->context->handle);
-    return end(&t.use, status);
+    return core_use_end(&t.use, status);
 }
 
 int runcu_graph_exec_set_host_call(runcu_graph_exec *exec, runcu_node *node,
@@ -259,5 +219,5 @@ int runcu_graph_exec_set_host_call(runcu_graph_exec *exec, runcu_node *node,
     if (!status)
         status =
             CU_CALL(t.use.driver, cuGraphExecHostNodeSetParams, exec_of(t.use.h), t.node, &params);
-    return end(&t.use, status);
+    return core_use_end(&t.use, status);
 }

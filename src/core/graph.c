@@ -13,6 +13,8 @@ static CUresult end_graph(const struct drv_table *cu, uint64_t handle)
 static const struct core_handle_kind graph_kind = {"graph", "cuGraphDestroy", end_graph,
                                                    sizeof(runcu_graph)};
 
+CORE_HANDLE_FUNCTIONS(graph, graph_kind)
+
 /* --- what nodes do --- */
 
 static int fail_host_memory(const runcu_function *f)
@@ -142,48 +144,6 @@ int runcu_graph_create(runcu_graph **out)
     return 0;
 }
 
-int runcu_graph_wrap(runcu_graph **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &graph_kind, handle);
-}
-
-void runcu_graph_destroy(runcu_graph **graph)
-{
-    core_handle_destroy((struct core_handle **) graph);
-}
-
-void runcu_graph_close(runcu_graph *graph)
-{
-    core_handle_close(graph ? &graph->base : NULL);
-}
-
-uint64_t runcu_graph_handle(const runcu_graph *graph)
-{
-    return core_handle_get(graph ? &graph->base : NULL);
-}
-
-/* A graph is in use, its context current. */
-struct use {
-    struct core_scope scope;
-    struct core_handle *h;
-    struct core_driver *driver;
-};
-
-static int begin(struct use *u, runcu_graph *graph)
-{
-    u->h = graph ? &graph->base : NULL;
-    int status = core_handle_begin(&u->scope, u->h, "the graph");
-    if (!status)
-        u->driver = u->h->context->driver;
-    return status;
-}
-
-static int end(struct use *u, int status)
-{
-    return core_handle_end(&u->scope, u->h, status);
-}
-
 /* An object for a graph that the driver has made, of the same context. */
 static int adopt(runcu_graph **out, runcu_context *context, CUgraph graph)
 {
@@ -204,15 +164,15 @@ int runcu_graph_clone(runcu_graph **out, runcu_graph *graph)
 {
     CORE_OUT(out);
     CORE_NEED(graph);
-    struct use u;
+    struct core_use u;
     CUgraph clone = NULL;
-    int status = begin(&u, graph);
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     status = CU_CALL(u.driver, cuGraphClone, &clone, core_graph(u.h));
     if (!status)
         status = adopt(out, u.h->context, clone);
-    return end(&u, status);
+    return core_use_end(&u, status);
 }
 
 /* --- captures --- */
@@ -262,7 +222,7 @@ int runcu_stream_capture_status(int *out, uint64_t *id, runcu_stream *stream)
 
 /* Where a node goes. */
 struct place {
-    struct use use;
+    struct core_use use;
     runcu_node **out;
     CUgraphNode node; /* *out may be one of those before */
     const CUgraphNode *after;
@@ -280,14 +240,14 @@ static int begin_node(struct place *p, runcu_node **out, runcu_graph *graph,
     for (size_t i = 0; i < p->count; i++)
         if (!p->after[i])
             return runcu_fail(RUNCU_ERROR_ARGUMENT, "node %zu of those before is NULL", i);
-    return begin(&p->use, graph);
+    return core_use_begin(&p->use, &graph->base, "the graph");
 }
 
 static int end_node(struct place *p, int status)
 {
     if (!status)
         *p->out = (runcu_node *) p->node;
-    return end(&p->use, status);
+    return core_use_end(&p->use, status);
 }
 
 #define ADD(p, row, ...)                                                                      \
@@ -446,11 +406,11 @@ int runcu_graph_remove(runcu_graph *graph, runcu_node *node)
 {
     CORE_NEED(graph);
     CORE_NEED(node);
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
-    return end(&u, CU_CALL(u.driver, cuGraphDestroyNode, (CUgraphNode) node));
+    return core_use_end(&u, CU_CALL(u.driver, cuGraphDestroyNode, (CUgraphNode) node));
 }
 
 int runcu_node_wrap(runcu_node **out, uint64_t handle)
@@ -470,12 +430,12 @@ int runcu_graph_node_type(int *out, runcu_graph *graph, runcu_node *node)
     CORE_NEED(out);
     CORE_NEED(graph);
     CORE_NEED(node);
-    struct use u;
+    struct core_use u;
     *out = 0;
-    int status = begin(&u, graph);
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
-    return end(&u, CU_CALL(u.driver, cuGraphNodeGetType, (CUgraphNode) node, out));
+    return core_use_end(&u, CU_CALL(u.driver, cuGraphNodeGetType, (CUgraphNode) node, out));
 }
 
 /* One question of the driver's that is answered with a list. */
@@ -492,7 +452,7 @@ static CUresult ask(const struct question *q, CUgraph graph, CUgraphNode *nodes,
 }
 
 /* The number of all is asked first: the driver tells it only where it gives no list. */
-static int list(runcu_node **out, size_t *count, struct use *u, const struct question *q)
+static int list(runcu_node **out, size_t *count, struct core_use *u, const struct question *q)
 {
     size_t room = out ? *count : 0, all = 0;
     int status = core_check(u->driver, q->routine, ask(q, core_graph(u->h), NULL, &all));
@@ -501,15 +461,15 @@ static int list(runcu_node **out, size_t *count, struct use *u, const struct que
         status =
             core_check(u->driver, q->routine, ask(q, core_graph(u->h), (CUgraphNode *) out, &some));
     *count = all;
-    return end(u, status);
+    return core_use_end(u, status);
 }
 
 int runcu_graph_nodes(runcu_node **out, size_t *count, runcu_graph *graph)
 {
     CORE_NEED(count);
     CORE_NEED(graph);
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     return list(out, count, &u,
@@ -520,8 +480,8 @@ int runcu_graph_roots(runcu_node **out, size_t *count, runcu_graph *graph)
 {
     CORE_NEED(count);
     CORE_NEED(graph);
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     return list(
@@ -534,8 +494,8 @@ int runcu_graph_before(runcu_node **out, size_t *count, runcu_graph *graph, runc
     CORE_NEED(count);
     CORE_NEED(graph);
     CORE_NEED(node);
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     return list(out, count, &u,
@@ -548,8 +508,8 @@ int runcu_graph_after(runcu_node **out, size_t *count, runcu_graph *graph, runcu
     CORE_NEED(count);
     CORE_NEED(graph);
     CORE_NEED(node);
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     return list(out, count, &u,
@@ -561,9 +521,9 @@ int runcu_graph_edges(runcu_node **from, runcu_node **to, size_t *count, runcu_g
 {
     CORE_NEED(count);
     CORE_NEED(graph);
-    struct use u;
+    struct core_use u;
     size_t room = from && to ? *count : 0, all = 0;
-    int status = begin(&u, graph);
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
     status = CU_CALL(u.driver, cuGraphGetEdges, core_graph(u.h), NULL, NULL, &all);
@@ -572,7 +532,7 @@ int runcu_graph_edges(runcu_node **from, runcu_node **to, size_t *count, runcu_g
         status = CU_CALL(u.driver, cuGraphGetEdges, core_graph(u.h), (CUgraphNode *) from,
                          (CUgraphNode *) to, &some);
     *count = all;
-    return end(&u, status);
+    return core_use_end(&u, status);
 }
 
 int runcu_graph_add_edges(runcu_graph *graph, runcu_node *const *from, runcu_node *const *to,
@@ -583,12 +543,12 @@ int runcu_graph_add_edges(runcu_graph *graph, runcu_node *const *from, runcu_nod
         CORE_NEED(from);
         CORE_NEED(to);
     }
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
-    return end(&u, CU_CALL(u.driver, cuGraphAddDependencies, core_graph(u.h),
-                           (const CUgraphNode *) from, (const CUgraphNode *) to, count));
+    return core_use_end(&u, CU_CALL(u.driver, cuGraphAddDependencies, core_graph(u.h),
+                                    (const CUgraphNode *) from, (const CUgraphNode *) to, count));
 }
 
 int runcu_graph_remove_edges(runcu_graph *graph, runcu_node *const *from, runcu_node *const *to,
@@ -599,24 +559,24 @@ int runcu_graph_remove_edges(runcu_graph *graph, runcu_node *const *from, runcu_
         CORE_NEED(from);
         CORE_NEED(to);
     }
-    struct use u;
-    int status = begin(&u, graph);
+    struct core_use u;
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
-    return end(&u, CU_CALL(u.driver, cuGraphRemoveDependencies, core_graph(u.h),
-                           (const CUgraphNode *) from, (const CUgraphNode *) to, count));
+    return core_use_end(&u, CU_CALL(u.driver, cuGraphRemoveDependencies, core_graph(u.h),
+                                    (const CUgraphNode *) from, (const CUgraphNode *) to, count));
 }
 
 int runcu_graph_print_dot(runcu_graph *graph, const char *path, int is_verbose)
 {
     CORE_NEED(graph);
     CORE_NEED(path);
-    struct use u;
+    struct core_use u;
     if (!path)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "the path is NULL");
-    int status = begin(&u, graph);
+    int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;
-    return end(&u, CU_CALL(u.driver, cuGraphDebugDotPrint, core_graph(u.h), path,
-                           is_verbose ? CU_GRAPH_DEBUG_DOT_FLAGS_VERBOSE : 0));
+    return core_use_end(&u, CU_CALL(u.driver, cuGraphDebugDotPrint, core_graph(u.h), path,
+                                    is_verbose ? CU_GRAPH_DEBUG_DOT_FLAGS_VERBOSE : 0));
 }

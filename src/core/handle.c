@@ -91,20 +91,22 @@ void core_handle_destroy(struct core_handle **handle)
     core_handle_discard(handle, 0);
 }
 
-int core_handle_begin(struct core_scope *scope, struct core_handle *h, const char *what)
+int core_use_begin(struct core_use *out, struct core_handle *h, const char *what)
 {
     int status = core_handle_hold(h, what);
     if (status)
         return status;
-    status = core_enter(scope, h->context);
+    out->h = h;
+    out->driver = h->context->driver;
+    status = core_enter(&out->scope, h->context);
     if (status)
         core_handle_let_go(h);
     return status;
 }
 
-int core_handle_end(struct core_scope *scope, struct core_handle *h, int status)
+int core_use_end(struct core_use *use, int status)
 {
-    core_leave(scope);
-    core_handle_let_go(h);
+    core_leave(&use->scope);
+    core_handle_let_go(use->h);
     return status;
 }

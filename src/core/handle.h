@@ -48,11 +48,36 @@ uint64_t core_handle_get(const struct core_handle *h);
  * names it. */
 int core_handle_hold(struct core_handle *h, const char *what);
 void core_handle_let_go(struct core_handle *h);
-/* Likewise, with its context current; core_handle_end returns `status`. */
-int core_handle_begin(struct core_scope *scope, struct core_handle *h, const char *what);
-int core_handle_end(struct core_scope *scope, struct core_handle *h, int status);
+/* An object in use: held, with its context current. core_use_end returns `status`. */
+struct core_use {
+    struct core_scope scope;
+    struct core_handle *h;
+    struct core_driver *driver;
+};
+int core_use_begin(struct core_use *out, struct core_handle *h, const char *what);
+int core_use_end(struct core_use *use, int status);
 /* Accept NULL. */
 void core_handle_close(struct core_handle *h);
 void core_handle_destroy(struct core_handle **handle);
+
+/* runcu_NOUN_wrap, _handle, _close and _destroy, which are the same for all kinds. */
+#define CORE_HANDLE_FUNCTIONS(noun, kind)                                      \
+    int runcu_##noun##_wrap(runcu_##noun **out, uint64_t handle)               \
+    {                                                                          \
+        CORE_OUT(out);                                                         \
+        return core_handle_wrap((struct core_handle **) out, &(kind), handle); \
+    }                                                                          \
+    uint64_t runcu_##noun##_handle(const runcu_##noun *object)                 \
+    {                                                                          \
+        return core_handle_get((const struct core_handle *) object);           \
+    }                                                                          \
+    void runcu_##noun##_close(runcu_##noun *object)                            \
+    {                                                                          \
+        core_handle_close((struct core_handle *) object);                      \
+    }                                                                          \
+    void runcu_##noun##_destroy(runcu_##noun **object)                         \
+    {                                                                          \
+        core_handle_destroy((struct core_handle **) object);                   \
+    }
 
 #endif

@@ -16,8 +16,12 @@ static CUresult end_surface(const struct drv_table *cu, uint64_t handle)
 
 static const struct core_handle_kind texture_kind = {"texture", "cuTexObjectDestroy", end_texture,
                                                      sizeof(runcu_texture)};
+
+CORE_HANDLE_FUNCTIONS(texture, texture_kind)
 static const struct core_handle_kind surface_kind = {"surface", "cuSurfObjectDestroy", end_surface,
                                                      sizeof(runcu_surface)};
+
+CORE_HANDLE_FUNCTIONS(surface, surface_kind)
 
 /* ---- what is read ---- */
 
@@ -172,17 +176,6 @@ int runcu_texture_create(runcu_texture **out, const runcu_texture_params *params
     return status;
 }
 
-int runcu_texture_wrap(runcu_texture **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &texture_kind, handle);
-}
-
-uint64_t runcu_texture_handle(const runcu_texture *texture)
-{
-    return core_handle_get(texture ? &texture->base : NULL);
-}
-
 static void tell_sampler(runcu_texture_params *out, const CUDA_TEXTURE_DESC *d)
 {
     memcpy(out->address_mode, d->addressMode, sizeof out->address_mode);
@@ -216,11 +209,11 @@ int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture)
 {
     CORE_NEED(out);
     CORE_NEED(texture);
-    struct core_scope scope;
+    struct core_use use;
     CUDA_TEXTURE_DESC sampler = {0};
     CUDA_RESOURCE_DESC resource = {0};
     *out = (runcu_texture_params){.size = sizeof *out};
-    int status = core_handle_begin(&scope, texture ? &texture->base : NULL, "the texture");
+    int status = core_use_begin(&use, &texture->base, "the texture");
     if (status)
         return status;
     struct core_driver *driver = texture->base.context->driver;
@@ -232,17 +225,7 @@ int runcu_texture_describe(runcu_texture_params *out, runcu_texture *texture)
         tell_resource(&out->resource, &resource);
         memcpy(out->border, texture->border, sizeof out->border);
     }
-    return core_handle_end(&scope, &texture->base, status);
-}
-
-void runcu_texture_close(runcu_texture *texture)
-{
-    core_handle_close(texture ? &texture->base : NULL);
-}
-
-void runcu_texture_destroy(runcu_texture **texture)
-{
-    core_handle_destroy((struct core_handle **) texture);
+    return core_use_end(&use, status);
 }
 
 /* ---- surfaces ---- */
@@ -284,25 +267,4 @@ int runcu_surface_create(runcu_surface **out, runcu_array *array)
     core_handle_let_go(held);
     *out = (runcu_surface *) h;
     return status;
-}
-
-int runcu_surface_wrap(runcu_surface **out, uint64_t handle)
-{
-    CORE_OUT(out);
-    return core_handle_wrap((struct core_handle **) out, &surface_kind, handle);
-}
-
-uint64_t runcu_surface_handle(const runcu_surface *surface)
-{
-    return core_handle_get(surface ? &surface->base : NULL);
-}
-
-void runcu_surface_close(runcu_surface *surface)
-{
-    core_handle_close(surface ? &surface->base : NULL);
-}
-
-void runcu_surface_destroy(runcu_surface **surface)
-{
-    core_handle_destroy((struct core_handle **) surface);
 }

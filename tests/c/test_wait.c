@@ -192,12 +192,17 @@ static void an_interrupt_ends_every_wait(void)
                       "cuMemcpyDtoH");
     REQUIRE_FAILS(runcu_copy_htod(runcu_mem_address(mem), &byte, 1), RUNCU_ERROR_INTERRUPTED,
                   "cuMemcpyHtoD");
+    stop_at = 8; /* the driver waits for the stream before plain memory is written */
+    REQUIRE_FAILS(runcu_copy_dtoh_async(&byte, runcu_mem_address(mem), 1, stream),
+                  RUNCU_ERROR_INTERRUPTED, "cuMemcpyDtoHAsync");
+    REQUIRE_INT(fake.calls("cuMemcpyDtoHAsync"), ==, 0);
+    REQUIRE_OK(runcu_copy_htod_async(runcu_mem_address(mem), &byte, 1, stream)); /* taken at once */
     REQUIRE_INT(fake.calls("cuCtxSynchronize"), ==, 0);
     REQUIRE_INT(fake.calls("cuMemcpyDtoH"), ==, 0);
     REQUIRE_OK(runcu_mem_free(&mem)); /* nobody waits again for what is left to itself */
     REQUIRE_INT(fake.state->live_memory, ==, 1);
     REQUIRE_OK(runcu_synchronize_all());
-    REQUIRE_INT(asked, ==, 7);
+    REQUIRE_INT(asked, ==, 8);
     kernel_ends();
     REQUIRE_OK(runcu_context_synchronize(NULL));
     REQUIRE_INT(fake.state->live_memory, ==, 0);
