@@ -18,7 +18,7 @@ usage: runcu run [OPTIONS] SCRIPT [ARGS...]
        runcu explain SOURCE [--arch ARCH] [OPTIONS]
        runcu check SOURCE [--arch ARCH] [--json] [--warn error] [OPTIONS]
        runcu cache info | clear | export FILE | import FILE [--dir FOLDER]
-       runcu doctor
+       runcu doctor [--json] [--no-trial]
        runcu --help | --version
 
 Build and launch CUDA kernels at run time, on a GPU or without one.
@@ -28,7 +28,7 @@ Build and launch CUDA kernels at run time, on a GPU or without one.
   explain  says what the kernels of a source take: registers, memory, occupancy, PTX by lines
   check    what the compiler says of a source, for people and (--json) for editors
   cache    what is kept of compiled kernels: how much, how often found, to a file and in again
-  doctor   says which devices and which compiler are found, and where
+  doctor   says what is found, and where, tries it, and says what to do about what is missing
 
   --device cpu     the CPU device: no GPU is needed
   --device cuda    NVIDIA's driver; a path: another library with the CUDA Driver API
@@ -41,6 +41,7 @@ COMMANDS = {
     'cache': '_cache',
     'check': '_check',
     'compile': '_bundle',
+    'doctor': '_doctor',
     'explain': '_explain',
 }
 
@@ -240,36 +241,6 @@ def run(args: Sequence[str]) -> int:
     return 0
 
 
-# --- runcu doctor ---------------------------------------------------------------------------------
-
-
-def doctor() -> int:
-    """Says what is found, and where; 0 if kernels can be compiled and launched."""
-    import runcu.compiler  # which tells where NVRTC may be
-    from runcu import _core
-    from runcu.driver import Error
-
-    print(f'runcu {runcu.__version__}, Python {sys.version.split()[0]}, {runcu.__path__[0]}')
-    status = 0
-    for driver in ('cuda', 'cpu'):
-        try:
-            for dev in runcu.devices(driver):
-                capability = '.'.join(map(str, dev.compute_capability()))
-                memory = dev.total_memory() / 2**30
-                print(
-                    f'device {driver}:{dev.ordinal}: {dev.name()}, {capability}, {memory:.1f} GiB'
-                )
-        except Error as e:
-            print(f'driver {driver}: {e}')
-    try:
-        major, minor, path = _core.nvrtc_version()
-        print(f'NVRTC {major}.{minor}: {path}')
-    except Error as e:
-        print(f'NVRTC: {e}')
-        status = 1
-    return status
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command. `argv` is what follows its name; the exit status is returned or raised."""
     args = sys.argv[1:] if argv is None else list(argv)
@@ -278,8 +249,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run(args[1:])
         if args and args[0] in COMMANDS:
             return import_module(f'runcu.{COMMANDS[args[0]]}').main(args[1:])
-        if args == ['doctor']:
-            return doctor()
         if args and args[0] in ('--version', '-V'):
             import runcu
 

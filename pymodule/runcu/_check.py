@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from . import _cli
 from ._core import Program
+from ._doctor import is_colored
 from ._options import spell
 
 ABOUT = """\
@@ -38,12 +38,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _is_colored(choice: str) -> bool:
-    if choice != 'auto':
-        return choice == 'always'
-    return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-
-
 def _compile(found: argparse.Namespace) -> Program:
     given = _cli.source_arguments(found)
     given['options'] = [*given['options'], *spell(_compile, {'warn': found.warn})]
@@ -69,7 +63,7 @@ def main(args: Sequence[str]) -> int:
     from ._errors import CompileError
 
     found = _cli.parse(_parser(), args)
-    form = found.form or ('color' if _is_colored(found.color) else 'text')
+    form = found.form or ('color' if is_colored(found.color) else 'text')
     succeeded = False
 
     def run() -> None:

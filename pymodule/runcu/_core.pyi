@@ -2108,6 +2108,25 @@ def option_find(name: str, /) -> tuple[str, str | None, bool, str]:
         No option is called so; the nearest is named.
     """
 
+def diagnose(
+    form: Literal['text', 'color', 'html', 'json'], *, trial: bool = True
+) -> tuple[bool, str]:
+    """Looks at drivers, devices, NVRTC and all else that is needed.
+
+    Parameters
+    ----------
+    form : {'text', 'color', 'html', 'json'}
+        Of the second result.
+    trial : bool
+        Whether a kernel is compiled and run on each device.
+
+    Returns
+    -------
+    tuple
+        Whether kernels can be compiled, and run on the device that is used by default; what was
+        found, where, and what to do about what is missing.
+    """
+
 def nvrtc_search(folders: Sequence[str], /) -> None:
     """Folders in which NVRTC is sought first."""
 

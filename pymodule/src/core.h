@@ -798,8 +798,8 @@ extern PyMethodDef bind_device_functions[], bind_memory_functions[], bind_copy_f
     bind_copy_array_functions[], bind_block_functions[], bind_ipc_functions[],
     bind_mempool_functions[], bind_vmm_functions[], bind_module_functions[],
     bind_function_functions[], bind_program_functions[], bind_explain_functions[],
-    bind_cache_functions[], bind_interop_functions[], bind_foreign_functions[],
-    bind_batch_functions[];
+    bind_cache_functions[], bind_diagnostic_functions[], bind_interop_functions[],
+    bind_foreign_functions[], bind_batch_functions[];
 /* Functions that know the module and are attributes of a class: Context.pop() works on class and
  * instance. */
 extern PyMethodDef bind_device_statics[], bind_context_statics[];

@@ -135,21 +135,61 @@ static void take_text(void *user, const char *text, size_t len)
     Py_XDECREF(piece);
 }
 
-PyObject *bind_diagnostics_format(bind_state *state, const runcu_program *program, PyObject *form)
+/* The number of enum runcu_report that a word means; -1 with an exception set. */
+static int form_get(PyObject *form)
 {
     static const char *const names[] = {"text", "color", "html", "json"};
-    int chosen = -1;
     for (int i = 0; i < (int) ARRAY_LEN(names) && PyUnicode_Check(form); i++)
         if (PyUnicode_CompareWithASCIIString(form, names[i]) == 0)
-            chosen = i;
-    if (chosen < 0) {
-        PyErr_Format(PyUnicode_Check(form) ? PyExc_ValueError : PyExc_TypeError,
-                     "form must be 'text', 'color', 'html' or 'json', not %R", form);
+            return i;
+    return bind_raise(PyUnicode_Check(form) ? PyExc_ValueError : PyExc_TypeError,
+                      "form must be 'text', 'color', 'html' or 'json', not %R", form);
+}
+
+PyObject *bind_diagnostics_format(bind_state *state, const runcu_program *program, PyObject *form)
+{
+    int chosen = form_get(form);
+    if (chosen < 0)
         return NULL;
-    }
     PyObject *out = PyUnicode_FromString("");
     int status = out ? runcu_program_write(program, chosen, take_text, &out) : 0;
     if (bind_check(state, status) != 0 || PyErr_Occurred())
         Py_CLEAR(out);
     return out;
 }
+
+/* --- the doctor --- */
+
+static PyObject *diagnose(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {(char *) "form", (char *) "trial", NULL};
+    bind_state *state = bind_module_state(module);
+    PyObject *form = NULL, *out = NULL;
+    int trial = 1, status;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$p:diagnose", names, &form, &trial))
+        return NULL;
+    int chosen = form_get(form);
+    if (chosen < 0)
+        return NULL;
+    runcu_diagnose_params params = {.size = sizeof params, .no_trial = !trial};
+    runcu_diagnosis *diagnosis;
+    BIND_UNLOCKED(status, runcu_diagnose(&diagnosis, &params));
+    if (!status && (out = PyUnicode_FromString("")))
+        status = runcu_diagnosis_write(diagnosis, chosen, take_text, &out);
+    int is_well = diagnosis && runcu_diagnosis_is_well(diagnosis);
+    runcu_diagnosis_destroy(&diagnosis);
+    if (bind_check(state, status) != 0 || PyErr_Occurred()) {
+        Py_XDECREF(out);
+        return NULL;
+    }
+    return Py_BuildValue("(NN)", PyBool_FromLong(is_well), out);
+}
+
+PyMethodDef bind_diagnostic_functions[] = {
+    {"diagnose", (PyCFunction) (void (*)(void)) diagnose, METH_VARARGS | METH_KEYWORDS,
+     "diagnose($module, form, *, trial=True)\n--\n\n"
+     "Looks at drivers, devices, NVRTC and all else that is needed: whether kernels can be "
+     "compiled "
+     "and run, and what was found as text."},
+    {NULL, NULL, 0, NULL},
+};

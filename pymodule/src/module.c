@@ -214,12 +214,12 @@ static PyMethodDef module_functions[] = {
 static int add_functions(PyObject *module)
 {
     PyMethodDef *const tables[] = {
-        bind_device_functions,     bind_memory_functions,  bind_copy_functions,
-        bind_copy_array_functions, bind_block_functions,   bind_ipc_functions,
-        bind_mempool_functions,    bind_vmm_functions,     bind_module_functions,
-        bind_function_functions,   bind_program_functions, bind_explain_functions,
-        bind_cache_functions,      bind_interop_functions, bind_foreign_functions,
-        bind_batch_functions,
+        bind_device_functions,     bind_memory_functions,     bind_copy_functions,
+        bind_copy_array_functions, bind_block_functions,      bind_ipc_functions,
+        bind_mempool_functions,    bind_vmm_functions,        bind_module_functions,
+        bind_function_functions,   bind_program_functions,    bind_explain_functions,
+        bind_cache_functions,      bind_diagnostic_functions, bind_interop_functions,
+        bind_foreign_functions,    bind_batch_functions,
     };
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)

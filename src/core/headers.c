@@ -286,7 +286,7 @@ static bool add_toolkit(struct request *r, struct text_list *out, const char *to
     return !r->foreign.failed;
 }
 
-static bool list_folders(struct request *r, struct text_list *out)
+bool headers_folders(struct request *r, struct text_list *out)
 {
     const char *const toolkits[] = {getenv("CONDA_PREFIX"), getenv("CUDA_HOME"),
                                     getenv("CUDA_PATH"),    getenv("CUDA_ROOT"),
@@ -340,7 +340,7 @@ static bool find_all(struct request *r)
     struct text_list folders = {0};
     try_bundle(r);
     r->uses_places = r->scan.missing.len > 0;
-    bool ok = !r->scan.missing.len || (list_folders(r, &folders) && take_folders(r, &folders));
+    bool ok = !r->scan.missing.len || (headers_folders(r, &folders) && take_folders(r, &folders));
     /* What those headers include in turn may lie in the bundle, or in another of the folders. */
     if (ok && r->scan.missing.len && folders.len) {
         if (!r->bundle.len)

@@ -223,6 +223,9 @@ void pch_end(const char *folder);
 /* Finds what the scan misses: NVRTC's bundle, installed on first use, then wheels, conda and
  * toolkits. */
 int headers_find(struct request *r);
+/* The folders where wheels, conda and toolkits put them, as far as they exist, in the request's
+ * arena. False when memory is short. */
+bool headers_folders(struct request *r, struct text_list *out);
 /* Has the bundle been altered since it was installed? If so it is installed anew and the answer is
  * true. */
 bool headers_repair(struct request *r);

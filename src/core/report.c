@@ -1,5 +1,7 @@
 /* The compiler's messages for people and for editors: as text, with a terminal's colours, as HTML,
  * as JSON. What a message is, diagnostics.c has found out. */
+#include "core/report.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,32 +9,26 @@
 
 enum { MARGIN = 4, WIDEST = 160, BEFORE_CARET = 60 };
 
-struct writer {
-    struct str out;
-    int form;
-};
-
 /* --- styles ---------------------------------------------------------------- */
-
-enum style { PLAIN, STRONG, NOTE, REMARK, WARNING, ERROR, CARET, STYLES };
 
 static const struct {
     const char *escape, *css;
-} styles[STYLES] = {
-    [PLAIN] = {"", ""},
-    [STRONG] = {"\033[1m", "font-weight:bold"},
-    [NOTE] = {"\033[1;36m", "font-weight:bold;color:#0a7d8c"},
-    [REMARK] = {"\033[1;34m", "font-weight:bold;color:#2257a8"},
-    [WARNING] = {"\033[1;35m", "font-weight:bold;color:#a0469a"},
-    [ERROR] = {"\033[1;31m", "font-weight:bold;color:#c4262e"},
-    [CARET] = {"\033[1;32m", "font-weight:bold;color:#2a8a2f"},
+} styles[STYLE_COUNT] = {
+    [STYLE_PLAIN] = {"", ""},
+    [STYLE_STRONG] = {"\033[1m", "font-weight:bold"},
+    [STYLE_NOTE] = {"\033[1;36m", "font-weight:bold;color:#0a7d8c"},
+    [STYLE_REMARK] = {"\033[1;34m", "font-weight:bold;color:#2257a8"},
+    [STYLE_WARNING] = {"\033[1;35m", "font-weight:bold;color:#a0469a"},
+    [STYLE_ERROR] = {"\033[1;31m", "font-weight:bold;color:#c4262e"},
+    [STYLE_CARET] = {"\033[1;32m", "font-weight:bold;color:#2a8a2f"},
 };
 
 static const struct {
     const char *word;
     enum style style;
 } severities[] = {
-    {"", PLAIN}, {"note", NOTE}, {"remark", REMARK}, {"warning", WARNING}, {"error", ERROR},
+    {"", STYLE_PLAIN},          {"note", STYLE_NOTE},   {"remark", STYLE_REMARK},
+    {"warning", STYLE_WARNING}, {"error", STYLE_ERROR},
 };
 
 /* --- UTF-8 ----------------------------------------------------------------- */
@@ -75,9 +71,9 @@ static void add_html(struct str *out, const char *text, size_t len)
             str_addc(out, text[i]);
 }
 
-static void put(struct writer *w, enum style style, const char *text, size_t len)
+static void put(struct report_writer *w, enum style style, const char *text, size_t len)
 {
-    bool is_styled = style != PLAIN && len && w->form != RUNCU_REPORT_TEXT;
+    bool is_styled = style != STYLE_PLAIN && len && w->form != RUNCU_REPORT_TEXT;
     bool is_html = w->form == RUNCU_REPORT_HTML;
     if (is_styled && is_html)
         str_addf(&w->out, "<span style=\"%s\">", styles[style].css);
@@ -91,18 +87,18 @@ static void put(struct writer *w, enum style style, const char *text, size_t len
         str_add(&w->out, is_html ? "</span>" : "\033[0m");
 }
 
-static void put_text(struct writer *w, enum style style, const char *text)
+void report_put(struct report_writer *w, enum style style, const char *text)
 {
     put(w, style, text, strlen(text));
 }
 
-static void put_place(struct writer *w, const runcu_step *place, enum style style)
+static void put_place(struct report_writer *w, const runcu_step *place, enum style style)
 {
     char number[24];
-    put_text(w, style, place->file);
+    report_put(w, style, place->file);
     snprintf(number, sizeof number, ":%u", (unsigned) place->line);
     if (place->line)
-        put_text(w, style, number);
+        report_put(w, style, number);
 }
 
 /* Of a long line the part around the caret. */
@@ -123,86 +119,86 @@ static void cut(const char *source, size_t column, size_t *start, size_t *end)
 }
 
 /* Tabs and letters of several bytes keep the caret where it belongs. */
-static void put_source(struct writer *w, const runcu_diagnostic *d)
+static void put_source(struct report_writer *w, const runcu_diagnostic *d)
 {
     size_t start, end, len = strlen(d->source);
     cut(d->source, d->column, &start, &end);
-    put_text(w, PLAIN, start ? "    ..." : "    ");
-    put(w, PLAIN, d->source + start, end - start);
-    put_text(w, PLAIN, end < len ? "...\n" : "\n");
+    report_put(w, STYLE_PLAIN, start ? "    ..." : "    ");
+    put(w, STYLE_PLAIN, d->source + start, end - start);
+    report_put(w, STYLE_PLAIN, end < len ? "...\n" : "\n");
     if (!d->column || d->column > len + 1 || d->column - 1 < start || d->column - 1 > end)
         return;
-    put_text(w, PLAIN, start ? "       " : "    ");
+    report_put(w, STYLE_PLAIN, start ? "       " : "    ");
     const char *caret = d->source + d->column - 1;
     for (const char *p = d->source + start; p < caret;) {
-        put_text(w, PLAIN, *p == '\t' ? "\t" : " ");
+        report_put(w, STYLE_PLAIN, *p == '\t' ? "\t" : " ");
         p += MAX(measure_character(p, caret), 1);
     }
-    put_text(w, CARET, "^");
-    put_text(w, PLAIN, "\n");
+    report_put(w, STYLE_CARET, "^");
+    report_put(w, STYLE_PLAIN, "\n");
 }
 
-static void put_includes(struct writer *w, const runcu_diagnostic *d)
+static void put_includes(struct report_writer *w, const runcu_diagnostic *d)
 {
     for (size_t i = 0; i < d->include_count; i++) {
-        put_text(w, PLAIN, i ? "                 from " : "In file included from ");
-        put_place(w, &d->includes[i], STRONG);
-        put_text(w, PLAIN, i + 1 < d->include_count ? ",\n" : ":\n");
+        report_put(w, STYLE_PLAIN, i ? "                 from " : "In file included from ");
+        put_place(w, &d->includes[i], STYLE_STRONG);
+        report_put(w, STYLE_PLAIN, i + 1 < d->include_count ? ",\n" : ":\n");
     }
 }
 
-static void put_instances(struct writer *w, const runcu_diagnostic *d)
+static void put_instances(struct report_writer *w, const runcu_diagnostic *d)
 {
     for (size_t i = 0; i < d->instance_count; i++) {
         const runcu_step *step = &d->instances[i];
-        put_text(w, PLAIN, step->line ? "  in " : "  ");
-        put_text(w, PLAIN, step->text);
+        report_put(w, STYLE_PLAIN, step->line ? "  in " : "  ");
+        report_put(w, STYLE_PLAIN, step->text);
         if (step->line) {
-            put_text(w, PLAIN, " at ");
-            put_place(w, step, STRONG);
+            report_put(w, STYLE_PLAIN, " at ");
+            put_place(w, step, STYLE_STRONG);
         }
-        put_text(w, PLAIN, "\n");
+        report_put(w, STYLE_PLAIN, "\n");
     }
 }
 
-static void put_message(struct writer *w, const runcu_diagnostic *d)
+static void put_message(struct report_writer *w, const runcu_diagnostic *d)
 {
     const char *text = d->text;
     size_t len = strcspn(text, "\n");
-    put(w, d->severity == RUNCU_NOTE ? PLAIN : STRONG, text, len);
+    put(w, d->severity == RUNCU_NOTE ? STYLE_PLAIN : STYLE_STRONG, text, len);
     if (*d->code) {
-        put_text(w, PLAIN, " [");
-        put_text(w, severities[d->severity].style, d->code);
-        put_text(w, PLAIN, "]");
+        report_put(w, STYLE_PLAIN, " [");
+        report_put(w, severities[d->severity].style, d->code);
+        report_put(w, STYLE_PLAIN, "]");
     }
-    put_text(w, PLAIN, "\n");
+    report_put(w, STYLE_PLAIN, "\n");
     for (text += len; *text; text += len) {
         len = strcspn(++text, "\n");
-        put_text(w, PLAIN, "  ");
-        put(w, PLAIN, text, len);
-        put_text(w, PLAIN, "\n");
+        report_put(w, STYLE_PLAIN, "  ");
+        put(w, STYLE_PLAIN, text, len);
+        report_put(w, STYLE_PLAIN, "\n");
     }
 }
 
-static void put_diagnostic(struct writer *w, const runcu_diagnostic *d)
+static void put_diagnostic(struct report_writer *w, const runcu_diagnostic *d)
 {
     char column[24];
     put_includes(w, d);
-    put_place(w, &(runcu_step){d->file, d->line, ""}, STRONG);
+    put_place(w, &(runcu_step){d->file, d->line, ""}, STYLE_STRONG);
     snprintf(column, sizeof column, ":%u", (unsigned) d->column);
     if (d->line && d->column)
-        put_text(w, STRONG, column);
+        report_put(w, STYLE_STRONG, column);
     if (*d->file)
-        put_text(w, STRONG, ": ");
-    put_text(w, severities[d->severity].style, severities[d->severity].word);
-    put_text(w, severities[d->severity].style, ": ");
+        report_put(w, STYLE_STRONG, ": ");
+    report_put(w, severities[d->severity].style, severities[d->severity].word);
+    report_put(w, severities[d->severity].style, ": ");
     put_message(w, d);
     if (*d->source)
         put_source(w, d);
     put_instances(w, d);
 }
 
-static void put_all(struct writer *w, const runcu_program *program)
+static void put_all(struct report_writer *w, const runcu_program *program)
 {
     bool is_html = w->form == RUNCU_REPORT_HTML;
     if (is_html && (program->diagnostic_count || (program->log && *program->log)))
@@ -210,14 +206,14 @@ static void put_all(struct writer *w, const runcu_program *program)
     for (size_t i = 0; i < program->diagnostic_count; i++)
         put_diagnostic(w, &program->diagnostics[i]);
     if (!program->diagnostic_count && program->log)
-        put_text(w, PLAIN, program->log);
+        report_put(w, STYLE_PLAIN, program->log);
     if (is_html && w->out.len)
         str_add(&w->out, "</pre>\n");
 }
 
 bool report_make(runcu_program *program)
 {
-    struct writer w = {.form = RUNCU_REPORT_TEXT};
+    struct report_writer w = {.form = RUNCU_REPORT_TEXT};
     put_all(&w, program);
     program->report =
         w.out.failed ? NULL : arena_string(&program->arena, str_text(&w.out), w.out.len);
@@ -227,7 +223,7 @@ bool report_make(runcu_program *program)
 
 /* --- JSON ------------------------------------------------------------------ */
 
-static void add_string(struct str *out, const char *text)
+void report_add_json(struct str *out, const char *text)
 {
     const char *end = text + strlen(text);
     str_addc(out, '"');
@@ -259,10 +255,10 @@ static void add_number(struct str *out, const char *key, size_t number)
         str_addf(out, "\"%s\": null, ", key);
 }
 
-static void add_member(struct str *out, const char *key, const char *text)
+void report_add_member(struct str *out, const char *key, const char *text)
 {
     str_addf(out, "\"%s\": ", key);
-    add_string(out, text);
+    report_add_json(out, text);
 }
 
 static void add_places(struct str *out, const char *key, const runcu_step *list, size_t count)
@@ -270,10 +266,10 @@ static void add_places(struct str *out, const char *key, const runcu_step *list,
     str_addf(out, ", \"%s\": [", key);
     for (size_t i = 0; i < count; i++) {
         str_add(out, i ? ", {" : "{");
-        add_member(out, "file", list[i].file);
+        report_add_member(out, "file", list[i].file);
         str_add(out, ", ");
         add_number(out, "line", list[i].line);
-        add_member(out, "message", list[i].text);
+        report_add_member(out, "message", list[i].text);
         str_addc(out, '}');
     }
     str_addc(out, ']');
@@ -283,16 +279,16 @@ static void add_object(struct str *out, const runcu_diagnostic *d)
 {
     size_t before = d->column ? MIN(d->column - 1, strlen(d->source)) : 0;
     str_addc(out, '{');
-    add_member(out, "file", d->file);
+    report_add_member(out, "file", d->file);
     str_add(out, ", ");
     add_number(out, "line", d->line);
     add_number(out, "column", d->column ? count_characters(d->source, before) + 1 : 0);
-    add_member(out, "severity", severities[d->severity].word);
+    report_add_member(out, "severity", severities[d->severity].word);
     str_add(out, ", ");
     add_number(out, "number", d->number);
-    add_member(out, "message", d->text);
+    report_add_member(out, "message", d->text);
     str_add(out, ", ");
-    add_member(out, "source", d->source);
+    report_add_member(out, "source", d->source);
     add_places(out, "includes", d->includes, d->include_count);
     add_places(out, "instances", d->instances, d->instance_count);
     str_add(out, "}\n");
@@ -318,7 +314,7 @@ int runcu_program_write(const runcu_program *program, int form, runcu_print_fn *
     if (form < RUNCU_REPORT_TEXT || form > RUNCU_REPORT_JSON)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "%d is no form of a report: see enum runcu_report",
                           form);
-    struct writer w = {.form = form};
+    struct report_writer w = {.form = form};
     if (form == RUNCU_REPORT_JSON)
         put_objects(&w.out, program);
     else

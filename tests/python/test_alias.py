@@ -369,4 +369,4 @@ def test_help_version_and_doctor(tmp_path):
     assert 'usage: runcu run' in runcu('--help', cwd=tmp_path).stdout
     assert runcu('--version', cwd=tmp_path).stdout == f'runcu {package.__version__}\n'
     said = runcu('doctor', cwd=tmp_path).stdout
-    assert 'device cpu:0' in said and 'NVRTC 1' in said
+    assert 'ok  cpu:0' in said and 'libnvrtc: 1' in said
