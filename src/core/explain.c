@@ -126,6 +126,7 @@ static int describe(runcu_explanation *e, const runcu_program *program, size_t i
     u->ptx = listing.lines;
     u->ptx_count = listing.count;
     u->launch_bounds = listing.launch_bounds;
+    u->is_local_unknown |= core_stack_is_open(program->ptx, k->id.symbol);
     u->max_threads = core_threads_by_registers(u->registers);
     if (u->launch_bounds)
         u->max_threads = MIN(u->max_threads, u->launch_bounds);

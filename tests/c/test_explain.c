@@ -219,6 +219,29 @@ static void odd_ptx_is_listed_as_far_as_it_goes(void)
     lists(".entry k() { .loc 7 7 7\nret; } .file", "k", ":7:ret;|", 0);
 }
 
+static void stacks_are_open_where_calls_come_round(void)
+{
+    static const char ptx[] = ".func (.param .b32 r) a(.param .b32 x);\n"
+                              ".func leaf() { ret; }\n"
+                              ".func (.param .b32 r) a (.param .b32 x)\n{ { // callseq 1\n"
+                              "call.uni (r), \n b, \n(x);\n} // {\n }\n"
+                              ".func b() { @%p call a, (x); }\n"
+                              ".func c() { call leaf; call.uni leaf; }\n"
+                              ".entry round() { call.uni (r), a, (x); }\n"
+                              ".entry straight() { call c; call (r), vprintf, (x); // call a\n}\n"
+                              ".entry far() { {call (r), %rd1, (x), proto;} }\n"
+                              ".entry after() { ret; } .func z() { call z; }\n";
+    REQUIRE(core_stack_is_open(ptx, "round"));
+    REQUIRE(!core_stack_is_open(ptx, "straight"));
+    REQUIRE(core_stack_is_open(ptx, "far"));
+    REQUIRE(!core_stack_is_open(ptx, "after"));
+    REQUIRE(!core_stack_is_open(ptx, "none"));
+    REQUIRE(!core_stack_is_open("", "round"));
+    REQUIRE(!core_stack_is_open(".entry f() { call", "f"));
+    REQUIRE(!core_stack_is_open(".entry f() { call (", "f"));
+    REQUIRE(core_stack_is_open(".entry f() { call f", "f"));
+}
+
 static void every_allocation_may_fail(void)
 {
     runcu_program *program;
@@ -384,6 +407,7 @@ static void a_source_without_kernels(void)
 
 int main(void)
 {
+    RUN(stacks_are_open_where_calls_come_round);
     RUN(odd_ptx_is_listed_as_far_as_it_goes);
     RUN(occupancy_is_the_published_one);
     RUN(barriers_limit_too);
