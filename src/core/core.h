@@ -442,6 +442,11 @@ static inline CUstream core_stream(const runcu_stream *stream)
     return stream ? stream->handle : NULL;
 }
 
+static inline bool core_stream_is_closed(const runcu_stream *stream)
+{
+    return stream && atomic_load_explicit(&stream->guard.is_closed, memory_order_relaxed);
+}
+
 struct runcu_function {
     struct core_driver *driver;
     CUfunction handle;

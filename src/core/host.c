@@ -133,6 +133,8 @@ int runcu_mem_attach(runcu_mem *mem, unsigned flags, runcu_stream *stream)
     if (stream && stream->context->driver != mem->context->driver)
         return runcu_fail(RUNCU_ERROR_ARGUMENT,
                           "the memory and the stream are of different drivers");
+    if (core_stream_is_closed(stream))
+        return runcu_fail(RUNCU_ERROR_FREED, "the stream has been closed");
     int status = core_enter(&scope, stream ? stream->context : mem->context);
     if (status)
         return status;

@@ -115,6 +115,8 @@ int core_launch_shape(struct core_launch *out, const runcu_launch_params *p)
     runcu_function *f = out->function;
     int status = 0;
     copy_shape(out, p);
+    if (core_stream_is_closed(p->stream))
+        return runcu_fail(RUNCU_ERROR_FREED, "%s: the stream has been closed", f->signature);
     if (p->shared > INT32_MAX)
         return runcu_fail(RUNCU_ERROR_LAUNCH_SHAPE,
                           "%s: %zu bytes of shared memory are more than any device has",
@@ -129,7 +131,7 @@ int core_launch_shape(struct core_launch *out, const runcu_launch_params *p)
 /* Likewise, fast where there is nothing to look at. */
 static ALWAYS_INLINE int shape(struct core_launch *out, const runcu_launch_params *p)
 {
-    if (UNLIKELY(p->shared | p->attributes | p->threads))
+    if (UNLIKELY((p->shared | p->attributes | p->threads) || core_stream_is_closed(p->stream)))
         return core_launch_shape(out, p);
     copy_shape(out, p);
     return 0;

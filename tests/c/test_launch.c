@@ -482,6 +482,28 @@ static void shapes_reach_the_driver(void)
     end(f);
 }
 
+static void a_closed_stream_never_reaches_the_driver(void)
+{
+    start();
+    runcu_function *f = get("nothing");
+    runcu_stream *stream = NULL;
+    runcu_bound *bound = NULL;
+    REQUIRE_OK(runcu_stream_create(&stream, 0, 0));
+    runcu_launch_params one = runcu_on(RUNCU_GRID(1, 1, 1, 1, 1, 1), stream, 0);
+    runcu_launch_params many = runcu_on(RUNCU_THREADS(100), stream, 0);
+    REQUIRE_OK(runcu_launch(f, one));
+    runcu_stream_close(stream);
+    last.stream = NULL;
+    REQUIRE(runcu_launch(f, one) == RUNCU_ERROR_FREED);
+    REQUIRE(strstr(runcu_error_text(), "nothing(): the stream has been closed") != NULL);
+    REQUIRE(runcu_launch(f, many) == RUNCU_ERROR_FREED);
+    REQUIRE(runcu_launch_packed(f, &one, NULL, 0) == RUNCU_ERROR_FREED);
+    REQUIRE(runcu_bound_create(&bound, f, &one, NULL, 0) == RUNCU_ERROR_FREED && !bound);
+    REQUIRE(last.stream == NULL);
+    runcu_stream_destroy(&stream);
+    end(f);
+}
+
 static void refused_shapes_are_explained(void)
 {
     runcu_error e;
@@ -692,6 +714,7 @@ int main(void)
     RUN_ALONE(structs_go_by_value_and_size);
     RUN_ALONE(an_array_of_another_type_is_one_warning);
     RUN_ALONE(shapes_reach_the_driver);
+    RUN_ALONE(a_closed_stream_never_reaches_the_driver);
     RUN_ALONE(refused_shapes_are_explained);
     RUN_ALONE(much_shared_memory_is_asked_for_once);
     RUN_ALONE(host_arrays_travel_there_and_back);

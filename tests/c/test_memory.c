@@ -67,6 +67,11 @@ static void managed_memory(void)
     REQUIRE_OK(runcu_mem_attach(mem, CU_MEM_ATTACH_GLOBAL, NULL));
     REQUIRE_OK(runcu_stream_synchronize(NULL));
     REQUIRE(runcu_mem_attach(mem, 99, NULL) != 0);
+    runcu_stream *closed = NULL;
+    REQUIRE_OK(runcu_stream_create(&closed, 0, 0));
+    runcu_stream_close(closed);
+    REQUIRE_FAILS(runcu_mem_attach(mem, CU_MEM_ATTACH_SINGLE, closed), RUNCU_ERROR_FREED, "closed");
+    runcu_stream_destroy(&closed);
     REQUIRE(runcu_mem_advise(runcu_mem_address(mem), BYTES, 99, NULL) != 0);
     REQUIRE_OK(runcu_mem_alloc(&plain, 4));
     REQUIRE_FAILS(runcu_mem_attach(plain, CU_MEM_ATTACH_GLOBAL, NULL), RUNCU_ERROR_ARGUMENT,
