@@ -10,7 +10,9 @@ static const char source[] = "__global__ void shift(const float *x, float *y, in
                              "    int i = threadIdx.x;\n"
                              "    if (i < n)\n"
                              "        y[i] = x[i + by];\n"
-                             "}\n";
+                             "}\n"
+                             "__global__ void clear(float *x) { x[threadIdx.x] = 0; }\n"
+                             "__global__ void clear(int *x) { x[threadIdx.x] = 0; }\n";
 
 struct world {
     runcu_module *module;
@@ -53,6 +55,12 @@ static int name_that_is_not_there(struct world *world)
     return runcu_module_get_function(&function, world->module, "shfit");
 }
 
+static int name_of_two_kernels(struct world *world)
+{
+    runcu_function *function = NULL;
+    return runcu_module_get_function(&function, world->module, "clear");
+}
+
 static int argument_too_few(struct world *world)
 {
     return runcu_launch(world->shift, RUNCU_THREADS(64), world->x, world->y, 64);
@@ -61,6 +69,11 @@ static int argument_too_few(struct world *world)
 static int number_where_a_pointer_stands(struct world *world)
 {
     return runcu_launch(world->shift, RUNCU_THREADS(64), 1.5f, world->y, 64, 0);
+}
+
+static int number_that_does_not_fit(struct world *world)
+{
+    return runcu_launch(world->shift, RUNCU_THREADS(64), world->x, world->y, 1LL << 40, 0);
 }
 
 static int block_that_is_too_large(struct world *world)
@@ -72,6 +85,18 @@ static int copy_beyond_the_end(struct world *world)
 {
     float values[100] = {0};
     return runcu_copy_htod(runcu_mem_address(world->x), values, sizeof values);
+}
+
+static int stream_that_was_closed(struct world *world)
+{
+    runcu_stream *stream = NULL;
+    int status = runcu_stream_create(&stream, 0, 0);
+    runcu_stream_close(stream);
+    if (status == 0)
+        status = runcu_launch(world->shift, runcu_on(RUNCU_THREADS(64), stream, 0), world->x,
+                              world->y, 64, 0);
+    runcu_stream_destroy(&stream);
+    return status;
 }
 
 static int device_that_is_not_there(struct world *world)
@@ -95,10 +120,13 @@ static const struct {
     {"a source that does not compile", source_that_does_not_compile},
     {"an option that NVRTC does not know", option_that_nvrtc_does_not_know},
     {"a name that is not there", name_that_is_not_there},
+    {"a name of two kernels", name_of_two_kernels},
     {"an argument too few", argument_too_few},
     {"a number where a pointer stands", number_where_a_pointer_stands},
+    {"a number that does not fit", number_that_does_not_fit},
     {"a block that is too large", block_that_is_too_large},
     {"a copy beyond the end", copy_beyond_the_end},
+    {"a stream that was closed", stream_that_was_closed},
     {"a device that is not there", device_that_is_not_there},
     {"a kernel that reads what is not its own", kernel_that_reads_what_is_not_its_own},
 };

@@ -85,7 +85,8 @@ def test_mistakes_are_all_told(installed, tmp_path):
     shutil.copy(FOLDER / 'errors.c', tmp_path)
     text = build_and_run(installed, tmp_path / 'errors.c')
     for words in ('identifier "y" is undefined', '--make-it-fast', 'There is no kernel "shfit"',
-                  'takes 4 arguments, and 3 were given', 'a float32 was given',
+                  'fits 2 kernels', 'takes 4 arguments, and 3 were given', 'a float32 was given',
+                  '1099511627776 does not fit', 'the object has been freed',
                   "3072 over the device's limit", '144 too many', 'Device 7',
                   "kernel 'shift', block (0,0,0), thread (0,0,0)", 'kernel.cu:5'):
         assert words in text
