@@ -330,6 +330,7 @@ def compile_bundle(
     name_expressions: Iterable[str] | None = None,
     headers: dict[str, str] | None = None,
     cache_dir: Any = None,
+    **keywords: Unpack[CompilerOptions],
 ) -> Bundle:
     """Compiles a source for several architectures into one bundle, which loads without NVRTC.
 
@@ -347,7 +348,7 @@ def compile_bundle(
         Of the source, in messages. One with a slash is a file's: headers beside it are found.
     name_expressions : iterable of str, optional
         Instances of templates to be inside: "axpy<float>".
-    source, options, include_dirs, headers, cache_dir
+    source, options, include_dirs, headers, cache_dir, **keywords
         As for `SourceModule`.
 
     Raises
@@ -365,6 +366,7 @@ def compile_bundle(
         name_expressions=name_expressions,
         headers=headers,
         cache_dir=cache_dir,
+        keywords=spell(compile_bundle, keywords),
         no_device=True,
     )
     programs = _core.compile_jobs([{**shared, 'arch': arch} for arch in archs])
@@ -381,6 +383,7 @@ def explain(
     name_expressions: Iterable[str] | None = None,
     headers: dict[str, str] | None = None,
     cache_dir: Any = None,
+    **keywords: Unpack[CompilerOptions],
 ) -> Explanation:
     """What the kernels of a source take: registers, memory, spills, occupancy, PTX beside source.
 
@@ -392,7 +395,7 @@ def explain(
     ----------
     arch : str, optional
         "sm_90"; by default the current device's.
-    source, options, include_dirs, name_expressions, headers, cache_dir, name
+    source, options, include_dirs, name_expressions, headers, cache_dir, name, **keywords
         As for `compile_bundle`.
 
     Returns
@@ -418,6 +421,7 @@ def explain(
         headers=headers,
         cache_dir=cache_dir,
         arch=arch,
+        keywords=spell(explain, keywords),
         no_device=True,
     )
     program = Program(**request)
@@ -764,11 +768,15 @@ class DynamicModule(CudaModule):
         return super().__repr__() if 'module' in self.__dict__ else object.__repr__(self)
 
     def add_source(
-        self, source: Any, nvcc_options: Iterable[str] | None = None, name: str = 'kernel.ptx'
+        self,
+        source: Any,
+        nvcc_options: Iterable[str] | None = None,
+        name: str = 'kernel.ptx',
+        **keywords: Unpack[CompilerOptions],
     ) -> DynamicModule:
-        """Adds CUDA C++ source text. `nvcc_options` as the `options` of `compile`; the code is
-        relocatable in any case (``-rdc=true``); with ``-dlto`` it is optimised when it is linked,
-        by nvJitLink. `name` is for messages of the linker.
+        """Adds CUDA C++ source text. `nvcc_options` as the `options` of `compile`, `keywords` as
+        its own; the code is relocatable in any case (``-rdc=true``); with ``-dlto`` it is optimised
+        when it is linked, by nvJitLink. `name` is for messages of the linker.
         """
         arch, code, cache_dir, include_dirs = self._compile_args
         options = [*_options(nvcc_options), '-rdc=true']
@@ -781,6 +789,7 @@ class DynamicModule(CudaModule):
             cache_dir,
             include_dirs,
             extern_c=self._extern_c,
+            keywords=spell(DynamicModule.add_source, keywords),
         )
         self.linker.add_program(program, name)
         return self
@@ -824,7 +833,7 @@ class DynamicSourceModule(DynamicModule):
 
     Parameters
     ----------
-    source, nvcc, options, keep, no_extern_c, arch, code, cache_dir, include_dirs
+    source, nvcc, options, keep, no_extern_c, arch, code, cache_dir, include_dirs, **keywords
         As for `compile`.
     cuda_libdir : path, optional
         The one folder in which cudadevrt is sought; see `DynamicModule.add_stdlib`.
@@ -849,6 +858,7 @@ class DynamicSourceModule(DynamicModule):
         cache_dir: Any = None,
         include_dirs: Iterable[Any] | None = None,
         cuda_libdir: Any = None,
+        **keywords: Unpack[CompilerOptions],
     ):
         super().__init__(
             nvcc=nvcc,
@@ -860,6 +870,6 @@ class DynamicSourceModule(DynamicModule):
             include_dirs=include_dirs,
             cuda_libdir=cuda_libdir,
         )
-        self.add_source(source, nvcc_options=options)
+        self.add_source(source, nvcc_options=options, **keywords)
         self.add_stdlib('cudadevrt')
         self.link()

@@ -103,6 +103,8 @@ def test_debug_code(device):
         lambda **k: compiler.compile(KERNEL.format(1), **k),
         lambda **k: compiler.compile_many([KERNEL.format(1)], **k),
         lambda **k: compiler.compile_async(KERNEL.format(1), **k).result(60),
+        lambda **k: compiler.compile_bundle(KERNEL.format(1), ['compute_75'], **k),
+        lambda **k: compiler.explain(KERNEL.format(1), arch='sm_80', **k),
     ],
 )
 def test_everything_that_compiles_takes_them(device, function):
@@ -119,6 +121,16 @@ def test_everything_that_compiles_takes_them(device, function):
             function(**{wrong: 1})
     with pytest.raises(TypeError, match='no compiler option is called "zzzzzzzz"'):
         function(zzzzzzzz=True)
+
+
+def test_sources_that_are_linked_take_them(device):
+    mod = compiler.DynamicModule()
+    mod.add_source(KERNEL.format('N'), define={'N': 3}, std='c++17')
+    x = np.zeros(1, np.int32)
+    mod.link().get_function('k')(Out(x), block=1)
+    assert x[0] == 3
+    with pytest.raises(TypeError, match="add_source.*'maxregcount'.*maxrregcount"):
+        mod.add_source(KERNEL.format(1), maxregcount=3)
 
 
 @pytest.mark.parametrize(
