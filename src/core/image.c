@@ -1,6 +1,8 @@
 /* Reads names and parameters out of compiled images. PTX is scanned for its declarations alone,
  * never for instructions; of a cubin only the symbol table is read. Both may be anything at all:
  * every access is within bounds and what makes no sense ends the reading. */
+#include "base/alloc.h"
+#include "driver/fatbin.h"
 #include "image.h"
 #include "program.h"
 
@@ -467,6 +469,24 @@ size_t core_elf_section_bytes(const void *image, size_t bytes, const char *name)
     return 0;
 }
 
+/* All that is inside has the same names, as a rule: PTX tells more than a cubin. */
+static int read_fatbin(struct core_image *image, const void *fatbin, size_t bytes)
+{
+    struct drv_fatbin_entry e, found = {.kind = 0};
+    const char *why;
+    for (size_t i = 0; drv_fatbin_entry(&e, fatbin, bytes, i); i++)
+        if (e.kind == DRV_FATBIN_PTX || (e.kind == DRV_FATBIN_ELF && !found.kind))
+            found = e;
+    char *plain = found.kind ? drv_fatbin_unpack(&found, &why) : NULL;
+    if (!plain)
+        return 0; /* what it holds is the driver's business then */
+    int status = core_is_elf(plain, found.plain_bytes)
+                     ? read_elf(image, (const unsigned char *) plain, found.plain_bytes)
+                     : read_ptx(image, plain, found.plain_bytes);
+    alloc_free(plain);
+    return status;
+}
+
 bool core_is_elf(const void *image, size_t bytes)
 {
     static const unsigned char magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
@@ -486,6 +506,8 @@ int core_image_read(struct core_image *out, const void *image, size_t bytes)
         status = read_elf(out, image, bytes);
     else if (core_is_ptx(image, bytes))
         status = read_ptx(out, image, bytes);
+    else if (drv_is_fatbin(image, bytes))
+        status = read_fatbin(out, image, bytes);
     return status ? runcu_fail_memory() : 0;
 }
 

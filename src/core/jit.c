@@ -79,7 +79,8 @@ void core_jit_explain(struct core_jit *jit)
     size_t len = strlen(jit->error_log);
     while (len && jit->error_log[len - 1] == '\n')
         jit->error_log[--len] = 0;
+    if (!len)
+        return;
     core_fail_better();
-    if (len)
-        runcu_fail_detail("%s", jit->error_log);
+    runcu_fail_detail("%s", jit->error_log);
 }

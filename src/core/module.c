@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "bundle.h"
+#include "driver/fatbin.h"
 #include "image.h"
 #include "jit.h"
 #include "program.h"
@@ -64,12 +65,6 @@ static int load_code(runcu_module *m, const void *code, bool is_cubin,
     return status;
 }
 
-static bool is_fatbin(const void *image, size_t bytes)
-{
-    static const unsigned char magic[] = {0x50, 0xed, 0x55, 0xba};
-    return bytes >= 16 && memcmp(image, magic, sizeof magic) == 0;
-}
-
 /* The driver trusts the sizes in an image's own header, and so reads past the end of one that was
  * cut off. */
 static bool is_whole(const void *image, size_t bytes)
@@ -106,7 +101,7 @@ static int load_source(runcu_module *m, const struct source *s)
     int status = core_image_read(&m->image, s->names, s->names_bytes);
     if (status)
         return status;
-    if (is_cubin || is_fatbin(s->code, s->code_bytes)) {
+    if (is_cubin || drv_is_fatbin(s->code, s->code_bytes)) {
         if (is_whole(s->code, s->code_bytes))
             return load_code(m, s->code, is_cubin, s->jit);
         status = core_check(driver, "cuModuleLoadData", CUDA_ERROR_INVALID_IMAGE);

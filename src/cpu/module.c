@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "cpu/cpu.h"
+#include "driver/fatbin.h"
 
 static const char no_memory[] = "memory is short"; /* as simt says it */
 
@@ -66,12 +67,13 @@ static bool is_ptx(const char *p)
 
 static CUresult check_image(const char *image)
 {
-    static const unsigned char elf[] = {0x7f, 'E', 'L', 'F'}, fat[] = {0x50, 0xed, 0x55, 0xba};
-    if (strncmp(image, (const char *) elf, sizeof elf) == 0 ||
-        strncmp(image, (const char *) fat, sizeof fat) == 0)
+    static const unsigned char elf[] = {0x7f, 'E', 'L', 'F'};
+    if (strncmp(image, (const char *) elf, sizeof elf) == 0)
         return cpu_refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
-                          "the image is compiled for a GPU (%s); the CPU device takes PTX text",
-                          image[0] == 0x7f ? "a cubin" : "a fat binary");
+                          "the image is compiled for a GPU (a cubin); the CPU device takes PTX "
+                          "text: compile for compute_%d%d in place of sm_XX (target='ptx'), or "
+                          "ship a fat binary or a bundle that holds PTX as well",
+                          cpu.device.major, cpu.device.minor);
     if (!is_ptx(image))
         return cpu_refuse(CUDA_ERROR_INVALID_IMAGE,
                           "the image is neither PTX text (.version …) nor anything else");
@@ -110,7 +112,7 @@ static bool fits_device(const struct ptx_module *ptx, struct ptx_diag *diag)
     return !diag->message[0];
 }
 
-CUresult cpu_ptx_parse(struct ptx_module **out, const char *image, const struct cpu_jit *jit)
+static CUresult parse_text(struct ptx_module **out, const char *image, const struct cpu_jit *jit)
 {
     struct ptx_diag diag = {0};
     CUresult code = check_image(image);
@@ -122,6 +124,56 @@ CUresult cpu_ptx_parse(struct ptx_module **out, const char *image, const struct 
         return CUDA_SUCCESS;
     ptx_destroy(out);
     return refuse_text(jit, &diag);
+}
+
+/* The PTX in a fat binary that fits the device best. */
+static CUresult choose_entry(struct drv_fatbin_entry *out, const char *image)
+{
+    const struct cpu_device *d = &cpu.device;
+    unsigned own = (unsigned) (10 * d->major + d->minor), above = 0, found = 0;
+    struct drv_fatbin_entry e;
+    for (size_t i = 0; drv_fatbin_entry(&e, image, SIZE_MAX, i); i++) {
+        if (e.kind != DRV_FATBIN_PTX)
+            continue;
+        if (e.arch > own)
+            above = e.arch;
+        else if (e.arch >= found)
+            *out = e, found = MAX(e.arch, 1);
+    }
+    if (found)
+        return CUDA_SUCCESS;
+    if (above)
+        return cpu_refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                          "the fat binary holds PTX for compute_%u, while this device has compute "
+                          "capability %d.%d (RUNCU_CPU_ARCH=%u changes that)",
+                          above, d->major, d->minor, above);
+    return cpu_refuse(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                      "the fat binary holds no PTX, which is what the CPU device takes: add it "
+                      "(nvcc -gencode arch=compute_%u,code=compute_%u)",
+                      own, own);
+}
+
+static CUresult parse_fatbin(struct ptx_module **out, const char *image, const struct cpu_jit *jit)
+{
+    struct drv_fatbin_entry e;
+    const char *why;
+    CUresult code = choose_entry(&e, image);
+    if (code)
+        return code;
+    char *text = drv_fatbin_unpack(&e, &why);
+    if (!text)
+        return why ? cpu_refuse(CUDA_ERROR_INVALID_IMAGE, "the fat binary: %s", why)
+                   : CUDA_ERROR_OUT_OF_MEMORY;
+    code = parse_text(out, text, jit);
+    alloc_free(text);
+    return code;
+}
+
+CUresult cpu_ptx_parse(struct ptx_module **out, const char *image, const struct cpu_jit *jit)
+{
+    static const char magic[] = "\x50\xed\x55\xba";
+    bool is_fatbin = strncmp(image, magic, sizeof magic - 1) == 0;
+    return is_fatbin ? parse_fatbin(out, image, jit) : parse_text(out, image, jit);
 }
 
 /* ---- the module ---- */
