@@ -1286,6 +1286,12 @@ class Module:
         ValueError
             It would leave the variable; nothing is copied.
         """
+    def save(self) -> bytes:
+        """What it was made from, for `module_restore`: its source with options, headers in memory
+        and name expressions, or the image that it was loaded from.
+
+        A module pickles by it, and so do its kernels and a SourceModule.
+        """
     def get_texref(self, name: str, /) -> Any:
         """Raises LogicError: compilers make no texture references any more."""
     def get_surfref(self, name: str, /) -> Any:
@@ -1326,6 +1332,9 @@ class Function:
     @property
     def signature(self) -> str:
         """C++ name with the parameters' types, where they are known."""
+    @property
+    def module(self) -> Module:
+        """What it is of."""
     @property
     def handle(self) -> int:
         """The CUfunction."""
@@ -2027,6 +2036,17 @@ def memset_d2d32_async(
 ) -> None: ...
 def module_load(image: Buffer, /) -> Module:
     """Loads cubin, PTX or a fatbin into the current context."""
+
+def module_restore(saved: Buffer, /) -> Module:
+    """A module from what `Module.save` gave, in the current context.
+
+    A source is compiled for the device, unless an architecture was given, or comes from the cache.
+
+    Raises
+    ------
+    ArgumentError
+        The bytes are damaged, or of another version.
+    """
 
 def module_from_program(program: Program, /) -> Module:
     """Loads a compiled program into the current context."""

@@ -335,6 +335,33 @@ def _show_module(module: _core.Module) -> str:
     return show(module, 'runcu.driver.Module')
 
 
+# --- pickling -------------------------------------------------------------------------------------
+
+
+def _reduce_module(module: _core.Module) -> tuple[Any, ...]:
+    return _core.module_restore, (module.save(),)
+
+
+def restore_function(
+    module: _core.Module, symbol: str, name: str, arg_format: str | None
+) -> _core.Function:
+    """A kernel of a module that was restored; its symbol may be another compiler's."""
+    try:
+        kernel = module.get_function(symbol)
+    except LogicError:
+        kernel = module.get_function(name)
+    return kernel if arg_format is None else kernel.prepare(arg_format)
+
+
+def _reduce_function(kernel: _core.Function) -> tuple[Any, ...]:
+    return restore_function, (kernel.module, kernel.symbol, kernel.name, kernel.arg_format)
+
+
+def _same(thing: Any, memo: Any = None) -> Any:
+    """Code is not changed, so that a copy may be the thing itself."""
+    return thing
+
+
 _FUNCTION_DOC = _core.Function.__doc__
 _MODULE_DOC = _core.Module.__doc__
 
@@ -342,4 +369,8 @@ _core.Function.__doc__ = _OfEach(_function_doc, _FUNCTION_DOC)  # type: ignore[a
 _core.Function.__signature__ = _OfEach(_signature, None)  # type: ignore[attr-defined]
 _core.Module.__doc__ = _OfEach(_module_doc, _MODULE_DOC)  # type: ignore[assignment]
 _core.Module.__repr__ = _show_module  # type: ignore[method-assign,assignment]
+_core.Module.__reduce__ = _reduce_module  # type: ignore[method-assign,assignment]
+_core.Function.__reduce__ = _reduce_function  # type: ignore[method-assign,assignment]
+for _class in (_core.Module, _core.Function):
+    _class.__copy__ = _class.__deepcopy__ = _same  # type: ignore
 _core.Module.globals = property(Globals, doc='Variables as arrays, by name.')  # type: ignore

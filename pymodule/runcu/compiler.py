@@ -474,6 +474,11 @@ class CudaModule:
     def __dir__(self) -> Iterable[str]:
         return {*super().__dir__(), *_module.names(self.module)}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the kernels and variables that were looked up."""
+        kinds = (_core.Function, _module.Global)
+        return {k: v for k, v in self.__dict__.items() if not isinstance(v, kinds)}
+
     def __repr__(self) -> str:
         return _module.show(self.module, f'{type(self).__module__}.{type(self).__qualname__}')
 

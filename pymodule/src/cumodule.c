@@ -91,6 +91,21 @@ static PyObject *module_describe_global(PyObject *self, PyObject *value)
                          (Py_ssize_t) v.item, shape, (Py_ssize_t) v.bytes, v.is_constant);
 }
 
+static void append(void *user, const char *text, size_t len)
+{
+    *(PyObject **) user = PyBytes_FromStringAndSize(text, (Py_ssize_t) len);
+}
+
+static PyObject *module_save(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    PyObject *saved = NULL;
+    if (bind_check(m->state, runcu_module_save(m->module, append, &saved)) != 0)
+        Py_CLEAR(saved);
+    return saved;
+}
+
 static PyObject *copy_global(PyObject *self, PyObject *const *args, Py_ssize_t nargs, bool reads)
 {
     bind_moduleobject *m = (bind_moduleobject *) self;
@@ -226,6 +241,8 @@ static PyMethodDef module_methods[] = {
     {"write_global", (PyCFunction) (void (*)(void)) module_write_global, METH_FASTCALL,
      "write_global($self, name, from_, offset=0, /)\n--\n\nCopies a host array into a variable, "
      "from `offset` bytes on."},
+    {"save", module_save, METH_NOARGS,
+     "save($self, /)\n--\n\nWhat it was made from, as bytes for `module_restore`."},
     {"get_texref", module_get_texref, METH_O,
      "get_texref($self, name, /)\n--\n\nRaises LogicError: compilers make no texture references "
      "any more."},
@@ -284,6 +301,21 @@ static PyObject *module_load(PyObject *module, PyObject *value)
     return bind_module_wrap(state, loaded);
 }
 
+static PyObject *module_restore(PyObject *module, PyObject *saved)
+{
+    bind_state *state = bind_module_state(module);
+    struct bind_buffer buffer;
+    runcu_module *loaded;
+    int status;
+    if (bind_buffer_get(&buffer, state, saved, false) != 0)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_restore(&loaded, buffer.data, buffer.bytes));
+    bind_buffer_release(&buffer);
+    if (bind_check(state, status) != 0)
+        return NULL;
+    return bind_module_wrap(state, loaded);
+}
+
 static PyObject *module_from_program(PyObject *module, PyObject *program)
 {
     bind_state *state = bind_module_state(module);
@@ -302,6 +334,9 @@ PyMethodDef bind_module_functions[] = {
     {"module_load", module_load, METH_O,
      "module_load($module, image, /)\n--\n\nLoads cubin, PTX or a fatbin into the current "
      "context."},
+    {"module_restore", module_restore, METH_O,
+     "module_restore($module, saved, /)\n--\n\nA module from what `Module.save` gave, in the "
+     "current context."},
     {"module_from_program", module_from_program, METH_O,
      "module_from_program($module, program, /)\n--\n\nLoads a compiled program into the current "
      "context."},

@@ -256,6 +256,14 @@ static PyObject *function_signature(PyObject *self, void *closure)
     return PyUnicode_FromString(runcu_function_signature(((bind_function *) self)->function));
 }
 
+static PyObject *function_module(PyObject *self, void *closure)
+{
+    (void) closure;
+    bind_function *f = (bind_function *) self;
+    return bind_module_wrap(f->state,
+                            runcu_module_retain(runcu_function_module(f->function)));
+}
+
 static PyObject *function_handle(PyObject *self, void *closure)
 {
     (void) closure;
@@ -358,6 +366,7 @@ static PyGetSetDef function_getset[] = {
     {"symbol", function_symbol, NULL, "Name in the PTX.", NULL},
     {"signature", function_signature, NULL,
      "C++ name with the parameters' types, where they are known.", NULL},
+    {"module", function_module, NULL, "The Module that it is of.", NULL},
     {"handle", function_handle, NULL, "The CUfunction as an int.", NULL},
 #define X(id, name, lower, doc) {#lower, function_attribute, NULL, doc, (void *) &attributes[id]},
     ATTRIBUTES(X)

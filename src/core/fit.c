@@ -121,6 +121,8 @@ static int load(runcu_module **out, const runcu_bundle *bundle, const runcu_jit_
     else
         status = core_module_from_program(out, &program, params);
     arena_fini(&arena);
+    if (part && !status)
+        status = core_module_keep(out, bundle->bytes.at, bundle->bytes.len);
     runcu_context_release(&context);
     return status;
 }

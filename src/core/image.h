@@ -99,7 +99,10 @@ struct runcu_module {
     atomic_int refs;
     bool is_foreign;            /* never unloaded */
     bool prints;                /* on a GPU: its code calls printf, or may do so */
-    struct core_recipe *recipe; /* NULL: it does not come from source, or is an instance */
+    struct core_recipe *recipe; /* NULL: it does not come from source */
+    bool is_instance;           /* of a template: it has no instances of its own */
+    char *origin;               /* the image that it was loaded from, where it has no recipe */
+    size_t origin_bytes;
     runcu_module *instances;    /* of its templates, made on demand; guarded by core_lock */
     runcu_module *next;         /* in that list */
 };
@@ -113,6 +116,8 @@ void core_instances_release(runcu_module *module);
  * NULL. */
 int core_module_from_program(runcu_module **out, const runcu_program *program,
                              const runcu_jit_params *params);
+/* module.c: keeps a copy of what the module was loaded from. On failure the module is released. */
+int core_module_keep(runcu_module **module, const void *image, size_t bytes);
 /* module.c: adds to the last failure why the driver refused the module's code, or one of its
  * kernels. */
 void core_explain_load(const runcu_module *module, CUresult code);

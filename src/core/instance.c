@@ -56,7 +56,7 @@ static int load(runcu_module **out, runcu_module *module, const runcu_program *p
     status = runcu_module_from_program(out, program);
     core_leave(&scope);
     if (!status)
-        core_recipe_release(&(*out)->recipe);
+        (*out)->is_instance = true;
     return status;
 }
 
@@ -95,7 +95,7 @@ int core_instance_get(runcu_function **out, runcu_module *module, const char *na
     struct arena arena = {0};
     runcu_module *instance = NULL;
     int status = core_last_status();
-    if (status != RUNCU_ERROR_NAME || !strchr(name, '<'))
+    if (module->is_instance || status != RUNCU_ERROR_NAME || !strchr(name, '<'))
         return status;
     if (!module->recipe) {
         runcu_fail_detail(

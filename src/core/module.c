@@ -125,6 +125,7 @@ static void discard(runcu_module *m)
 {
     core_instances_release(m);
     core_recipe_release(&m->recipe);
+    alloc_free(m->origin);
     core_image_fini(&m->image);
     runcu_context_release(&m->context);
     core_delete(m);
@@ -184,7 +185,21 @@ int runcu_module_load_with(runcu_module **out, const void *image, size_t bytes,
         CORE_NEED(image);
     if (core_is_bundle(image, bytes))
         return core_bundle_load(out, image, bytes, params);
-    return load(out, &(struct source){image, image, bytes, bytes, params});
+    int status = load(out, &(struct source){image, image, bytes, bytes, params});
+    return status ? status : core_module_keep(out, image, bytes);
+}
+
+int core_module_keep(runcu_module **module, const void *image, size_t bytes)
+{
+    runcu_module *m = *module;
+    m->origin = alloc_new(bytes + 1);
+    if (!m->origin) {
+        runcu_module_release(module);
+        return runcu_fail_memory();
+    }
+    memcpy(m->origin, image, bytes);
+    m->origin_bytes = bytes;
+    return 0;
 }
 
 static int take_program(runcu_module **module, const runcu_program *program)

@@ -251,6 +251,13 @@ struct core_recipe {
 int core_recipe_create(struct core_recipe **out, const struct request *r);
 struct core_recipe *core_recipe_retain(struct core_recipe *recipe);
 void core_recipe_release(struct core_recipe **recipe);
+/* What params say of a source, as bytes and back: all but architecture, device, callbacks and the
+ * folder of what is kept. The texts lie in the bytes, lists in the arena. False if they are damaged
+ * or memory is short. */
+struct wire;
+void core_params_put(struct str *out, const runcu_program_params *params);
+const char *const *core_texts_get(size_t *count, struct wire *w, struct arena *arena);
+bool core_params_get(runcu_program_params *params, struct wire *w, struct arena *arena);
 
 struct runcu_program {
     struct arena arena;

@@ -1,8 +1,10 @@
-/* What a program was made from, kept to compile it again for instances of its templates. */
+/* What a program was made from, kept to compile it again for instances of its templates, and as bytes
+ * for other processes. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "core/program.h"
+#include "core/wire.h"
 
 static const char *copy_text(struct arena *a, const char *text, bool *failed)
 {
@@ -78,4 +80,61 @@ void core_recipe_release(struct core_recipe **recipe)
         return;
     arena_fini(&r->arena);
     alloc_free(r);
+}
+
+/* --- as bytes ------------------------------------------------------------- */
+
+void core_params_put(struct str *out, const runcu_program_params *p)
+{
+    wire_put_number(out, p->extern_c != 0);
+    wire_put_number(out, p->no_cache != 0);
+    wire_put_text(out, p->name);
+    wire_put_text(out, p->cache_dir);
+    wire_put_text(out, p->shared_cache_dir);
+    wire_put_number(out, p->time_limit);
+    wire_put_texts(out, p->options, p->option_count);
+    wire_put_texts(out, p->include_dirs, p->include_dir_count);
+    wire_put_texts(out, p->name_expressions, p->name_expression_count);
+    wire_put_number(out, p->header_count);
+    for (size_t i = 0; i < p->header_count; i++) {
+        wire_put_text(out, p->headers[i].name);
+        wire_put_text(out, p->headers[i].text);
+    }
+}
+
+const char *const *core_texts_get(size_t *count, struct wire *w, struct arena *arena)
+{
+    *count = wire_count(w);
+    const char **texts = arena_alloc(arena, *count * sizeof *texts + 1);
+    w->bad |= !texts;
+    for (size_t i = 0; !w->bad && i < *count; i++)
+        texts[i] = wire_text(w, NULL);
+    return texts;
+}
+
+static const runcu_header *get_headers(size_t *count, struct wire *w, struct arena *arena)
+{
+    *count = wire_count(w);
+    runcu_header *headers = arena_alloc(arena, *count * sizeof *headers + 1);
+    w->bad |= !headers;
+    for (size_t i = 0; !w->bad && i < *count; i++) {
+        headers[i].name = wire_text(w, NULL);
+        headers[i].text = wire_text(w, NULL);
+    }
+    return headers;
+}
+
+bool core_params_get(runcu_program_params *p, struct wire *w, struct arena *arena)
+{
+    p->extern_c = wire_number(w) != 0;
+    p->no_cache = wire_number(w) != 0;
+    p->name = wire_text(w, NULL);
+    p->cache_dir = wire_text(w, NULL);
+    p->shared_cache_dir = wire_text(w, NULL);
+    p->time_limit = (unsigned) wire_number(w);
+    p->options = core_texts_get(&p->option_count, w, arena);
+    p->include_dirs = core_texts_get(&p->include_dir_count, w, arena);
+    p->name_expressions = core_texts_get(&p->name_expression_count, w, arena);
+    p->headers = get_headers(&p->header_count, w, arena);
+    return !w->bad;
 }

@@ -224,47 +224,11 @@ void remote_interrupt(const struct remote *remote)
 
 static void put_request(struct str *out, const struct request *r)
 {
-    const runcu_program_params *p = &r->params;
     wire_put_text(out, r->source);
     wire_put_text(out, r->arch);
     wire_put_number(out, r->arch_is_explicit);
     wire_put_number(out, r->for_cpu);
-    wire_put_number(out, p->extern_c != 0);
-    wire_put_number(out, p->no_cache != 0);
-    wire_put_text(out, p->name);
-    wire_put_text(out, p->cache_dir);
-    wire_put_text(out, p->shared_cache_dir);
-    wire_put_number(out, p->time_limit);
-    wire_put_texts(out, p->options, p->option_count);
-    wire_put_texts(out, p->include_dirs, p->include_dir_count);
-    wire_put_texts(out, p->name_expressions, p->name_expression_count);
-    wire_put_number(out, p->header_count);
-    for (size_t i = 0; i < p->header_count; i++) {
-        wire_put_text(out, p->headers[i].name);
-        wire_put_text(out, p->headers[i].text);
-    }
-}
-
-static const char *const *get_texts(size_t *count, struct wire *w, struct arena *arena)
-{
-    *count = wire_count(w);
-    const char **texts = arena_alloc(arena, *count * sizeof *texts + 1);
-    w->bad |= !texts;
-    for (size_t i = 0; !w->bad && i < *count; i++)
-        texts[i] = wire_text(w, NULL);
-    return texts;
-}
-
-static const runcu_header *get_headers(size_t *count, struct wire *w, struct arena *arena)
-{
-    *count = wire_count(w);
-    runcu_header *headers = arena_alloc(arena, *count * sizeof *headers + 1);
-    w->bad |= !headers;
-    for (size_t i = 0; !w->bad && i < *count; i++) {
-        headers[i].name = wire_text(w, NULL);
-        headers[i].text = wire_text(w, NULL);
-    }
-    return headers;
+    core_params_put(out, &r->params);
 }
 
 struct asked {
@@ -275,23 +239,12 @@ struct asked {
 
 static bool get_request(struct asked *out, struct wire *w, struct arena *arena)
 {
-    runcu_program_params *p = &out->params;
     *out = (struct asked){.params.size = sizeof out->params};
     out->source = wire_text(w, NULL);
     out->target.arch = wire_text(w, NULL);
     out->target.is_explicit = wire_number(w) != 0;
     out->target.for_cpu = wire_number(w) != 0;
-    p->extern_c = wire_number(w) != 0;
-    p->no_cache = wire_number(w) != 0;
-    p->name = wire_text(w, NULL);
-    p->cache_dir = wire_text(w, NULL);
-    p->shared_cache_dir = wire_text(w, NULL);
-    p->time_limit = (unsigned) wire_number(w);
-    p->options = get_texts(&p->option_count, w, arena);
-    p->include_dirs = get_texts(&p->include_dir_count, w, arena);
-    p->name_expressions = get_texts(&p->name_expression_count, w, arena);
-    p->headers = get_headers(&p->header_count, w, arena);
-    return !w->bad && out->source && out->target.arch;
+    return core_params_get(&out->params, w, arena) && out->source && out->target.arch;
 }
 
 /* --- an answer ------------------------------------------------------------ */
@@ -433,7 +386,7 @@ static bool read_greeting(int socket)
     char *body = receive_message(socket, &len);
     struct wire w = {body, body ? body + len : NULL, body == NULL};
     const char *version = wire_text(&w, NULL), *nvrtc = wire_text(&w, NULL);
-    const char *const *folders = get_texts(&count, &w, &arena);
+    const char *const *folders = core_texts_get(&count, &w, &arena);
     bool ok = !w.bad && version && nvrtc && strcmp(version, runcu_version()) == 0 &&
               setenv("RUNCU_NVRTC", nvrtc, 1) == 0 && runcu_nvrtc_search(folders, count) == 0;
     arena_fini(&arena);

@@ -212,6 +212,39 @@ static void memory_runs_out(void)
     }
 }
 
+static char saved[4096];
+static size_t saved_bytes;
+
+static void keep(void *user, const char *bytes, size_t len)
+{
+    REQUIRE(user == saved && len <= sizeof saved);
+    memcpy(saved, bytes, len);
+    saved_bytes = len;
+}
+
+static void modules_go_through_bytes(void)
+{
+    static const char *const names[] = {"axpy<int>"};
+    runcu_program_params params = {.name_expressions = names, .name_expression_count = 1};
+    runcu_module *m = module_of(templates, &params), *again;
+    int x[4] = {1, 2, 3, 4};
+    params.size = sizeof params;
+    REQUIRE_OK(runcu_module_save(m, keep, saved));
+    runcu_module_release(&m);
+    REQUIRE_OK(runcu_module_restore(&again, saved, saved_bytes));
+    REQUIRE_STR(runcu_module_kernel_name(again, 0), "plain");
+    REQUIRE_OK(launch(again, "ns::fill<9, int>", x));
+    REQUIRE_INT(x[3], ==, 9);
+    for (size_t len = 0; len < saved_bytes; len++) {
+        char *part = malloc(len + 1); /* of its own, so that a read behind it is seen */
+        memcpy(part, saved, len);
+        REQUIRE_INT(runcu_module_restore(&m, part, len), ==, RUNCU_ERROR_ARGUMENT);
+        REQUIRE(m == NULL);
+        free(part);
+    }
+    runcu_module_release(&again);
+}
+
 int main(void)
 {
     rig_start(1);
@@ -225,6 +258,7 @@ int main(void)
     RUN(headers_that_mean_two_things);
     RUN(wrong_calls);
     RUN(threads_ask_for_the_same);
+    RUN(modules_go_through_bytes);
     RUN(memory_runs_out);
     rig_end();
     return 0;
