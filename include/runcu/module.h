@@ -26,13 +26,14 @@ RUNCU_API int runcu_module_wrap(runcu_module **out, uint64_t handle);
 RUNCU_API uint64_t runcu_module_handle(const runcu_module *module);        /**< CUmodule */
 RUNCU_API runcu_context *runcu_module_context(const runcu_module *module); /**< borrowed */
 
-/** Writes what the module was made from, for runcu_module_restore in another process: its source with
- * options, headers in memory and name expressions, or the image it was loaded from. `write` is
+/** Writes what the module was made from, for runcu_module_restore in another process: its source
+ * with options, headers in memory and name expressions, or the image it was loaded from. `write` is
  * called once. ERROR_UNSUPPORTED: the module is another library's. Thread-safety: safe. */
 RUNCU_API int runcu_module_save(const runcu_module *module, runcu_print_fn *write, void *user);
 /** A module from what runcu_module_save wrote, in the current context; a source is compiled for its
  * device, unless an architecture was given, or comes from the cache. ERROR_ARGUMENT: the bytes are
- * damaged, or of another version. What they say is done, so they must come from somebody trusted. */
+ * damaged, or of another version. What they say is done, so they must come from somebody trusted.
+ */
 RUNCU_API int runcu_module_restore(runcu_module **out, const void *saved, size_t bytes);
 
 /** The kernel `name`: its C++ name ("add", "ns::add", "add<float>" if the source instantiates it),

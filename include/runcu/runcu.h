@@ -21,6 +21,7 @@
 #include "module.h"
 #include "pool.h"
 #include "program.h"
+#include "reload.h"
 #include "stream.h"
 #include "texture.h"
 #include "variable.h"

@@ -10,15 +10,15 @@ enum { RUNCU_VARIABLE_DIMS = 8 };
 
 /** What is known of a variable. Texts live as long as the module, none is NULL. */
 typedef struct runcu_variable {
-    const char *name;   /**< C++ name: "ns::table" */
-    const char *symbol; /**< name in the PTX */
-    const char *type;   /**< "const float [4][3]", "" if unknown */
+    const char *name;    /**< C++ name: "ns::table" */
+    const char *symbol;  /**< name in the PTX */
+    const char *type;    /**< "const float [4][3]", "" if unknown */
     const char *element; /**< of its elements, enumerations being their integers: "float"; "" */
     uint64_t address;
     size_t bytes;
-    int kind;        /**< of an element: enum runcu_param_kind; UNKNOWN: only bytes are known */
-    size_t item;     /**< bytes of an element */
-    size_t dims;     /**< 0: no array */
+    int kind;    /**< of an element: enum runcu_param_kind; UNKNOWN: only bytes are known */
+    size_t item; /**< bytes of an element */
+    size_t dims; /**< 0: no array */
     size_t shape[RUNCU_VARIABLE_DIMS];
     int is_constant; /**< 1: __constant__; 0: not; -1: the image does not tell */
 } runcu_variable;

@@ -1286,6 +1286,33 @@ class Module:
         ValueError
             It would leave the variable; nothing is copied.
         """
+    def watch(self, interval: float, /) -> None:
+        """Follows the file that it comes from, with the kernels that are got from now on.
+
+        Parameters
+        ----------
+        interval : float
+            Seconds between looks at the file and what it includes, by launches.
+
+        Raises
+        ------
+        ArgumentError
+            It does not come from a file: see `compiler.SourceModule.from_file`.
+        """
+    def reload(self) -> bool:
+        """Looks at its files now; True if there is new code.
+
+        Raises
+        ------
+        LogicError
+            They do not compile.
+        """
+    @property
+    def reload_error(self) -> str | None:
+        """Why the newest state of its files is not what runs."""
+    def follow_context(self) -> None:
+        """Serves every context from now on, with the kernels that are got from now on: by code that
+        is loaded there when it is first needed, with variables of its own."""
     def save(self) -> bytes:
         """What it was made from, for `module_restore`: its source with options, headers in memory
         and name expressions, or the image that it was loaded from.

@@ -467,7 +467,7 @@ class CudaModule:
         except LogicError as e:
             if name not in self.module.variable_names:
                 raise AttributeError(str(e)) from None
-            found = self.module.globals[name]
+            return self.module.globals[name]
         self.__dict__[name] = found
         return found
 
@@ -519,6 +519,11 @@ class SourceModule(CudaModule):
         they include each other relative to themselves, as files do.
     time_limit : float, optional
         Seconds that compiling may take; 0 is no limit.
+    name : str, optional
+        Of the source, in messages. One with a slash is a file's: headers beside it are found.
+    lazy : bool
+        Serve every context, and not only the one that is current now: where it is used in another
+        one, it is loaded there when it is first needed, with variables of its own.
     **keywords
         Compiler options by name, after those of `options`: ``use_fast_math=True``,
         ``maxrregcount=32``, ``std='c++17'``, ``define={'N': 4}``; see `CompilerOptions`.
@@ -546,6 +551,8 @@ class SourceModule(CudaModule):
         name_expressions: Iterable[str] | None = None,
         headers: dict[str, str] | None = None,
         time_limit: float = 0,
+        name: str | None = None,
+        lazy: bool = False,
         **keywords: Unpack[CompilerOptions],
     ):
         _check_arch(arch)
@@ -560,13 +567,75 @@ class SourceModule(CudaModule):
             name_expressions=name_expressions,
             headers=headers,
             time_limit=time_limit,
+            name=name,
             keywords=spell(SourceModule.__init__, keywords),
         )
         self._load(program)
+        if lazy:
+            self.module.follow_context()
 
     def _load(self, program: Program) -> SourceModule:
         self.module = _core.module_from_program(program)
         return self
+
+    @classmethod
+    def from_file(
+        cls, path: Any, *, watch: bool = False, interval: float = 0.1, **kwargs: Any
+    ) -> SourceModule:
+        """Compiles a file. Headers beside it are found.
+
+        >>> mod = SourceModule.from_file('kernels.cu', watch=True)
+        >>> while True:
+        ...     mod.step[n](x, n)  # of what kernels.cu says now
+
+        Parameters
+        ----------
+        path : path
+        watch : bool
+            Follow the file and what it includes: when they change, the next launch is of their new
+            state, of kernels that were got before as well. Where that does not compile, the code
+            before it stays and a warning says why, once; `last_error` has it as well. A file may be
+            missing for a moment. Variables of new code have their initial values.
+        interval : float
+            Seconds between looks at the files, by launches.
+        **kwargs
+            As for `SourceModule`.
+
+        Raises
+        ------
+        OSError
+            The file cannot be read.
+        CompileError
+            It does not compile.
+        """
+        path = os.path.abspath(os.fspath(path))
+        with open(path, 'rb') as file:
+            text = file.read().decode(errors='surrogateescape')
+        made = cls(text, name=path, **kwargs)
+        if watch:
+            made.module.watch(interval)
+        return made
+
+    def reload(self) -> bool:
+        """Looks at the file of `from_file` and what it includes now, watched or not.
+
+        Returns
+        -------
+        bool
+            Whether there is new code. Kernels follow that were got after a first call of this,
+            or of a watched module.
+
+        Raises
+        ------
+        LogicError
+            The new code does not compile; what was before stays.
+        """
+        return self.module.reload()
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the newest state of the file is not what runs, or None."""
+        return self.module.reload_error
 
 
 def _job(item: Any, shared: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -450,9 +450,12 @@ struct bind_code {
 typedef struct bind_function {
     BIND_HEAD
     vectorcallfunc vectorcall;
-    runcu_function *function;
+    runcu_function
+        *function; /* what is launched: `own`, unless it follows; then borrowed from it */
+    runcu_function *own;
     const runcu_param *params;
     int param_count; /* -1: unknown */
+    bool follows;
     PyObject *arg_format, *texrefs;
     struct bind_code *codes;
     Py_ssize_t code_count; /* -1: not prepared */
@@ -620,6 +623,13 @@ int bind_read_options(struct bind_options *o, bind_state *state, PyObject *const
 int bind_set_attribute(runcu_launch_params *p, bind_state *state, PyObject *name, PyObject *value);
 /* The same name as one that can be compared by address, if it is one of BIND_NAMES. */
 PyObject *bind_interned(bind_state *state, PyObject *name);
+/* function.c: what the kernel stands for now is what will be launched; stands before all uses of
+ * ->function. */
+int bind_function_refresh(bind_function *self);
+static inline int bind_function_follow(bind_function *self)
+{
+    return self->follows ? bind_function_refresh(self) : 0;
+}
 int bind_fail_no_block(const bind_function *f, PyObject *const *args, Py_ssize_t nargs);
 
 /* bound.c: function.bind(...). `o` holds what is known before the keywords. */

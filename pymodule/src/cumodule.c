@@ -106,6 +106,59 @@ static PyObject *module_save(PyObject *self, PyObject *unused)
     return saved;
 }
 
+static PyObject *module_watch(PyObject *self, PyObject *seconds)
+{
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    double interval = PyFloat_AsDouble(seconds);
+    int status;
+    if (interval == -1 && PyErr_Occurred())
+        return NULL;
+    if (!(interval >= 0 && interval < 1e6))
+        return PyErr_Format(PyExc_ValueError, "an interval is from 0 to 1e6 seconds");
+    unsigned milliseconds = (unsigned) (interval * 1e3);
+    BIND_UNLOCKED(status, runcu_module_watch(m->module, milliseconds ? milliseconds : 1));
+    if (bind_check(m->state, status) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *module_reload(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    int status, changed;
+    BIND_UNLOCKED(status, runcu_module_reload(m->module, &changed));
+    if (bind_check(m->state, status) != 0)
+        return NULL;
+    return PyBool_FromLong(changed);
+}
+
+static void append_text(void *user, const char *text, size_t len)
+{
+    *(PyObject **) user = PyUnicode_DecodeUTF8(text, (Py_ssize_t) len, "replace");
+}
+
+static PyObject *module_reload_error(PyObject *self, void *closure)
+{
+    (void) closure;
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    PyObject *text = NULL;
+    if (bind_check(m->state, runcu_module_reload_error(m->module, append_text, &text)) != 0)
+        Py_CLEAR(text);
+    else if (!text && !PyErr_Occurred())
+        text = Py_NewRef(Py_None);
+    return text;
+}
+
+static PyObject *module_follow_context(PyObject *self, PyObject *unused)
+{
+    (void) unused;
+    bind_moduleobject *m = (bind_moduleobject *) self;
+    if (bind_check(m->state, runcu_module_follow_context(m->module)) != 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *copy_global(PyObject *self, PyObject *const *args, Py_ssize_t nargs, bool reads)
 {
     bind_moduleobject *m = (bind_moduleobject *) self;
@@ -241,6 +294,14 @@ static PyMethodDef module_methods[] = {
     {"write_global", (PyCFunction) (void (*)(void)) module_write_global, METH_FASTCALL,
      "write_global($self, name, from_, offset=0, /)\n--\n\nCopies a host array into a variable, "
      "from `offset` bytes on."},
+    {"watch", module_watch, METH_O,
+     "watch($self, interval, /)\n--\n\nFollows the file that it comes from, looked at every "
+     "`interval` seconds at most, with the kernels that are got from now on."},
+    {"reload", module_reload, METH_NOARGS,
+     "reload($self, /)\n--\n\nLooks at its files now; True if there is new code."},
+    {"follow_context", module_follow_context, METH_NOARGS,
+     "follow_context($self, /)\n--\n\nServes every context from now on, by code that is loaded "
+     "there when it is first needed."},
     {"save", module_save, METH_NOARGS,
      "save($self, /)\n--\n\nWhat it was made from, as bytes for `module_restore`."},
     {"get_texref", module_get_texref, METH_O,
@@ -257,6 +318,8 @@ static PyGetSetDef module_getset[] = {
      "C++ names of the kernels, where the image tells them.", NULL},
     {"kernel_signatures", module_kernel_signatures, NULL,
      "Likewise, with the types of their parameters: \"add(float *, int)\".", NULL},
+    {"reload_error", module_reload_error, NULL,
+     "Why the newest state of its files is not what runs, or None.", NULL},
     {"variable_names", module_variable_names, NULL,
      "C++ names of the variables, without those of the compiler and of CUDA's libraries.", NULL},
     {"handle", module_handle, NULL, "The CUmodule as an int.", NULL},

@@ -56,6 +56,27 @@ PyMethodDef bind_function_functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static void set_function(bind_function *self, runcu_function *function)
+{
+    self->function = function;
+    self->params = runcu_function_params(function, &self->param_count);
+    if (!self->params)
+        self->param_count = -1;
+}
+
+/* Nothing that it was before goes away, so that other threads may still use it. */
+int bind_function_refresh(bind_function *self)
+{
+    runcu_function *now;
+    int status;
+    BIND_UNLOCKED(status, runcu_function_newest(&now, self->own));
+    if (bind_check(self->state, status) != 0)
+        return -1;
+    if (now != self->function)
+        set_function(self, now);
+    return 0;
+}
+
 /* `function` is taken. */
 static PyObject *wrap(PyTypeObject *type, runcu_function *function)
 {
@@ -65,10 +86,9 @@ static PyObject *wrap(PyTypeObject *type, runcu_function *function)
         return NULL;
     }
     self->vectorcall = bind_function_call;
-    self->function = function;
-    self->params = runcu_function_params(function, &self->param_count);
-    if (!self->params)
-        self->param_count = -1;
+    self->own = function;
+    self->follows = runcu_function_follows(function);
+    set_function(self, function);
     self->code_count = -1;
     return (PyObject *) self;
 }
@@ -100,7 +120,7 @@ static void function_dealloc(PyObject *self)
     bind_begin_dealloc(self);
     bind_quiet_begin(&quiet);
     Py_BEGIN_ALLOW_THREADS /* the last function unloads its module, which waits */
-    runcu_function_release(&f->function);
+    runcu_function_release(&f->own);
     Py_END_ALLOW_THREADS
     bind_quiet_end(&quiet);
     Py_CLEAR(f->arg_format);
@@ -124,6 +144,8 @@ static int function_clear(PyObject *self)
 static PyObject *function_repr(PyObject *self)
 {
     bind_function *f = (bind_function *) self;
+    if (bind_function_follow(f) != 0)
+        PyErr_Clear(); /* what it was */
     const char *signature = runcu_function_signature(f->function);
     if (!signature || !*signature)
         signature = runcu_function_name(f->function);
@@ -133,7 +155,8 @@ static PyObject *function_repr(PyObject *self)
 static PyObject *read_attribute(bind_function *self, int id)
 {
     int value;
-    if (bind_check(self->state, runcu_function_get_attribute(&value, self->function, id)) != 0)
+    if (bind_function_follow(self) != 0 ||
+        bind_check(self->state, runcu_function_get_attribute(&value, self->function, id)) != 0)
         return NULL;
     return PyLong_FromLong(value);
 }
@@ -161,7 +184,7 @@ static PyObject *function_set_attribute(PyObject *self, PyObject *const *args, P
     int id, value;
     if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_int(&id, values[0], "a function attribute") != 0 ||
-        bind_int(&value, values[1], "value") != 0 ||
+        bind_int(&value, values[1], "value") != 0 || bind_function_follow(f) != 0 ||
         bind_check(f->state, runcu_function_set_attribute(f->function, id, value)) != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -171,7 +194,7 @@ static PyObject *function_set_cache_config(PyObject *self, PyObject *value)
 {
     bind_function *f = (bind_function *) self;
     int config;
-    if (bind_int(&config, value, "config") != 0 ||
+    if (bind_int(&config, value, "config") != 0 || bind_function_follow(f) != 0 ||
         bind_check(f->state, runcu_function_set_cache_config(f->function, config)) != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -181,7 +204,7 @@ static PyObject *function_set_shared_config(PyObject *self, PyObject *value)
 {
     bind_function *f = (bind_function *) self;
     int config;
-    if (bind_int(&config, value, "config") != 0 ||
+    if (bind_int(&config, value, "config") != 0 || bind_function_follow(f) != 0 ||
         bind_check(f->state, runcu_function_set_shared_config(f->function, config)) != 0)
         return NULL;
     Py_RETURN_NONE;
@@ -192,6 +215,8 @@ static PyObject *function_bind(PyObject *self, PyObject *const *args, Py_ssize_t
 {
     struct bind_options o = {.params = {.size = sizeof o.params, .grid = {1, 1, 1}},
                              .takes_names = true};
+    if (bind_function_follow((bind_function *) self) != 0)
+        return NULL;
     return bind_bound_new((bind_function *) self, &o, args, nargs, kwnames);
 }
 
@@ -211,7 +236,8 @@ static PyObject *function_launch_kernel(PyObject *self, PyObject *args)
     runcu_launch_params params = {.size = sizeof params};
     PyObject *grid, *block, *packed, *shared = NULL, *stream = NULL, *keep;
     struct bind_buffer buffer;
-    if (!PyArg_ParseTuple(args, "OOO|OO:_launch_kernel", &grid, &block, &packed, &shared,
+    if (bind_function_follow(f) != 0 ||
+        !PyArg_ParseTuple(args, "OOO|OO:_launch_kernel", &grid, &block, &packed, &shared,
                           &stream) ||
         bind_dim3(&params.grid, f->state, grid, "grid") != 0 ||
         bind_dim3(&params.block, f->state, block, "block") != 0 ||
@@ -238,35 +264,46 @@ static PyObject *function_param_set_texref(PyObject *self, PyObject *texref)
 
 /* --- the type --- */
 
+static PyObject *text_of(PyObject *self, const char *get(const runcu_function *function))
+{
+    bind_function *f = (bind_function *) self;
+    if (bind_function_follow(f) != 0)
+        return NULL;
+    return PyUnicode_FromString(get(f->function));
+}
+
 static PyObject *function_name(PyObject *self, void *closure)
 {
     (void) closure;
-    return PyUnicode_FromString(runcu_function_name(((bind_function *) self)->function));
+    return text_of(self, runcu_function_name);
 }
 
 static PyObject *function_symbol(PyObject *self, void *closure)
 {
     (void) closure;
-    return PyUnicode_FromString(runcu_function_symbol(((bind_function *) self)->function));
+    return text_of(self, runcu_function_symbol);
 }
 
 static PyObject *function_signature(PyObject *self, void *closure)
 {
     (void) closure;
-    return PyUnicode_FromString(runcu_function_signature(((bind_function *) self)->function));
+    return text_of(self, runcu_function_signature);
 }
 
 static PyObject *function_module(PyObject *self, void *closure)
 {
     (void) closure;
     bind_function *f = (bind_function *) self;
-    return bind_module_wrap(f->state,
-                            runcu_module_retain(runcu_function_module(f->function)));
+    if (bind_function_follow(f) != 0)
+        return NULL;
+    return bind_module_wrap(f->state, runcu_module_retain(runcu_function_module(f->function)));
 }
 
 static PyObject *function_handle(PyObject *self, void *closure)
 {
     (void) closure;
+    if (bind_function_follow((bind_function *) self) != 0)
+        return NULL;
     return PyLong_FromUnsignedLongLong(runcu_function_handle(((bind_function *) self)->function));
 }
 

@@ -157,6 +157,8 @@ int bind_kernel_call(PyObject **after, bind_state *state, const struct bind_call
     if (call->nargs < 1 || !PyObject_TypeCheck(call->args[0], state->function_type))
         return bind_raise(PyExc_TypeError, "a Function is expected first");
     bind_function *f = (bind_function *) call->args[0];
+    if (bind_function_follow(f) != 0)
+        return -1;
     kernel.call.function = f->function;
     kernel.call.launch.size = sizeof kernel.call.launch;
     if (read_keywords(k, call->args + call->nargs, call->kwnames) != 0 ||

@@ -317,6 +317,8 @@ static PyObject *call_function(bind_function *self, struct bind_options *o, PyOb
                                Py_ssize_t nargs)
 {
     double seconds;
+    if (bind_function_follow(self) != 0)
+        return NULL;
     int status = o->is_timed ? bind_launch_timed(&seconds, self, &o->params, o->stream, args, nargs)
                              : bind_launch(self, &o->params, o->stream, args, nargs, false);
     if (status != 0)

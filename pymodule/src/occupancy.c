@@ -10,7 +10,7 @@ PyObject *bind_function_max_active_blocks(PyObject *self, PyObject *const *args,
     PyObject *values[2];
     size_t shared = 0;
     int block_size, blocks;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+    if (bind_function_follow(f) != 0 || bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_int(&block_size, values[0], "block_size") != 0 ||
         (values[1] && bind_size(&shared, values[1], "shared") != 0) ||
         bind_check(f->state,
@@ -41,7 +41,7 @@ PyObject *bind_function_suggest_block_size(PyObject *self, PyObject *const *args
     runcu_suggest_params params = {.size = sizeof params};
     PyObject *values[2];
     int block;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0)
+    if (bind_function_follow(f) != 0 || bind_parse(values, &signature, args, nargs, kwnames) != 0)
         return NULL;
     if (values[0] && PyCallable_Check(values[0])) {
         params.shared_of = shared_of;
@@ -66,7 +66,7 @@ PyObject *bind_function_available_shared(PyObject *self, PyObject *const *args, 
     PyObject *values[2];
     int blocks, block_size;
     size_t bytes;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+    if (bind_function_follow(f) != 0 || bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         bind_int(&blocks, values[0], "blocks") != 0 ||
         bind_int(&block_size, values[1], "block_size") != 0 ||
         bind_check(f->state,
@@ -100,7 +100,7 @@ PyObject *bind_function_max_active_clusters(PyObject *self, PyObject *const *arg
     runcu_launch_params params;
     PyObject *values[4];
     int clusters;
-    if (bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
+    if (bind_function_follow(f) != 0 || bind_parse(values, &signature, args, nargs, kwnames) != 0 ||
         read_clusters(&params, f->state, values) != 0 ||
         bind_check(f->state, runcu_function_max_active_clusters(&clusters, f->function, &params)) !=
             0)
@@ -117,7 +117,8 @@ PyObject *bind_function_max_cluster_size(PyObject *self, PyObject *const *args, 
     runcu_launch_params params;
     PyObject *values[4] = {NULL};
     int size;
-    if (bind_parse(values + 1, &signature, args, nargs, kwnames) != 0 ||
+    if (bind_function_follow(f) != 0 ||
+        bind_parse(values + 1, &signature, args, nargs, kwnames) != 0 ||
         read_clusters(&params, f->state, values) != 0 ||
         bind_check(f->state, runcu_function_max_cluster_size(&size, f->function, &params)) != 0)
         return NULL;

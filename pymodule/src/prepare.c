@@ -416,6 +416,8 @@ RUNCU_HOT_ static PyObject *prepared(PyObject *self, PyObject *const *args, Py_s
     bind_function *f = (bind_function *) self;
     runcu_launch_params params = {.size = sizeof params};
     PyObject *keep = NULL;
+    if (bind_function_follow(f) != 0)
+        return NULL;
     int first = read_shape(&params, &keep, f, args, nargs, stream_count), status = first;
     if (kwnames && first > 0)
         status = read_keywords(&params, f->state, args + nargs, kwnames);

@@ -18,6 +18,7 @@ static void convert(struct fs_info *out, const struct stat *st)
     out->size = (uint64_t) st->st_size;
     out->mtime = (int64_t) st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     out->is_folder = S_ISDIR(st->st_mode);
+    out->inode = st->st_ino;
     out->is_pipe = S_ISFIFO(st->st_mode);
 }
 

@@ -13,6 +13,7 @@
 struct fs_info {
     uint64_t size;
     int64_t mtime; /* ns since 1970 */
+    uint64_t inode;
     bool is_folder;
     bool is_pipe; /* with a name: opening it waits for a writer */
 };

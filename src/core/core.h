@@ -464,7 +464,22 @@ struct runcu_function {
     const char *name, *symbol, *signature;
     atomic_int refs;
     struct arena arena;
+    /* follow.c: of a kernel that follows its file or the current context; NULL otherwise. */
+    runcu_module *leader;    /* counted: the module that was asked */
+    runcu_module *asked;     /* what that stood for then, */
+    const char *asked_name;  /* and the name */
+    struct core_peer *peers; /* guarded by core_lock */
 };
+
+/* The same kernel in other code. */
+struct core_peer {
+    runcu_function *function;
+    struct core_peer *next;
+};
+
+/* follow.c: what to launch in place of a function that has a leader: borrowed, alive as long as it.
+ */
+int core_function_now(runcu_function **out, runcu_function *function);
 
 /* function.c: without a note of what the limit of shared memory is now. */
 int core_function_set(runcu_function *function, int attribute, int value);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "image.h"
 #include "launch.h"
 
@@ -81,11 +82,8 @@ static int get_handle(runcu_function *f)
     return status;
 }
 
-int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name)
+int core_function_create(runcu_function **out, runcu_module *module, const char *name)
 {
-    CORE_OUT(out);
-    CORE_NEED(module);
-    CORE_NEED(name);
     struct core_scope scope;
     const struct core_kernel *kernel = NULL;
     if (module->image.is_known) {
@@ -113,6 +111,32 @@ int runcu_module_get_function(runcu_function **out, runcu_module *module, const 
         runcu_function_release(&f);
     *out = f;
     return status;
+}
+
+/* Makes the kernel follow what the module follows. */
+static int lead(runcu_function **function, runcu_module *leader, runcu_module *asked,
+                const char *name)
+{
+    runcu_function *f = *function;
+    f->asked = asked;
+    f->leader = runcu_module_retain(leader);
+    f->asked_name = arena_string(&f->arena, name, strlen(name));
+    if (f->asked_name)
+        return 0;
+    runcu_function_release(function);
+    return runcu_fail_memory();
+}
+
+int runcu_module_get_function(runcu_function **out, runcu_module *module, const char *name)
+{
+    CORE_OUT(out);
+    CORE_NEED(module);
+    CORE_NEED(name);
+    runcu_module *now;
+    int status = core_module_now(&now, module);
+    if (!status)
+        status = core_function_create(out, now, name);
+    return status || !module->follow ? status : lead(out, module, now, name);
 }
 
 /* The module that the driver says the handle is of, and the name; wrapped. */
@@ -182,6 +206,13 @@ void runcu_function_release(runcu_function **function)
     if (!f || atomic_fetch_sub(&f->refs, 1) != 1)
         return;
     core_history_forget(f);
+    while (f->peers) {
+        struct core_peer *peer = f->peers;
+        f->peers = peer->next;
+        runcu_function_release(&peer->function);
+        alloc_free(peer);
+    }
+    runcu_module_release(&f->leader);
     runcu_module_release(&f->module);
     arena_fini(&f->arena);
     core_delete(f);

@@ -1,9 +1,9 @@
 /* Reads names and parameters out of compiled images. PTX is scanned for its declarations alone,
  * never for instructions; of a cubin only the symbol table is read. Both may be anything at all:
  * every access is within bounds and what makes no sense ends the reading. */
+#include "image.h"
 #include "base/alloc.h"
 #include "driver/fatbin.h"
-#include "image.h"
 #include "program.h"
 
 #include <ctype.h>
@@ -311,7 +311,7 @@ static void read_variable_type(struct reader *s, struct core_variable *v)
     if (is(s, ".align")) {
         next(s);
     } else if (is(s, ".v2") || is(s, ".v4")) {
-        v->ptx.class = 'b'; /* a vector: bytes */
+        v->ptx.class = 'b';  /* a vector: bytes */
     } else if (is(s, "(")) { /* of .attribute(.managed) */
         while (next(s) && !is(s, ")"))
             ;
@@ -433,9 +433,8 @@ static int read_symbol(struct core_image *image, const unsigned char *row,
         return 0;
     if (type == FUNCTION && other & IS_ENTRY)
         return add_kernel(image, name, NULL);
-    return type == OBJECT
-               ? add_variable(image, name, &(struct core_variable){.is_constant = -1})
-               : 0;
+    return type == OBJECT ? add_variable(image, name, &(struct core_variable){.is_constant = -1})
+                          : 0;
 }
 
 static int read_elf(struct core_image *image, const unsigned char *elf, size_t bytes)

@@ -103,8 +103,9 @@ struct runcu_module {
     bool is_instance;           /* of a template: it has no instances of its own */
     char *origin;               /* the image that it was loaded from, where it has no recipe */
     size_t origin_bytes;
-    runcu_module *instances;    /* of its templates, made on demand; guarded by core_lock */
-    runcu_module *next;         /* in that list */
+    _Atomic(struct core_follow *) follow; /* NULL: it stands for itself alone */
+    runcu_module *instances; /* of its templates, made on demand; guarded by core_lock */
+    runcu_module *next;      /* in that list */
 };
 
 /* instance.c: a kernel that the module does not have, after the search for it has failed: an
@@ -118,6 +119,16 @@ int core_module_from_program(runcu_module **out, const runcu_program *program,
                              const runcu_jit_params *params);
 /* module.c: keeps a copy of what the module was loaded from. On failure the module is released. */
 int core_module_keep(runcu_module **module, const void *image, size_t bytes);
+/* function.c: a kernel of the module itself, and of nothing that it may follow. */
+int core_function_create(runcu_function **out, runcu_module *module, const char *name);
+/* save.c: the names that were asked for, in the arena; params' other fields stay. */
+int core_image_expressions(runcu_program_params *params, const struct core_image *image,
+                           struct arena *arena);
+/* save.c: another one of the same source or image, in the current context. */
+int core_module_again(runcu_module **out, const runcu_module *module);
+/* follow.c: the module whose code is to be used in place of `module`: borrowed, alive as long as
+ * that. */
+int core_module_now(runcu_module **out, runcu_module *module);
 /* module.c: adds to the last failure why the driver refused the module's code, or one of its
  * kernels. */
 void core_explain_load(const runcu_module *module, CUresult code);

@@ -417,6 +417,8 @@ HOT int runcu_launch_args(runcu_function *function, const runcu_launch_params *p
     void *pointers[CORE_POINTERS];
     runcu_launch_params whole;
     struct core_launch l;
+    if (UNLIKELY(function->leader) && core_function_now(&function, function) != 0)
+        return core_last_status();
     if (UNLIKELY(params->size && params->size != sizeof *params)) {
         core_params(&whole, sizeof whole, params);
         params = &whole;
@@ -449,6 +451,8 @@ int runcu_launch_packed(runcu_function *function, const runcu_launch_params *par
     if (bytes)
         CORE_NEED(buffer);
     runcu_launch_params whole;
+    if (function->leader && core_function_now(&function, function) != 0)
+        return core_last_status();
     if (function->count >= 0 && bytes != function->bytes)
         return runcu_fail(RUNCU_ERROR_LAUNCH_ARGUMENT,
                           "%s: its parameters take %u bytes, and %zu were given",

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "bundle.h"
 #include "driver/fatbin.h"
+#include "follow.h"
 #include "image.h"
 #include "jit.h"
 #include "program.h"
@@ -124,6 +125,7 @@ static int load_source(runcu_module *m, const struct source *s)
 static void discard(runcu_module *m)
 {
     core_instances_release(m);
+    core_follow_end(m);
     core_recipe_release(&m->recipe);
     alloc_free(m->origin);
     core_image_fini(&m->image);
@@ -326,14 +328,22 @@ runcu_context *runcu_module_context(const runcu_module *module)
     return module ? module->context : NULL;
 }
 
+static const struct core_symbol *kernel_at(const runcu_module *module, size_t index)
+{
+    runcu_module *now;
+    if (!module || core_module_now(&now, (runcu_module *) (uintptr_t) module) != 0)
+        return NULL;
+    return index < now->image.kernels.len ? &now->image.kernels.at[index].id : NULL;
+}
+
 const char *runcu_module_kernel_name(const runcu_module *module, size_t index)
 {
-    return module && index < module->image.kernels.len ? module->image.kernels.at[index].id.name
-                                                       : NULL;
+    const struct core_symbol *kernel = kernel_at(module, index);
+    return kernel ? kernel->name : NULL;
 }
 
 const char *runcu_module_kernel_signature(const runcu_module *module, size_t index)
 {
-    return module && index < module->image.kernels.len ? module->image.kernels.at[index].id.text
-                                                       : NULL;
+    const struct core_symbol *kernel = kernel_at(module, index);
+    return kernel ? kernel->text : NULL;
 }

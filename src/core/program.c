@@ -308,7 +308,7 @@ int request_init(struct request *r, const char *source, const runcu_program_para
     return status ? status : list_dirs(r);
 }
 
-static int scan_request(struct request *r)
+int request_scan(struct request *r)
 {
     struct scan *s = &r->scan;
     bool ok = scan_init(s);
@@ -350,7 +350,7 @@ int program_make(runcu_program *program, struct request *r)
         r->deadline = compile_now() + (uint64_t) r->params.time_limit * 1000000u;
     int status = r->nvrtc ? 0 : nvrtc_get(&r->nvrtc);
     if (!status)
-        status = scan_request(r);
+        status = request_scan(r);
     if (!status)
         status = find_headers(r);
     if (!status)

@@ -204,6 +204,8 @@ struct target {
 int request_init(struct request *r, const char *source, const runcu_program_params *params,
                  const struct target *target);
 void request_fini(struct request *r);
+/* What the source includes, and what it does not find, into its `scan`. */
+int request_scan(struct request *r);
 /* Does the cache have it? Then *found, and the program is complete. */
 int program_look_up(runcu_program *program, struct request *r, bool *found);
 /* Otherwise it is made. ERROR_COMPILE leaves a program with log and diagnostics. */

@@ -1,5 +1,5 @@
-/* What a program was made from, kept to compile it again for instances of its templates, and as bytes
- * for other processes. */
+/* What a program was made from, kept to compile it again for instances of its templates, and as
+ * bytes for other processes. */
 #include <string.h>
 
 #include "base/alloc.h"

@@ -10,25 +10,44 @@ static const uint64_t magic = 0x31444f4d55434e52; /* "RNCUMOD1", little end firs
 
 enum kind { FROM_SOURCE = 1, FROM_IMAGE = 2 };
 
+int core_image_expressions(runcu_program_params *params, const struct core_image *image,
+                           struct arena *arena)
+{
+    const char **names = arena_alloc(arena, image->named.len * sizeof *names + 1);
+    for (size_t i = 0; names && i < image->named.len; i++)
+        names[i] = image->named.at[i].name;
+    params->name_expressions = names;
+    params->name_expression_count = names ? image->named.len : 0;
+    return names ? 0 : runcu_fail_memory();
+}
+
 /* Its recipe with the names that were asked for. */
 static int put_recipe(struct str *out, const runcu_module *m)
 {
     struct arena arena = {0};
-    const struct core_recipe *recipe = m->recipe;
-    runcu_program_params params = recipe->params;
-    size_t count = m->image.named.len;
-    const char **names = arena_alloc(&arena, count * sizeof *names + 1);
-    for (size_t i = 0; names && i < count; i++)
-        names[i] = m->image.named.at[i].name;
-    params.name_expressions = names;
-    params.name_expression_count = count;
+    runcu_program_params params = m->recipe->params;
+    int status = core_image_expressions(&params, &m->image, &arena);
     wire_put_number(out, FROM_SOURCE);
-    wire_put_text(out, recipe->source);
+    wire_put_text(out, m->recipe->source);
     wire_put_text(out, params.arch_text);
-    if (names)
+    if (!status)
         core_params_put(out, &params);
     arena_fini(&arena);
-    return names && !out->failed ? 0 : runcu_fail_memory();
+    return !status && out->failed ? runcu_fail_memory() : status;
+}
+
+int core_module_again(runcu_module **out, const runcu_module *m)
+{
+    struct arena arena = {0};
+    *out = NULL;
+    if (!m->recipe)
+        return runcu_module_load(out, m->origin, m->origin_bytes);
+    runcu_program_params params = m->recipe->params;
+    int status = core_image_expressions(&params, &m->image, &arena);
+    if (!status)
+        status = runcu_module_compile(out, m->recipe->source, &params);
+    arena_fini(&arena);
+    return status;
 }
 
 int runcu_module_save(const runcu_module *module, runcu_print_fn *write, void *user)

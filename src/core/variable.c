@@ -229,8 +229,8 @@ static int locate(CUdeviceptr *address, size_t *bytes, runcu_module *module, con
     int status = core_enter(&scope, module->context);
     if (status)
         return status;
-    status = CU_CALL(module->context->driver, cuModuleGetGlobal, address, bytes, module->handle,
-                     symbol);
+    status =
+        CU_CALL(module->context->driver, cuModuleGetGlobal, address, bytes, module->handle, symbol);
     core_leave(&scope);
     return status;
 }
@@ -246,6 +246,8 @@ int runcu_module_get_global(uint64_t *address, size_t *bytes, runcu_module *modu
     *address = 0;
     if (bytes)
         *bytes = 0;
+    if (core_module_now(&module, module) != 0)
+        return core_last_status();
     if (module->image.is_known) {
         const struct core_variable *v = find(module, name);
         if (!v)
@@ -275,6 +277,8 @@ int runcu_module_get_variable(runcu_variable *out, runcu_module *module, const c
     CORE_NEED(module);
     CORE_NEED(name);
     *out = (runcu_variable){.name = "", .symbol = "", .type = "", .element = ""};
+    if (core_module_now(&module, module) != 0)
+        return core_last_status();
     if (!module->image.is_known)
         return describe_unknown(out, module, name);
     struct core_variable *v = find(module, name);
@@ -303,8 +307,10 @@ int runcu_module_get_variable(runcu_variable *out, runcu_module *module, const c
 
 const char *runcu_module_variable_name(const runcu_module *module, size_t index)
 {
-    if (!module)
+    runcu_module *now;
+    if (!module || core_module_now(&now, (runcu_module *) (uintptr_t) module) != 0)
         return NULL;
+    module = now;
     for (size_t i = 0; i < module->image.variables.len; i++)
         if (core_variable_is_own(&module->image.variables.at[i]) && !index--)
             return module->image.variables.at[i].id.name;
@@ -335,7 +341,9 @@ int runcu_module_write(runcu_module *module, const char *name, size_t offset, co
     CORE_NEED(from);
     struct core_scope scope;
     uint64_t address;
-    int status = reach(&address, module, name, offset, bytes);
+    int status = core_module_now(&module, module);
+    if (!status)
+        status = reach(&address, module, name, offset, bytes);
     if (!status)
         status = core_enter(&scope, module->context);
     if (status)
@@ -345,15 +353,16 @@ int runcu_module_write(runcu_module *module, const char *name, size_t offset, co
     return status;
 }
 
-int runcu_module_read(void *to, runcu_module *module, const char *name, size_t offset,
-                      size_t bytes)
+int runcu_module_read(void *to, runcu_module *module, const char *name, size_t offset, size_t bytes)
 {
     CORE_NEED(to);
     CORE_NEED(module);
     CORE_NEED(name);
     struct core_scope scope;
     uint64_t address;
-    int status = reach(&address, module, name, offset, bytes);
+    int status = core_module_now(&module, module);
+    if (!status)
+        status = reach(&address, module, name, offset, bytes);
     if (!status)
         status = core_enter(&scope, module->context);
     if (status)

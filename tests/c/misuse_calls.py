@@ -21,6 +21,7 @@ OPTIONAL = set("""
     runcu_link_add_library:folder runcu_link_add_program:name runcu_occupancy_get:needs
     runcu_nvjitlink_version:major runcu_nvjitlink_version:minor runcu_nvjitlink_version:path
     runcu_cache_clear:removed runcu_cache_export:entries runcu_cache_import:out
+    runcu_module_reload:changed
     runcu_stream_capture_status:id runcu_graph_nodes:out runcu_graph_roots:out
     runcu_graph_edges:from runcu_graph_edges:to runcu_graph_before:out runcu_graph_after:out
     runcu_worker_path:path runcu_nvrtc_version:major runcu_nvrtc_version:minor
@@ -29,8 +30,8 @@ OPTIONAL = set("""
 """.split())
 OPTIONAL_NAMES = {"params", "user", "after", "dir"}
 # These return an int that is no status.
-VALUES = {"runcu_device_is_cpu", "runcu_context_is_alive", "runcu_program_was_cached",
-          "runcu_nvrtc_is_loaded"}
+VALUES = {"runcu_device_is_cpu", "runcu_function_follows", "runcu_context_is_alive",
+          "runcu_program_was_cached", "runcu_nvrtc_is_loaded"}
 # They change what all others find.
 OMITTED = {"runcu_set_log", "runcu_nvrtc_expect_fork"}
 # Texts, by the names of parameters.

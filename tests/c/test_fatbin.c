@@ -1,5 +1,5 @@
-/* Fat binaries and LZ4: what is right is read, and nothing of what is damaged reads or writes outside
- * its bytes. */
+/* Fat binaries and LZ4: what is right is read, and nothing of what is damaged reads or writes
+ * outside its bytes. */
 #include "base/alloc.h"
 #include "base/lz4.h"
 #include "driver/fatbin.h"
@@ -24,20 +24,50 @@ static void unpacks(const char *expected, const char *packed, size_t bytes)
 static void lz4_is_unpacked(void)
 {
     unpacks("", "\0", 1);
-    unpacks("abc", "\x30" "abc", 4);
-    unpacks("abcabcabcabc!", "\x35" "abc" "\x03\x00" "\x10" "!", 8);
-    unpacks("aaaaaaaaaaaaaaaaaaaaaaaa.", "\x1f" "a" "\x01\x00\x04" "\x10" ".", 7);
-    unpacks("0123456789abcdefX", "\xf0\x02" "0123456789abcdefX", 19);
+    unpacks("abc",
+            "\x30"
+            "abc",
+            4);
+    unpacks("abcabcabcabc!",
+            "\x35"
+            "abc"
+            "\x03\x00"
+            "\x10"
+            "!",
+            8);
+    unpacks("aaaaaaaaaaaaaaaaaaaaaaaa.",
+            "\x1f"
+            "a"
+            "\x01\x00\x04"
+            "\x10"
+            ".",
+            7);
+    unpacks("0123456789abcdefX",
+            "\xf0\x02"
+            "0123456789abcdefX",
+            19);
 }
 
 static void damaged_lz4_is_refused(void)
 {
     char out[16];
     REQUIRE(!lz4_unpack(out, 8, "", 0));
-    REQUIRE(!lz4_unpack(out, 8, "\x10" "a" "\x02\x00\x00", 5));  /* from before the beginning */
-    REQUIRE(!lz4_unpack(out, 8, "\x10" "a" "\x00\x00\x00", 5));  /* from itself */
-    REQUIRE(!lz4_unpack(out, 8, "\xf0\xff\xff\xff\xff", 5));     /* a length without an end */
-    REQUIRE(!lz4_unpack(out, 8, "\x1f" "a" "\x01\x00\xff", 5));
+    REQUIRE(!lz4_unpack(out, 8,
+                        "\x10"
+                        "a"
+                        "\x02\x00\x00",
+                        5)); /* from before the beginning */
+    REQUIRE(!lz4_unpack(out, 8,
+                        "\x10"
+                        "a"
+                        "\x00\x00\x00",
+                        5));                                 /* from itself */
+    REQUIRE(!lz4_unpack(out, 8, "\xf0\xff\xff\xff\xff", 5)); /* a length without an end */
+    REQUIRE(!lz4_unpack(out, 8,
+                        "\x1f"
+                        "a"
+                        "\x01\x00\xff",
+                        5));
 }
 
 enum { ENTRY = 64 };
@@ -50,7 +80,11 @@ static void put(unsigned char *at, uint64_t value, size_t bytes)
 /* Two entries: PTX as it is, and a cubin packed by LZ4. */
 static size_t make(unsigned char *out)
 {
-    static const char ptx[] = ".version", lz4[] = "\x34" "ELF" "\x03\x00" "\x10" "!";
+    static const char ptx[] = ".version", lz4[] = "\x34"
+                                                  "ELF"
+                                                  "\x03\x00"
+                                                  "\x10"
+                                                  "!";
     memset(out, 0, 512);
     put(out, 0xba55ed50, 4);
     put(out + 4, 1, 2);

@@ -384,6 +384,11 @@ static void objects_without_a_context_are_refused(void)
         "runcu_module_get_variable",
         "runcu_module_write",
         "runcu_module_read",
+        "runcu_module_save",
+        "runcu_module_watch",
+        "runcu_module_reload",
+        "runcu_module_follow_context",
+        "runcu_function_newest",
         "runcu_function_available_shared",
         NULL,
     };
