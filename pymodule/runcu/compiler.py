@@ -610,7 +610,7 @@ class SourceModule(CudaModule):
         """
         path = os.path.abspath(os.fspath(path))
         with open(path, 'rb') as file:
-            text = file.read().decode(errors='surrogateescape')
+            text = file.read().decode(errors='replace')
         made = cls(text, name=path, **kwargs)
         if watch:
             made.module.watch(interval)

@@ -59,8 +59,11 @@ static PyObject *module_get_global(PyObject *self, PyObject *value)
     const char *name = name_text(value);
     uint64_t address;
     size_t bytes;
-    if (!name ||
-        bind_check(m->state, runcu_module_get_global(&address, &bytes, m->module, name)) != 0)
+    int status;
+    if (!name)
+        return NULL;
+    BIND_UNLOCKED(status, runcu_module_get_global(&address, &bytes, m->module, name));
+    if (bind_check(m->state, status) != 0)
         return NULL;
     return Py_BuildValue("(Kn)", (unsigned long long) address, (Py_ssize_t) bytes);
 }
@@ -91,19 +94,34 @@ static PyObject *module_describe_global(PyObject *self, PyObject *value)
                          (Py_ssize_t) v.item, shape, (Py_ssize_t) v.bytes, v.is_constant);
 }
 
+/* Without the GIL, which is not held while new code is compiled. */
+struct saved {
+    char *bytes;
+    size_t len;
+};
+
 static void append(void *user, const char *text, size_t len)
 {
-    *(PyObject **) user = PyBytes_FromStringAndSize(text, (Py_ssize_t) len);
+    struct saved *saved = user;
+    saved->bytes = malloc(len + 1);
+    saved->len = len;
+    if (saved->bytes)
+        memcpy(saved->bytes, text, len);
 }
 
 static PyObject *module_save(PyObject *self, PyObject *unused)
 {
     (void) unused;
     bind_moduleobject *m = (bind_moduleobject *) self;
-    PyObject *saved = NULL;
-    if (bind_check(m->state, runcu_module_save(m->module, append, &saved)) != 0)
-        Py_CLEAR(saved);
-    return saved;
+    struct saved saved = {NULL, 0};
+    int status;
+    BIND_UNLOCKED(status, runcu_module_save(m->module, append, &saved));
+    PyObject *out = NULL;
+    if (bind_check(m->state, status) == 0)
+        out = saved.bytes ? PyBytes_FromStringAndSize(saved.bytes, (Py_ssize_t) saved.len)
+                          : PyErr_NoMemory();
+    free(saved.bytes);
+    return out;
 }
 
 static PyObject *module_watch(PyObject *self, PyObject *seconds)
@@ -220,7 +238,12 @@ static PyObject *list_texts(PyObject *self, text_at *get)
 {
     const char *name;
     PyObject *names = PyList_New(0);
-    for (size_t i = 0; names && (name = get(((bind_moduleobject *) self)->module, i)); i++) {
+    for (size_t i = 0; names; i++) {
+        Py_BEGIN_ALLOW_THREADS /* new code may have to be compiled */
+        name = get(((bind_moduleobject *) self)->module, i);
+        Py_END_ALLOW_THREADS
+        if (!name)
+            break;
         PyObject *text = PyUnicode_FromString(name);
         if (!text || PyList_Append(names, text) != 0)
             Py_CLEAR(names);

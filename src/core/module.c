@@ -97,7 +97,7 @@ static int load_source(runcu_module *m, const struct source *s)
     struct core_driver *driver = m->context->driver;
     bool is_cubin = core_is_elf(s->code, s->code_bytes);
     /* A fatbin may be compressed. */
-    m->prints = !driver->is_cpu && (is_fatbin(s->code, s->code_bytes) ||
+    m->prints = !driver->is_cpu && (drv_is_fatbin(s->code, s->code_bytes) ||
                                     memmem(s->code, s->code_bytes, "vprintf", strlen("vprintf")));
     int status = core_image_read(&m->image, s->names, s->names_bytes);
     if (status)

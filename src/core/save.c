@@ -55,7 +55,11 @@ int runcu_module_save(const runcu_module *module, runcu_print_fn *write, void *u
     CORE_NEED(module);
     CORE_NEED(write);
     struct str out = {0};
-    int status = 0;
+    runcu_module *now;
+    int status = core_module_now(&now, (runcu_module *) (uintptr_t) module);
+    if (status)
+        return status;
+    module = now;
     wire_put_number(&out, magic);
     if (module->recipe) {
         status = put_recipe(&out, module);

@@ -22,7 +22,8 @@ static const char nameless[] = "__device__ struct { int a, b; } pair[2]; __devic
 
 static const char ptx[] = ".version 6.4\n.target sm_75\n.address_size 64\n"
                           ".visible .global .align 4 .f32 one;\n"
-                          ".visible .const .align 8 .f64 grid[2][3] = {1, 2, 3, 4, 5, 6}, two;\n"
+                          ".visible .const .align 8 .f64 grid[2][3] = {{1.0, 2.0, 3.0},\n"
+                          "    {4.0, 5.0, 6.0}}, two;\n"
                           ".visible .global .align 4 .b8 bytes[16];\n"
                           ".visible .global .align 16 .v4 .f32 vector;\n"
                           ".visible .global .align 8 .u64 link = one;\n"

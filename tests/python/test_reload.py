@@ -1,6 +1,7 @@
 """Modules that follow their file while the program runs, and the context that is current."""
 
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -163,7 +164,8 @@ def test_a_kernel_that_is_gone_is_an_error_that_lists_what_there_is(device, file
     with pytest.raises(driver.LogicError, match='other'):
         value(kernel)
     file.save(KERNEL.format(5))
-    wait_for(kernel, 5)
+    mod.reload()
+    assert value(kernel) == 5
 
 
 def test_templates_follow(device, file):
@@ -191,6 +193,24 @@ def test_reload_by_hand(device, file):
         mod.reload()
     assert value(kernel) == 2
     assert 'kernel.cu' in mod.last_error
+
+
+def test_the_newest_code_pickles(device, file):
+    mod = watched(file.save(KERNEL.format(1)))
+    kernel = mod.k
+    file.save(KERNEL.format(2))
+    wait_for(kernel, 2)
+    assert value(pickle.loads(pickle.dumps(mod)).k) == 2
+    assert value(pickle.loads(pickle.dumps(kernel))) == 2
+
+
+def test_a_source_in_latin_1_and_with_a_mark_is_no_reason_to_fail(device, file):
+    for start in (b'// caf\xe9\n', b'\xef\xbb\xbf'):
+        file.path.write_bytes(start + KERNEL.format(1).encode())
+        mod = watched(file.path)
+        assert value(mod.k) == 1
+        file.path.write_bytes(start + KERNEL.format(2).encode())
+        wait_for(mod.k, 2)
 
 
 def test_only_what_comes_from_a_file_can_be_watched(device, tmp_path):
