@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "core/machine.h"
 #include "core/environment.h"
+#include "core/machine.h"
 #include "fake_driver.h"
 
 static char root[4096];
@@ -196,8 +196,8 @@ static void codes_of_a_drivers_start(void)
 
 static void count(void *user, const char *name)
 {
-    ++*(int *) user;
-    REQUIRE(strcmp(name, "RUNCU_CACHE_DRI") == 0 || strcmp(name, "RUNCU_FROBNICATION_LEVEL") == 0);
+    *(int *) user +=
+        strcmp(name, "RUNCU_CACHE_DRI") == 0 || strcmp(name, "RUNCU_FROBNICATION_LEVEL") == 0;
 }
 
 static void variables(void)

@@ -1,6 +1,8 @@
 /* The doctor: what it finds, what it says of what is missing, the forms of its report. */
 #include "program_rig.h"
 
+#include "base/alloc.h"
+
 static runcu_diagnosis *diagnosis;
 static char written[1 << 20];
 
@@ -196,11 +198,30 @@ static void a_cache_that_cannot_be_written(void)
     runcu_diagnosis_destroy(&diagnosis);
 }
 
+/* Whatever is missing for want of memory is a finding; without memory for findings it fails. */
+static void short_memory(void)
+{
+    runcu_diagnose_params params = {.size = sizeof params, .no_trial = 1};
+    int status = RUNCU_ERROR_MEMORY;
+    setenv("RUNCU_DEVICE", "cpu", 1);
+    REQUIRE_OK(runcu_init("cpu"));
+    for (size_t n = 1; status && n < 4000; n += n < 40 ? 1 : 37) {
+        alloc_fail_at(n);
+        status = runcu_diagnose(&diagnosis, &params);
+        alloc_fail_at(0);
+        REQUIRE(status == 0 || status == RUNCU_ERROR_MEMORY);
+        REQUIRE(!diagnosis == (status != 0));
+    }
+    REQUIRE_INT(status, ==, 0);
+    runcu_diagnosis_destroy(&diagnosis);
+}
+
 int main(void)
 {
     rig_start(0);
     RUN_ALONE(no_trial);
     RUN_ALONE(no_compiler);
+    RUN_ALONE(short_memory);
     RUN_ALONE(a_driver_that_does_not_start);
     RUN_ALONE(a_driver_without_devices);
     RUN_ALONE(wrong_results_are_told);

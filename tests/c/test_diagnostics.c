@@ -2,6 +2,7 @@
  * itself is asked, where there is one. */
 #include "program_rig.h"
 
+#include "base/alloc.h"
 #include "core/program.h"
 
 static runcu_program program;
@@ -331,6 +332,54 @@ static void forms_without_messages(void)
     REQUIRE_FAILS(runcu_program_write(&program, 0, NULL, NULL), RUNCU_ERROR_ARGUMENT, "write");
 }
 
+static size_t written_bytes;
+
+static void count_bytes(void *user, const char *text, size_t len)
+{
+    REQUIRE(user == &written_bytes && text);
+    written_bytes += len;
+}
+
+static bool parse_and_write(const runcu_header *headers, const char *log)
+{
+    arena_fini(&program.arena);
+    program = (runcu_program){.options = "-I/nowhere\n--use-bundled-headers=/nowhere\n"};
+    request = (struct request){.source = "#include \"lib/a.h\"\n", .name = "my.cu"};
+    request.params.headers = headers;
+    request.params.header_count = 2;
+    program.log = log;
+    if (!diagnostics_parse(&program, &request))
+        return false;
+    for (int form = RUNCU_REPORT_TEXT; form <= RUNCU_REPORT_JSON; form++) {
+        int status = runcu_program_write(&program, form, count_bytes, &written_bytes);
+        REQUIRE(status == 0 || status == RUNCU_ERROR_MEMORY);
+        if (status)
+            return false;
+    }
+    return true;
+}
+
+static void short_memory(void)
+{
+    const runcu_header headers[] = {{"lib/a.h", "#include \"b.h\"\n"},
+                                    {"lib/b.h", "int b = no;\n"}};
+    size_t n = 0;
+    bool ok = false;
+    while (!ok && n < 10000) {
+        alloc_fail_at(++n);
+        ok = parse_and_write(
+            headers, "b.h(1): error #20: identifier \"no\" is undefined\n  int b = no;\n"
+                     "          ^\n          detected during:\n            instantiation of "
+                     "\"f\" at line 2\n            instantiation of \"g\" at line 3\n\n");
+        alloc_fail_at(0);
+    }
+    REQUIRE_INT(n, >, 10);
+    REQUIRE(ok);
+    REQUIRE_STR(at(0)->file, "lib/b.h");
+    REQUIRE_INT(at(0)->include_count, ==, 2);
+    REQUIRE_INT(at(0)->instance_count, ==, 2);
+}
+
 /* --- what NVRTC says -------------------------------------------------------- */
 
 static runcu_program *compiled;
@@ -487,6 +536,7 @@ int main(void)
     RUN(long_lines_are_cut_around_the_caret);
     RUN(forms_of_a_report);
     RUN(forms_without_messages);
+    RUN(short_memory);
     arena_fini(&program.arena);
     str_fini(&written);
     live();
