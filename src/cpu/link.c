@@ -104,6 +104,24 @@ static CUresult refuse_type(int type)
                       type == CU_JIT_INPUT_OBJECT ? "an object" : "a library");
 }
 
+static CUresult refuse(const struct cpu_link *link, CUresult code, const char *text)
+{
+    cpu_jit_log(&link->jit, text);
+    return cpu_refuse(code, "%s", text);
+}
+
+/* As NVIDIA's driver does, what does not agree with the inputs before is refused at once. */
+static CUresult take_input(struct cpu_link *link, const struct ptx_link_input *input)
+{
+    struct ptx_diag diag;
+    if (!vec_push(&link->inputs, *input))
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    if (ptx_link_check(link->inputs.at, link->inputs.len, &diag) == 0)
+        return CUDA_SUCCESS;
+    link->inputs.len--;
+    return refuse(link, CUDA_ERROR_INVALID_SOURCE, diag.message);
+}
+
 CUresult cpu_cuLinkAddData(CUlinkState state, int type, void *data, size_t size, const char *name,
                            unsigned count, int *options, void **values)
 {
@@ -122,20 +140,11 @@ CUresult cpu_cuLinkAddData(CUlinkState state, int type, void *data, size_t size,
         return refuse_type(type);
     if ((code = make_input(&input, data, size, name ? name : "", &jit)))
         return code;
-    if (!(code = enter_link(&link, state))) {
-        if (!vec_push(&link->inputs, input))
-            code = CUDA_ERROR_OUT_OF_MEMORY;
-        cpu_leave(CUDA_SUCCESS);
-    }
+    if (!(code = enter_link(&link, state)))
+        code = cpu_leave(take_input(link, &input));
     if (code)
         discard_input(&input);
     return code;
-}
-
-static CUresult refuse(const struct cpu_link *link, const char *text)
-{
-    cpu_jit_log(&link->jit, text);
-    return cpu_refuse(CUDA_ERROR_INVALID_PTX, "%s", text);
 }
 
 /* A function that no input defines and the device does not know, or NULL. */
@@ -169,7 +178,7 @@ static CUresult refuse_undefined(const struct cpu_link *link, const char *name)
         i++;
     snprintf(text, sizeof text, "Undefined reference to '%.300s' in '%.100s'", name,
              link->inputs.at[i].name);
-    return refuse(link, text);
+    return refuse(link, CUDA_ERROR_INVALID_PTX, text);
 }
 
 static CUresult check_whole(const struct cpu_link *link, const char *image)
@@ -188,13 +197,11 @@ static CUresult check_whole(const struct cpu_link *link, const char *image)
 static CUresult complete(struct cpu_link *link)
 {
     struct str text = {0};
-    struct ptx_diag diag;
     CUresult code = CUDA_SUCCESS;
     if (!link->inputs.len)
         return cpu_refuse(CUDA_ERROR_INVALID_VALUE, "nothing was added that could be linked");
-    if (ptx_link(&text, link->inputs.at, link->inputs.len, &diag) != 0)
-        code = refuse(link, diag.message);
-    else if (text.failed)
+    ptx_link(&text, link->inputs.at, link->inputs.len);
+    if (text.failed)
         code = CUDA_ERROR_OUT_OF_MEMORY;
     else
         code = check_whole(link, text.at);

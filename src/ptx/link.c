@@ -346,17 +346,15 @@ static int fail_twice(struct ptx_diag *diag, const char *name, const char *here,
     return -1;
 }
 
-static int check_definitions(const struct ptx_link_input *in, size_t count, const char *name,
-                             struct ptx_diag *diag)
+/* Is what the last input defines for good defined so before? */
+static int check_definition(const struct ptx_link_input *in, size_t now, const char *name,
+                            struct ptx_diag *diag)
 {
-    const struct ptx_link_input *first = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (binding_of(in[i].module, name) != STRONG)
-            continue;
-        if (first)
-            return fail_twice(diag, name, in[i].name, first->name);
-        first = &in[i];
-    }
+    if (binding_of(in[now].module, name) != STRONG)
+        return 0;
+    for (size_t i = 0; i < now; i++)
+        if (binding_of(in[i].module, name) == STRONG)
+            return fail_twice(diag, name, in[now].name, in[i].name);
     return 0;
 }
 
@@ -427,6 +425,8 @@ static int check_symbol(const struct ptx_link_input *in, size_t now, const char 
                         struct ptx_diag *diag)
 {
     size_t first = 0;
+    if (check_definition(in, now, name, diag) != 0)
+        return -1;
     if (!is_shared_name(binding_of(in[now].module, name)))
         return 0;
     while (!is_shared_name(binding_of(in[first].module, name)))
@@ -434,19 +434,16 @@ static int check_symbol(const struct ptx_link_input *in, size_t now, const char 
     return first < now ? compare(name, &in[now], &in[first], diag) : 0;
 }
 
-static int check(const struct ptx_link_input *in, size_t count, struct ptx_diag *diag)
+int ptx_link_check(const struct ptx_link_input *in, size_t count, struct ptx_diag *diag)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct ptx_module *m = in[i].module;
-        for (uint32_t f = 0; f < m->func_count; f++)
-            if (check_definitions(in, count, m->funcs[f]->name, diag) != 0 ||
-                check_symbol(in, i, m->funcs[f]->name, diag) != 0)
-                return -1;
-        for (uint32_t v = 0; v < m->var_count; v++)
-            if (check_definitions(in, count, m->vars[v]->name, diag) != 0 ||
-                check_symbol(in, i, m->vars[v]->name, diag) != 0)
-                return -1;
-    }
+    const struct ptx_module *m = in[count - 1].module;
+    *diag = (struct ptx_diag){0};
+    for (uint32_t f = 0; f < m->func_count; f++)
+        if (check_symbol(in, count - 1, m->funcs[f]->name, diag) != 0)
+            return -1;
+    for (uint32_t v = 0; v < m->var_count; v++)
+        if (check_symbol(in, count - 1, m->vars[v]->name, diag) != 0)
+            return -1;
     return 0;
 }
 
@@ -466,14 +463,10 @@ static void add_head(struct str *out, const struct ptx_link_input *in, size_t co
              version->version_minor, target->target);
 }
 
-int ptx_link(struct str *out, const struct ptx_link_input *in, size_t count, struct ptx_diag *diag)
+void ptx_link(struct str *out, const struct ptx_link_input *in, size_t count)
 {
     struct joining j = {.out = out, .in = in, .count = count};
-    *diag = (struct ptx_diag){0};
-    if (check(in, count, diag) != 0)
-        return -1;
     add_head(out, in, count);
     for (j.now = 0; j.now < count; j.now++)
         copy_text(&j);
-    return 0;
 }
