@@ -80,7 +80,7 @@ static struct core_span next_call(const char **at, int *depth)
 
 static bool is_open(struct walk *w, const struct frame *frame)
 {
-    struct core_span last = {""}; /* many calls in a row are of __assertfail */
+    struct core_span last = {"", 0}; /* many calls in a row are of __assertfail */
     const char *body = w->budget-- > 0 ? find_body(w->ptx, frame->name) : NULL;
     int depth = 0;
     for (struct core_span name; body && (name = next_call(&body, &depth)).len;) {
