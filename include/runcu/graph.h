@@ -92,6 +92,14 @@ RUNCU_API int runcu_graph_add_wait(runcu_node **out, runcu_graph *graph,
 /** A copy of another graph as one node. */
 RUNCU_API int runcu_graph_add_graph(runcu_node **out, runcu_graph *graph,
                                     const runcu_node_list *after, runcu_graph *child);
+/** Changes what a node of the graph does. What has been made launchable of the graph stays as it
+ * is. */
+RUNCU_API int runcu_graph_set_kernel(runcu_graph *graph, runcu_node *node,
+                                     const runcu_kernel_call *call);
+RUNCU_API int runcu_graph_set_copy(runcu_graph *graph, runcu_node *node, const runcu_box *box);
+RUNCU_API int runcu_graph_set_fill(runcu_graph *graph, runcu_node *node, const runcu_fill *fill);
+RUNCU_API int runcu_graph_set_host_call(runcu_graph *graph, runcu_node *node,
+                                        const runcu_host_call *call);
 /** Takes it out, with its edges. */
 RUNCU_API int runcu_graph_remove(runcu_graph *graph, runcu_node *node);
 

@@ -370,6 +370,42 @@ class Graph:
         """Adds a wait for what an event recorded last."""
     def add_graph(self, graph: Graph, after: _Nodes = None) -> GraphNode:
         """Adds a copy of another graph as one node."""
+    def set_kernel(
+        self,
+        node: GraphNode,
+        function: Function,
+        /,
+        *args: Any,
+        block: _Shape | None = None,
+        grid: _Shape = (1, 1, 1),
+        shared: SupportsIndex = 0,
+        threads: SupportsIndex | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Changes what a kernel's node does. What has been instantiated stays as it is."""
+    def set_copy(
+        self,
+        node: GraphNode,
+        dest: _Address | Buffer,
+        src: _Address | Buffer,
+        size: SupportsIndex | None = None,
+    ) -> None:
+        """Likewise, a copy."""
+    def set_memset(
+        self,
+        node: GraphNode,
+        dest: _Address,
+        data: SupportsIndex,
+        count: SupportsIndex,
+        width: SupportsIndex = 1,
+        rows: SupportsIndex = 1,
+        pitch: SupportsIndex = 0,
+    ) -> None:
+        """Likewise, a memset."""
+    def set_callback(
+        self, node: GraphNode, function: Callable[..., object], /, *args: object
+    ) -> None:
+        """Likewise, a callback."""
     def add_edge(self, before: GraphNode, node: GraphNode, /) -> None:
         """Makes `node` come after `before`."""
     def remove_edge(self, before: GraphNode, node: GraphNode, /) -> None:

@@ -269,6 +269,17 @@ static PyMethodDef graph_methods[] = {
      "add_wait($self, event, after=None)\n--\n\nAdds a wait for what an event recorded last."},
     {"add_graph", FAST(bind_graph_add_graph), METH_FASTCALL | METH_KEYWORDS,
      "add_graph($self, graph, after=None)\n--\n\nAdds a copy of another graph as one node."},
+    {"set_kernel", FAST(bind_graph_set_kernel), METH_FASTCALL | METH_KEYWORDS,
+     "set_kernel($self, node, function, /, *args, block=None, grid=(1, 1, 1), shared=0, "
+     "threads=None, strict=False)\n--\n\n"
+     "Changes what a kernel's node does. What has been instantiated stays as it is."},
+    {"set_copy", FAST(bind_graph_set_copy), METH_FASTCALL | METH_KEYWORDS,
+     "set_copy($self, node, dest, src, size=None)\n--\n\nLikewise, a copy."},
+    {"set_memset", FAST(bind_graph_set_memset), METH_FASTCALL | METH_KEYWORDS,
+     "set_memset($self, node, dest, data, count, width=1, rows=1, pitch=0)\n--\n\n"
+     "Likewise, a memset."},
+    {"set_callback", FAST(bind_graph_set_callback), METH_FASTCALL,
+     "set_callback($self, node, function, /, *args)\n--\n\nLikewise, a callback."},
     {"add_edge", FAST(graph_add_edge), METH_FASTCALL,
      "add_edge($self, before, node, /)\n--\n\nMakes `node` come after `before`."},
     {"remove_edge", FAST(graph_remove_edge), METH_FASTCALL,

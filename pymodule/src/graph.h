@@ -63,6 +63,13 @@ PyObject *bind_graph_add_wait(PyObject *self, PyObject *const *args, Py_ssize_t 
                               PyObject *kwnames);
 PyObject *bind_graph_add_graph(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                                PyObject *kwnames);
+PyObject *bind_graph_set_kernel(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *kwnames);
+PyObject *bind_graph_set_copy(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                              PyObject *kwnames);
+PyObject *bind_graph_set_memset(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                                PyObject *kwnames);
+PyObject *bind_graph_set_callback(PyObject *self, PyObject *const *args, Py_ssize_t nargs);
 PyObject *bind_graph_instantiate(PyObject *self, PyObject *unused);
 PyObject *bind_graph_capture_new(PyObject *type, PyObject *const *args, Py_ssize_t nargs,
                                  PyObject *kwnames);

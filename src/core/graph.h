@@ -1,4 +1,5 @@
-/* What graph.c and exec.c share: graphs as handles, and what nodes do as the driver takes it. */
+/* What graph.c, node.c and exec.c share: graphs as handles, and what nodes do as the driver takes
+ * it. */
 #ifndef CORE_GRAPH_H
 #define CORE_GRAPH_H
 

@@ -28,6 +28,7 @@ static void start(void)
     REQUIRE_OK(runcu_module_get_function(&add, module, "add"));
     REQUIRE_OK(runcu_mem_alloc(&mem, 8));
     REQUIRE_OK(runcu_mem_fill(&(runcu_fill){.to = runcu_mem_address(mem), .width = 4, .count = 2}));
+    REQUIRE_OK(runcu_stream_synchronize(NULL)); /* graphs run in streams that do not wait for it */
 }
 
 static void finish(void)
@@ -132,6 +133,39 @@ static void nodes_are_launched_and_changed(void)
                   "cuGraphExecMemsetNodeSetParams");
     REQUIRE_FAILS(runcu_graph_exec_set_fill(exec, NULL, &fill), RUNCU_ERROR_ARGUMENT, "NULL");
     runcu_graph_exec_destroy(&exec);
+    runcu_graph_destroy(&g);
+    finish();
+}
+
+static void nodes_of_a_graph_are_changed(void)
+{
+    runcu_node *n[4];
+    runcu_graph_exec *before, *after;
+    struct call c;
+    atomic_int calls = 0, more = 0;
+    start();
+    runcu_fill fill = one_word(0, 7);
+    runcu_graph *g = build(n, &calls, fill);
+    const runcu_box back = {.to = {.device = runcu_mem_address(mem) + 4},
+                            .from = {.device = runcu_mem_address(mem)},
+                            .width = 2};
+    REQUIRE_OK(runcu_graph_instantiate(&before, g));
+    fill.value = 1000;
+    REQUIRE_OK(runcu_graph_set_fill(g, n[0], &fill));
+    REQUIRE_OK(runcu_graph_set_kernel(g, n[1], adding(&c, 1 << 16)));
+    REQUIRE_OK(runcu_graph_set_copy(g, n[2], &back)); /* the lower half of the word */
+    REQUIRE_OK(runcu_graph_set_host_call(g, n[3], &(runcu_host_call){count, &more}));
+    REQUIRE_OK(runcu_graph_instantiate(&after, g));
+    launch_and_wait(before);
+    REQUIRE_INT(word(1), ==, 12);
+    launch_and_wait(after);
+    REQUIRE_INT(word(0), ==, 1000 + (1 << 16));
+    REQUIRE_INT(word(1), ==, 1000);
+    REQUIRE(atomic_load(&calls) == 1 && atomic_load(&more) == 1);
+    REQUIRE_FAILS(runcu_graph_set_fill(g, n[1], &fill), RUNCU_ERROR_DRIVER,
+                  "cuGraphMemsetNodeSetParams");
+    runcu_graph_exec_destroy(&before);
+    runcu_graph_exec_destroy(&after);
     runcu_graph_destroy(&g);
     finish();
 }
@@ -497,6 +531,7 @@ int main(int argc, char **argv)
     if (is_cuda && runcu_device_open(&device, "cuda", 0) != 0)
         return TEST_SKIPPED;
     RUN(nodes_are_launched_and_changed);
+    RUN(nodes_of_a_graph_are_changed);
     RUN(a_graph_tells_of_itself);
     RUN(bad_nodes_are_refused);
     RUN(a_captured_stream_makes_a_graph);

@@ -323,6 +323,44 @@ def test_nodes_of_a_launchable_graph_are_changed(mod, memory):
     assert scale is not None
 
 
+def test_nodes_of_a_graph_are_changed(mod, memory):
+    seen = []
+    out, other = np.zeros(4, np.int32), np.zeros(4, np.int32)
+    add = mod.get_function('add')
+    graph = Graph()
+    fill = graph.add_memset(memory, 1, 4, width=4)
+    kernel = graph.add_kernel(add, memory, 5, block=4, after=fill)
+    copy = graph.add_copy(out, memory, after=kernel)
+    call = graph.add_callback(seen.append, 1, after=copy)
+    before = graph.instantiate()
+    graph.set_memset(fill, memory, 3, 4, 4)
+    graph.set_kernel(kernel, add, memory, 7, block=4)
+    graph.set_copy(copy, other, memory)
+    graph.set_callback(call, seen.append, 2)
+    run(graph.instantiate())
+    assert other.tolist() == [10] * 4
+    run(before)  # as it was made
+    assert out.tolist() == [6] * 4
+    assert seen == [2, 1]
+    third = np.zeros(4, np.int32)
+    gone = weakref.ref(third)
+    graph.set_copy(copy, third, memory)
+    del third
+    gc.collect()
+    assert gone() is not None, 'the graph keeps what its nodes use'
+    graph.set_copy(copy, out, memory)
+    gc.collect()
+    assert gone() is None
+    with pytest.raises(driver.LogicError):
+        graph.set_memset(kernel, memory, 3, 4, 4)
+    with pytest.raises(driver.Error, match='another graph'):
+        graph.set_memset(Graph().add_empty(), memory, 3, 4, 4)
+    with pytest.raises(TypeError):
+        graph.set_kernel(kernel)
+    with pytest.raises(TypeError):
+        graph.set_callback(call)
+
+
 def test_an_update_of_another_shape_says_so(mod, memory):
     add = mod.get_function('add')
     first, second = Graph(), Graph()
