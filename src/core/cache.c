@@ -217,8 +217,8 @@ void cache_store(runcu_program *program, struct request *r)
 {
     struct str part = {0};
     /* The key is made again: another NVRTC than the first in line may have been the one to load. */
-    if (r->no_cache || r->scan.is_opaque || !is_unchanged(&r->scan) || !make_key(r) ||
-        !learn_depends(program, r) || !r->cache_folder.len)
+    if (r->no_cache || r->scan.is_opaque || r->scan.is_computed || !is_unchanged(&r->scan) ||
+        !make_key(r) || !learn_depends(program, r) || !r->cache_folder.len)
         return;
     if (entry_write(&part, program, r))
         store(r, &part);

@@ -104,6 +104,8 @@ static void list_options(struct attempt *a, const char *arch, bool minimal)
         add(a, "--pre-include=" PRELUDE_NAME);
     for (size_t i = 0; i < r->options.pre_includes.len; i++)
         add_joined(a, "--pre-include=", r->options.pre_includes.at[i]);
+    if (r->trace.len) /* the last: take_answers leaves it out */
+        add_joined(a, "--fdevice-time-trace=", r->trace.at);
 }
 
 /* --- running it ---------------------------------------------------------- */
@@ -487,6 +489,8 @@ static int fail_option(const runcu_program *program, const struct attempt *a)
 
 static int take_answers(runcu_program *program, struct attempt *a)
 {
+    if (a->r->trace.len && a->options.len)
+        a->options.len--;
     program->options = join(program, &a->options);
     if (!program->options || !take_log(program, a))
         return runcu_fail_memory();

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/fs.h"
+#include "core/remote.h"
 
 /* --- what is asked for --------------------------------------------------- */
 
@@ -227,6 +229,7 @@ void request_fini(struct request *r)
     str_fini(&r->cache_folder);
     str_fini(&r->shared_folder);
     str_fini(&r->text);
+    str_fini(&r->trace);
     arena_fini(&r->arena);
 }
 
@@ -344,6 +347,31 @@ static int find_headers(struct request *r)
     return ok ? 0 : runcu_fail_memory();
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Here, or, if NVRTC is to tell what it reads, in a worker. */
+static int run_compiler(runcu_program *program, struct request *r)
+{
+    int status;
+    int64_t began = now_ns();
+    bool traced = trace_is_wanted(r);
+    if (traced && !r->is_workers && remote_traces(&status, program, r))
+        return status;
+    if (traced && r->is_workers)
+        trace_begin(r);
+    status = compile_run(program, r);
+    if (r->trace.len)
+        trace_end(r, began);
+    if (!status)
+        cache_store(program, r);
+    return status;
+}
+
 int program_make(runcu_program *program, struct request *r)
 {
     if (r->params.time_limit)
@@ -353,11 +381,7 @@ int program_make(runcu_program *program, struct request *r)
         status = request_scan(r);
     if (!status)
         status = find_headers(r);
-    if (!status)
-        status = compile_run(program, r);
-    if (!status)
-        cache_store(program, r);
-    return status;
+    return status ? status : run_compiler(program, r);
 }
 
 /* --- keeping files ------------------------------------------------------- */

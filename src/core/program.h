@@ -105,7 +105,8 @@ struct scan {
     uint8_t *headers; /* enum scan_header, one for each of text_headers */
     bool in_toolkit;  /* what is read from now on are CUDA's own headers */
     bool has_include; /* any #include at all */
-    bool is_opaque;   /* includes something that only a preprocessor can name */
+    bool is_computed; /* includes something that only a preprocessor can name */
+    bool is_opaque;   /* depends on something that nobody names */
 };
 
 /* A zeroed struct with `dirs` filled in is ready; false when memory is short. */
@@ -190,6 +191,8 @@ struct request {
     size_t key_len;  /* of the text, what the key is made of: it ends before variant and folders */
     struct variant variant;
     uint8_t key[SHA256_SIZE];
+    bool is_workers;   /* in a worker process */
+    struct str trace;  /* trace.c: the file that NVRTC is to write; "" for none */
     uint64_t deadline; /* of CLOCK_MONOTONIC, in ns; 0: none */
 };
 
@@ -329,6 +332,15 @@ void included_fini(struct inclusions *all);
 
 /* Makes `program->report`. False when memory is short. */
 bool report_make(runcu_program *program);
+
+/* --- trace.c: what NVRTC has read ----------------------------------------- */
+
+/* Can NVRTC's account make the source one for the cache? */
+bool trace_is_wanted(const struct request *r);
+/* Around compile_run, in a worker. If all went well the scan has the files that were read, and
+ * nothing computed any more. `began`: when compiling did, in ns since 1970. */
+void trace_begin(struct request *r);
+void trace_end(struct request *r, int64_t began);
 
 /* --- diagnostics.c ------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -291,14 +292,29 @@ static bool hear_greeting(struct remote *remote)
     return remote->has_answered;
 }
 
+/* Until the answer comes; false if the caller wants none any more. */
+static bool wait_for_answer(const struct remote *remote, const struct request *r)
+{
+    struct pollfd answer = {.fd = remote->socket, .events = POLLIN};
+    while (poll(&answer, 1, 50) == 0)
+        if (r->params.cancel && r->params.cancel(r->params.cancel_user))
+            return false;
+    return true;
+}
+
 bool remote_compile(int *status, struct remote *remote, runcu_program *program, struct request *r)
 {
     struct str message = {0};
     size_t len = 0;
     put_request(&message, r);
     bool is_sent = hear_greeting(remote) && send_message(remote->socket, &message);
-    char *body = is_sent ? receive_message(remote->socket, &len) : NULL;
     str_fini(&message);
+    if (is_sent && !wait_for_answer(remote, r)) {
+        remote_interrupt(remote);
+        *status = runcu_fail(RUNCU_ERROR_INTERRUPTED, "compiling %s was interrupted", r->name);
+        return true;
+    }
+    char *body = is_sent ? receive_message(remote->socket, &len) : NULL;
     if (!body)
         return false;
     struct wire w = {body, body + len, false};
@@ -333,6 +349,14 @@ bool remote_replaces(int *status, runcu_program *program, struct request *r)
     return true;
 }
 
+bool remote_traces(int *status, runcu_program *program, struct request *r)
+{
+    struct remote remote = {0};
+    bool ok = remote_start(&remote) && remote_compile(status, &remote, program, r);
+    remote_stop(&remote, !ok || *status == RUNCU_ERROR_INTERRUPTED);
+    return ok;
+}
+
 /* --- the worker's side ----------------------------------------------------- */
 
 /* The cache was looked up by who asks. */
@@ -343,6 +367,7 @@ static int compile(runcu_program **out, const struct asked *asked)
     *out = alloc_zero(1, sizeof **out);
     if (!status && !*out)
         status = runcu_fail_memory();
+    r.is_workers = true;
     if (!status)
         status = cache_prepare(&r);
     if (!status)

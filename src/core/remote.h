@@ -25,6 +25,9 @@ bool remote_compile(int *status, struct remote *remote, runcu_program *program, 
 /* True where NVRTC cannot be used in this process any more: a worker has compiled, or *status says
  * why not. */
 bool remote_replaces(int *status, runcu_program *program, struct request *r);
+/* Has a worker of its own compile, which may ask NVRTC what it read. False: there is none, or it
+ * ended; nothing has been compiled. */
+bool remote_traces(int *status, runcu_program *program, struct request *r);
 /* The worker's side: serves until the other end closes. Returns its exit status. */
 int remote_serve(int socket);
 

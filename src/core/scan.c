@@ -1,8 +1,7 @@
 /* Reads source text as far as includes and the prelude's names go: which files take part, which
  * names are used, which the source defines itself. It skips comments and texts and takes both sides
  * of every #if: too many files only mean that the cache looks at more of them. What only a
- * preprocessor can tell, it says it cannot. NVRTC would tell which files it read
- * (-fdevice-time-trace), but where the disk is full or the folder has gone it ends the process. */
+ * preprocessor can tell, it says it cannot: then NVRTC is asked (trace.c). */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,7 +430,8 @@ static void read_include(struct reader *r, bool is_question)
     if (!is_question)
         r->scan->has_include = true;
     if (!read_name(r, &name, &is_quoted)) {
-        r->scan->is_opaque = true;
+        r->scan->is_computed |= !is_question;
+        r->scan->is_opaque |= is_question;
     } else if (!name.len || name.failed) {
         r->failed |= name.failed;
     } else if (is_question) {

@@ -109,6 +109,8 @@ static bool key_of(uint8_t key[SHA256_SIZE], const char *name)
 
 static bool is_temporary(const char *name)
 {
+    if (strncmp(name, CACHE_TRACE, sizeof CACHE_TRACE - 1) == 0)
+        return ends(name, ".json");
     return ends(name, ".tmp") && (strstr(name, SUFFIX ".") || cache_counts_is_temporary(name));
 }
 

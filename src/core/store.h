@@ -11,6 +11,8 @@ enum { CACHE_ENTRY_LIMIT = 1 << 30 };
 
 /* Folders of NVRTC's headers are called so, and then by version. */
 #define CACHE_HEADERS "headers-"
+/* Files that trace.c asks NVRTC for begin so. */
+#define CACHE_TRACE "trace."
 
 /* cache.c: the folder that `own` (may be NULL) or the environment names, absolute; "" where there
  * is none to be had. */

@@ -215,6 +215,52 @@ static void wrong_calls(void)
     REQUIRE_OK(runcu_worker_path(NULL));
 }
 
+/* #include NAME: a worker asks the preprocessor what that is. */
+static void includes_by_macro(void)
+{
+    static const char source[] = "#define H <deep/a.h>\n#include H\n"
+                                 "__global__ void k(type *x) { x[0] = 1; }\n";
+    const char *dirs[] = {rig_path("first"), rig_path("second")};
+    runcu_program_params p = {.include_dirs = dirs, .include_dir_count = 2};
+    runcu_program *program;
+    int major;
+    REQUIRE_OK(runcu_nvrtc_version(&major, NULL, NULL));
+    mkdir(rig_path("first"), 0700);
+    rig_write("second/deep/a.h", "#include \"b.h\"\n");
+    rig_write("second/deep/b.h", "typedef int type;\n");
+    rig_age(rig_path("second/deep/a.h"), 100);
+    rig_age(rig_path("second/deep/b.h"), 100);
+    REQUIRE_OK(rig_compile(&program, source, &p));
+    REQUIRE_IN("_Z1kPi", runcu_program_ptx(program, NULL));
+    REQUIRE(strstr(runcu_program_options(program), "trace") == NULL);
+    runcu_program_destroy(&program);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, major >= 13);
+    rig_write("second/deep/b.h", "typedef char type;\n");
+    rig_age(rig_path("second/deep/b.h"), 50);
+    REQUIRE_OK(rig_compile(&program, source, &p));
+    REQUIRE_IN("_Z1kPc", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, major >= 13);
+    rig_write("first/deep/a.h", "typedef long type;\n"); /* earlier on the way */
+    REQUIRE_OK(rig_compile(&program, source, &p));
+    REQUIRE_IN("_Z1kPl", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    REQUIRE_FAILS(rig_compile(&program, "#define H <deep/none.h>\n#include H\n", &p),
+                  RUNCU_ERROR_COMPILE, "deep/none.h");
+    runcu_program_destroy(&program);
+    char worker[8192];
+    snprintf(worker, sizeof worker, "%s", getenv("RUNCU_WORKER"));
+    setenv("RUNCU_WORKER", "/bin/false", 1); /* one that ends at once */
+    rig_write("first/deep/a.h", "typedef short type;\n");
+    REQUIRE_OK(rig_compile(&program, source, &p));
+    REQUIRE_IN("_Z1kPs", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    char command[8192];
+    snprintf(command, sizeof command, "ls '%s' | grep -q trace", getenv("RUNCU_CACHE_DIR"));
+    REQUIRE(system(command) != 0); /* nothing is left behind */
+    setenv("RUNCU_WORKER", worker, 1);
+}
+
 int main(void)
 {
     rig_start(1);
@@ -226,6 +272,7 @@ int main(void)
     RUN(progress_and_cancelling);
     RUN(one_source_is_cancelled);
     RUN(wrong_calls);
+    RUN(includes_by_macro);
     rig_end();
     return 0;
 }
