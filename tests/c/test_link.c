@@ -6,6 +6,7 @@
 #include "runcu/runcu.h"
 #include "test.h"
 
+#include "base/alloc.h"
 #include "core/core.h"
 #include "program_rig.h"
 
@@ -401,6 +402,41 @@ static void modules_are_loaded_with_options(void)
     REQUIRE(!module && strstr(errors, "nonsense"));
 }
 
+static int link_both(runcu_link **link)
+{
+    const void *image;
+    size_t bytes;
+    int status = runcu_link_create(link, NULL);
+    if (!status)
+        status = runcu_link_add(*link, PTX, caller, strlen(caller), "caller");
+    if (!status)
+        status = runcu_link_add_file(*link, PTX, rig_path("callee.ptx"));
+    if (!status && runcu_link_add_library(*link, "nonsense", NULL) == RUNCU_ERROR_MEMORY)
+        status = RUNCU_ERROR_MEMORY;
+    if (!status)
+        status = runcu_link_complete(&image, &bytes, *link);
+    return status;
+}
+
+/* Whichever allocation fails: it is told, and nothing is left behind. */
+static void memory_may_be_short(void)
+{
+    int status, live = core_live_objects;
+    size_t n = 0;
+    rig_write("callee.ptx", callee);
+    do {
+        runcu_link *link = NULL;
+        alloc_fail_at(++n);
+        status = link_both(&link);
+        alloc_fail_at(0);
+        runcu_link_destroy(&link);
+        REQUIRE_INT(core_live_objects, ==, live);
+        REQUIRE(!status || status == RUNCU_ERROR_MEMORY || status == RUNCU_ERROR_DRIVER);
+        REQUIRE_INT(n, <, 5000);
+    } while (status);
+    REQUIRE_INT(n, >, 10);
+}
+
 static void the_context_may_die_first(runcu_device *device)
 {
     runcu_context *context;
@@ -433,6 +469,7 @@ int main(int argc, char **argv)
     libraries_are_sought();
     programs(device);
     modules_are_loaded_with_options();
+    memory_may_be_short();
     the_context_may_die_first(device);
     REQUIRE_INT(core_live_objects, ==, 0);
     rig_end();
