@@ -71,7 +71,7 @@ struct core_driver {
     _Atomic(struct core_driver *) cpu_device;
     int device_count;
     struct runcu_device *devices;
-    atomic_bool is_busy; /* something was launched since the last synchronous copy */
+    atomic_bool is_busy;   /* something was launched since the last synchronous copy */
     atomic_bool may_print; /* of a GPU's driver: a kernel that prints has been launched */
     /* post.c's: copies that were not waited for, how many of them are done, the context of those
      * that may not be. */
@@ -452,6 +452,8 @@ struct runcu_function {
     CUfunction handle;
     runcu_context *context; /* the module's */
     const runcu_param *params;
+    runcu_module *leader;       /* counted: of a kernel that follows (follow.c), the module that was
+                                   asked; else NULL */
     int count;                  /* -1: nothing is known of the parameters */
     uint32_t bytes;             /* of the parameter buffer */
     bool has_padding;           /* in the parameter buffer */
@@ -464,10 +466,9 @@ struct runcu_function {
     const char *name, *symbol, *signature;
     atomic_int refs;
     struct arena arena;
-    /* follow.c: of a kernel that follows its file or the current context; NULL otherwise. */
-    runcu_module *leader;    /* counted: the module that was asked */
-    runcu_module *asked;     /* what that stood for then, */
-    const char *asked_name;  /* and the name */
+    /* With a leader: */
+    runcu_module *asked;     /* what that stood for when it was asked, */
+    const char *asked_name;  /* and for which name */
     struct core_peer *peers; /* guarded by core_lock */
 };
 

@@ -3,6 +3,7 @@
  * until the module ends, so that what was found needs no counting. */
 #include "core/follow.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -143,6 +144,8 @@ static int read_source(struct str *out, struct fs_info *info, const char *path)
     int status = fs_stat(info, path);
     if (!status)
         status = fs_read(out, path, SOURCE_LIMIT);
+    if (status == ENOMEM)
+        return runcu_fail_memory();
     return status ? runcu_fail(RUNCU_ERROR_SYSTEM, "%s cannot be read: %s", path, strerror(status))
                   : 0;
 }
@@ -331,8 +334,12 @@ int runcu_module_compile_file(runcu_module **out, const char *path,
     runcu_program_params own;
     core_params(&own, sizeof own, params);
     int status = read_source(&source, &info, path);
-    if (!status && fs_absolute(&absolute, path) != 0)
-        status = runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read");
+    int failed = status ? 0 : fs_absolute(&absolute, path);
+    if (failed)
+        status = failed == ENOMEM
+                     ? runcu_fail_memory()
+                     : runcu_fail(RUNCU_ERROR_SYSTEM, "the current folder cannot be read: %s",
+                                  strerror(failed));
     own.size = sizeof own;
     own.name = absolute.at;
     if (!status)

@@ -106,7 +106,7 @@ const char *const *core_texts_get(size_t *count, struct wire *w, struct arena *a
 {
     *count = wire_count(w);
     const char **texts = arena_alloc(arena, *count * sizeof *texts + 1);
-    w->bad |= !texts;
+    w->bad |= w->is_short |= !texts;
     for (size_t i = 0; !w->bad && i < *count; i++)
         texts[i] = wire_text(w, NULL);
     return texts;
@@ -116,7 +116,7 @@ static const runcu_header *get_headers(size_t *count, struct wire *w, struct are
 {
     *count = wire_count(w);
     runcu_header *headers = arena_alloc(arena, *count * sizeof *headers + 1);
-    w->bad |= !headers;
+    w->bad |= w->is_short |= !headers;
     for (size_t i = 0; !w->bad && i < *count; i++) {
         headers[i].name = wire_text(w, NULL);
         headers[i].text = wire_text(w, NULL);

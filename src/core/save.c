@@ -84,9 +84,13 @@ static int restore_source(runcu_module **out, struct wire *w)
     runcu_program_params params = {.size = sizeof params};
     const char *source = wire_text(w, NULL);
     params.arch_text = wire_text(w, NULL);
-    int status = core_params_get(&params, w, &arena) && source
-                     ? runcu_module_compile(out, source, &params)
-                     : runcu_fail(RUNCU_ERROR_ARGUMENT, "the saved module is damaged");
+    int status;
+    if (core_params_get(&params, w, &arena) && source)
+        status = runcu_module_compile(out, source, &params);
+    else if (w->is_short)
+        status = runcu_fail_memory();
+    else
+        status = runcu_fail(RUNCU_ERROR_ARGUMENT, "the saved module is damaged");
     arena_fini(&arena);
     return status;
 }

@@ -16,6 +16,7 @@ void wire_put_texts(struct str *out, const char *const *texts, size_t count);
 struct wire {
     const char *at, *end;
     bool bad;
+    bool is_short; /* bad because memory was short, which who reads notes here */
 };
 
 uint64_t wire_number(struct wire *w);

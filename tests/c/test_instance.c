@@ -245,6 +245,24 @@ static void modules_go_through_bytes(void)
     runcu_module_release(&again);
 }
 
+static void memory_runs_out_while_saving(void)
+{
+    runcu_module *m = module_of(templates, NULL), *again = NULL;
+    int status = -1;
+    for (size_t n = 1; status; n++) {
+        alloc_fail_at(n);
+        status = runcu_module_save(m, keep, saved);
+        if (!status)
+            status = runcu_module_restore(&again, saved, saved_bytes);
+        alloc_fail_at(0);
+        if (status && status != RUNCU_ERROR_MEMORY && status != RUNCU_ERROR_DRIVER)
+            TEST_FAIL_("allocation %zu: %s", n, runcu_error_text());
+        runcu_module_release(&again);
+        REQUIRE_INT(n, <, 5000);
+    }
+    runcu_module_release(&m);
+}
+
 int main(void)
 {
     rig_start(1);
@@ -259,6 +277,7 @@ int main(void)
     RUN(wrong_calls);
     RUN(threads_ask_for_the_same);
     RUN(modules_go_through_bytes);
+    RUN(memory_runs_out_while_saving);
     RUN(memory_runs_out);
     rig_end();
     return 0;

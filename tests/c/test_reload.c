@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/alloc.h"
 #include "program_rig.h"
 
 static void save(const char *name, const char *text)
@@ -141,6 +142,34 @@ static void wrong_calls(void)
     runcu_module_release(&m);
 }
 
+static void memory_runs_out(void)
+{
+    int status = -1, value = 1;
+    for (size_t n = 1; status; n++) {
+        runcu_function *f = NULL, *now;
+        runcu_module *m = NULL;
+        save_value(value = 3 - value);
+        REQUIRE_OK(runcu_module_compile_file(&m, rig_path("k.cu"), NULL));
+        save_value(3 - value);
+        alloc_fail_at(n);
+        status = runcu_module_watch(m, 1);
+        if (!status)
+            status = runcu_module_follow_context(m);
+        if (!status)
+            status = runcu_module_get_function(&f, m, "k");
+        if (!status)
+            status = runcu_module_reload(m, NULL);
+        if (!status)
+            status = runcu_function_newest(&now, f);
+        alloc_fail_at(0);
+        if (status && status != RUNCU_ERROR_MEMORY && status != RUNCU_ERROR_DRIVER)
+            TEST_FAIL_("allocation %zu: %s", n, runcu_error_text());
+        runcu_function_release(&f);
+        runcu_module_release(&m);
+        REQUIRE_INT(n, <, 5000);
+    }
+}
+
 static void contexts_have_code_and_variables_of_their_own(void)
 {
     static const char source[] = "__device__ int n; __global__ void k(int *x) { *x = ++n; }";
@@ -177,6 +206,7 @@ int main(int argc, char **argv)
     RUN(what_does_not_compile_changes_nothing);
     RUN(threads_launch_meanwhile);
     RUN(wrong_calls);
+    RUN(memory_runs_out);
     RUN(contexts_have_code_and_variables_of_their_own);
     rig_end();
     return 0;

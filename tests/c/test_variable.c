@@ -1,5 +1,6 @@
 /* Variables of modules: what is known of them, and their contents; on the CPU device, or with the
  * argument "cuda" on NVIDIA's driver (77 where there is none). */
+#include "base/alloc.h"
 #include "program_rig.h"
 
 static const char source[] =
@@ -128,6 +129,25 @@ static void contents_come_and_go_in_any_context(void)
     runcu_module_release(&m);
 }
 
+static void memory_runs_out(void)
+{
+    runcu_variable v;
+    int status = -1;
+    for (size_t n = 1; status; n++) {
+        runcu_module *m = module_of("__constant__ float k[3];");
+        alloc_fail_at(n);
+        status = runcu_module_get_variable(&v, m, "k");
+        alloc_fail_at(0);
+        REQUIRE(!status || status == RUNCU_ERROR_MEMORY || status == RUNCU_ERROR_DRIVER);
+        if (!status && !*v.type) /* without the compiler's answer it is bytes */
+            status = RUNCU_ERROR_MEMORY;
+        REQUIRE(status || v.dims == 1);
+        runcu_module_release(&m);
+        REQUIRE_INT(n, <, 5000);
+    }
+    REQUIRE_INT(v.shape[0], ==, 3);
+}
+
 static void what_leaves_the_variable_is_refused(void)
 {
     runcu_module *m = module_of(source);
@@ -156,6 +176,7 @@ int main(int argc, char **argv)
     RUN(of_ptx_scalars_and_arrays_that_tell_are_known);
     RUN(contents_come_and_go_in_any_context);
     RUN(what_leaves_the_variable_is_refused);
+    RUN(memory_runs_out);
     rig_end();
     return 0;
 }
