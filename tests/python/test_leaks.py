@@ -133,6 +133,19 @@ SCENARIOS = {
         'g = mod.module.get_function("f"); g.num_regs; repr(g); g.signature;'
         ' mod.get_global("value"); fails(mod.get_function, "g"); mod.module.kernel_names; dir(mod)'
     ),
+    'variables': (
+        'v = mod.globals["value"]; v.get(); v[...] = 1; repr(v); v.gpudata; list(mod.globals);'
+        ' fails(v.__getitem__, "no"); fails(mod.globals.__getitem__, "no"); repr(mod);'
+        ' mod.module.__doc__; f.__doc__; f.__signature__; f.module'
+    ),
+    'modules that are saved': (
+        'import pickle; g = pickle.loads(pickle.dumps(mod.get_function("f")));'
+        ' fails(runcu._core.module_restore, b"no"); fails(runcu._core.module_restore, x)'
+    ),
+    'modules that follow': (
+        'm = runcu.SourceModule("__global__ void g(int *x) {}", lazy=True); g = m.g; g.num_regs;'
+        ' fails(m.reload); fails(m.module.watch, 1.0); m.last_error'
+    ),
     'modules': 'runcu.SourceModule("__global__ void g(int *x) {}").g',
     'modules that do not compile': 'fails(runcu.SourceModule, "__global__ void g() { wrong; }")',
     'options that fail': (
@@ -142,7 +155,13 @@ SCENARIOS = {
 }
 
 #: What takes milliseconds each is not repeated as often.
-SLOW = {'modules': 100, 'modules that do not compile': 40, 'contexts': 300}
+SLOW = {
+    'modules': 100,
+    'modules that are saved': 100,
+    'modules that follow': 100,
+    'modules that do not compile': 40,
+    'contexts': 300,
+}
 
 
 @pytest.mark.parametrize('name', SCENARIOS)
