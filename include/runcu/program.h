@@ -108,6 +108,10 @@ RUNCU_API const void *runcu_program_ltoir(const runcu_program *program, size_t *
 RUNCU_API const char *runcu_program_log(const runcu_program *program);
 RUNCU_API const runcu_diagnostic *runcu_program_diagnostics(const runcu_program *program,
                                                             size_t *count);
+/** If this thread's last failure was ERROR_COMPILE: what the compiler said, also where no program
+ * was handed out (runcu_module_compile, runcu_module_get_function); else NULL, and *count, which
+ * may be NULL, is 0. Valid until this thread's next failing call. Thread-safety: safe. */
+RUNCU_API const runcu_diagnostic *runcu_error_diagnostics(size_t *count);
 /** All diagnostics as text: file:line, message, the source line with a caret. */
 RUNCU_API const char *runcu_program_report(const runcu_program *program);
 /** What can be done about the first error, as sentences a line: where a header was looked for, what

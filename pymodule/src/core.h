@@ -592,6 +592,8 @@ PyObject *bind_function_wrap(bind_state *state, runcu_function *function);
 /* diagnostic.c: its types; a program's messages as a tuple, and as text in a form ("html"). */
 int bind_diagnostic_init(bind_state *state);
 PyObject *bind_diagnostics(bind_state *state, const runcu_program *program);
+/* Likewise those of this thread's last failure. */
+PyObject *bind_error_diagnostics(bind_state *state);
 PyObject *bind_diagnostics_format(bind_state *state, const runcu_program *program, PyObject *form);
 
 /* cuarray.c: an array, a mipmapped array, a texture or a surface, by the object's type. */

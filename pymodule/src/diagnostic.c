@@ -109,10 +109,8 @@ static PyObject *new_diagnostic(bind_state *state, const runcu_diagnostic *d)
     return new_row(state->diagnostic_type, fields, ARRAY_LEN(fields));
 }
 
-PyObject *bind_diagnostics(bind_state *state, const runcu_program *program)
+static PyObject *new_diagnostics(bind_state *state, const runcu_diagnostic *rows, size_t count)
 {
-    size_t count = 0;
-    const runcu_diagnostic *rows = runcu_program_diagnostics(program, &count);
     PyObject *out = PyTuple_New((Py_ssize_t) count);
     for (size_t i = 0; out && i < count; i++) {
         PyObject *row = new_diagnostic(state, &rows[i]);
@@ -122,6 +120,20 @@ PyObject *bind_diagnostics(bind_state *state, const runcu_program *program)
             Py_CLEAR(out);
     }
     return out;
+}
+
+PyObject *bind_diagnostics(bind_state *state, const runcu_program *program)
+{
+    size_t count = 0;
+    const runcu_diagnostic *rows = runcu_program_diagnostics(program, &count);
+    return new_diagnostics(state, rows, count);
+}
+
+PyObject *bind_error_diagnostics(bind_state *state)
+{
+    size_t count = 0;
+    const runcu_diagnostic *rows = runcu_error_diagnostics(&count);
+    return new_diagnostics(state, rows, count);
 }
 
 /* --- forms --- */

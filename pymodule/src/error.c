@@ -83,7 +83,15 @@ static int set_launches(PyObject *exception)
     return set_attribute(exception, "launches", lines);
 }
 
-static void raise_error(PyObject *type, PyObject *text, const runcu_error *e)
+/* Of a source that does not compile, what the compiler said. */
+static int set_diagnostics(bind_state *state, PyObject *exception, const runcu_error *e)
+{
+    if (e->status != RUNCU_ERROR_COMPILE)
+        return 0;
+    return set_attribute(exception, "diagnostics", bind_error_diagnostics(state));
+}
+
+static void raise_error(bind_state *state, PyObject *type, PyObject *text, const runcu_error *e)
 {
     PyObject *exception = PyObject_CallOneArg(type, text);
     if (!exception)
@@ -92,7 +100,7 @@ static void raise_error(PyObject *type, PyObject *text, const runcu_error *e)
         (set_attribute(exception, "code", PyLong_FromLong(e->code)) == 0 &&
          set_attribute(exception, "name", PyUnicode_FromString(e->name)) == 0 &&
          set_attribute(exception, "routine", PyUnicode_FromString(e->routine)) == 0 &&
-         set_launches(exception) == 0))
+         set_launches(exception) == 0 && set_diagnostics(state, exception, e) == 0))
         PyErr_SetObject(type, exception);
     Py_DECREF(exception);
 }
@@ -114,7 +122,7 @@ int bind_fail(bind_state *state, int status)
     } else {
         PyObject *string = PyUnicode_DecodeUTF8(text, (Py_ssize_t) strlen(text), "replace");
         if (string)
-            raise_error(type, string, &e);
+            raise_error(state, type, string, &e);
         Py_XDECREF(string);
     }
     if (atomic_load(&bind_has_news)) { /* the failure counts, whatever becomes of the rest */

@@ -442,6 +442,7 @@ static int fail_compile(runcu_program *program, const struct attempt *a)
     if (first)
         advise(first->text, r);
     runcu_fail_code(a->code, reason, "nvrtcCompileProgram");
+    core_fail_diagnostics(program->diagnostics, program->diagnostic_count);
     if (!compile_keep_advice(program))
         return runcu_fail_memory();
     return status;

@@ -45,6 +45,8 @@ NO_INLINE int core_fail_null(const char *function, const char *argument);
         CORE_NEED(out); \
         *(out) = NULL;  \
     } while (0)
+/* Notes what the compiler said, which is copied. */
+void core_fail_diagnostics(const runcu_diagnostic *list, size_t count);
 /* "No memory on the host", for failed allocations. */
 int runcu_fail_memory(void);
 /* The status of this thread's last failure: for passing on one that a function without a status has

@@ -386,6 +386,36 @@ bool diagnostics_parse(runcu_program *program, const struct request *r)
     return ok && report_make(program);
 }
 
+static bool copy_text(const char **text, struct arena *arena)
+{
+    *text = arena_string(arena, *text, strlen(*text));
+    return *text != NULL;
+}
+
+static bool copy_steps(const runcu_step **steps, size_t count, struct arena *arena)
+{
+    runcu_step *copy = count ? arena_copy(arena, *steps, count * sizeof **steps) : NULL;
+    bool ok = copy || !count;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = copy_text(&copy[i].file, arena) && copy_text(&copy[i].text, arena);
+    *steps = copy;
+    return ok;
+}
+
+runcu_diagnostic *diagnostics_copy(struct arena *arena, const runcu_diagnostic *list, size_t count)
+{
+    runcu_diagnostic *out = count ? arena_copy(arena, list, count * sizeof *list) : NULL;
+    bool ok = out != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        runcu_diagnostic *d = &out[i];
+        ok = copy_text(&d->file, arena) && copy_text(&d->text, arena) &&
+             copy_text(&d->code, arena) && copy_text(&d->source, arena) &&
+             copy_steps(&d->includes, d->include_count, arena) &&
+             copy_steps(&d->instances, d->instance_count, arena);
+    }
+    return ok ? out : NULL;
+}
+
 int diagnostics_promote(runcu_program *program, const struct request *r)
 {
     const runcu_diagnostic *first = NULL;
@@ -405,6 +435,7 @@ int diagnostics_promote(runcu_program *program, const struct request *r)
         "%s does not compile: %s(%u): %.*s (a warning, and warnings are errors)", r->name,
         first->file, (unsigned) first->line, (int) strcspn(first->text, "\n"), first->text);
     runcu_fail_detail("%s", program->report);
+    core_fail_diagnostics(program->diagnostics, program->diagnostic_count);
     return status;
 }
 

@@ -7,14 +7,18 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "program.h"
 
 struct record {
     int status, code;
     const char *name, *routine;
     struct str message, detail, launches;
-    struct str text; /* message and detail, made when asked for */
-    bool is_weak;    /* the detail gives way to a better one */
-    bool is_kept;    /* its memory is known to the thread's key */
+    struct str text;    /* message and detail, made when asked for */
+    struct arena arena; /* of the diagnostics */
+    const runcu_diagnostic *diagnostics;
+    size_t diagnostic_count;
+    bool is_weak; /* the detail gives way to a better one */
+    bool is_kept; /* its memory is known to the thread's key */
 };
 
 static _Thread_local struct record record;
@@ -32,6 +36,7 @@ static void free_record(void *p)
     str_fini(&r->detail);
     str_fini(&r->launches);
     str_fini(&r->text);
+    arena_fini(&r->arena);
     *r = (struct record){0};
 }
 
@@ -65,6 +70,9 @@ int runcu_fail(int status, const char *format, ...)
     va_start(args, format);
     str_vaddf(&message, format, args);
     va_end(args);
+    arena_fini(&record.arena);
+    record.diagnostics = NULL;
+    record.diagnostic_count = 0;
     str_fini(&record.message);
     str_clear(&record.detail);
     str_clear(&record.launches);
@@ -95,6 +103,19 @@ void runcu_fail_detail(const char *format, ...)
 void core_fail_better(void)
 {
     record.is_weak = true;
+}
+
+void core_fail_diagnostics(const runcu_diagnostic *list, size_t count)
+{
+    record.diagnostics = diagnostics_copy(&record.arena, list, count);
+    record.diagnostic_count = record.diagnostics ? count : 0;
+}
+
+const runcu_diagnostic *runcu_error_diagnostics(size_t *count)
+{
+    if (count)
+        *count = record.diagnostic_count;
+    return record.diagnostics;
 }
 
 void core_fail_launches(const char *launches)

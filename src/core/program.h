@@ -346,6 +346,8 @@ void trace_end(struct request *r, int64_t began);
 
 /* Reads the log's messages. `program->log` is set. False when memory is short. */
 bool diagnostics_parse(runcu_program *program, const struct request *r);
+/* With all that belongs to them, in the arena; NULL for none, or when memory is short. */
+runcu_diagnostic *diagnostics_copy(struct arena *arena, const runcu_diagnostic *list, size_t count);
 /* Makes errors of the warnings of what has been compiled: ERROR_COMPILE if there are any. */
 int diagnostics_promote(runcu_program *program, const struct request *r);
 /* The log without messages about names that our prelude gives as well, and with the user's name of

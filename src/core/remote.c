@@ -329,6 +329,8 @@ bool remote_compile(int *status, struct remote *remote, runcu_program *program, 
     if (has_program && take_program(program, body, &w)) {
         if (!diagnostics_parse(program, r) || (*status && !compile_keep_advice(program)))
             *status = runcu_fail_memory();
+        else if (*status)
+            core_fail_diagnostics(program->diagnostics, program->diagnostic_count);
         return true;
     }
     alloc_free(body);

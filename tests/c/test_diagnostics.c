@@ -464,6 +464,28 @@ static void templates_three_deep(void)
     }
 }
 
+/* Where no program is handed out. */
+static void failures_keep_what_was_said(void)
+{
+    size_t count = 7;
+    runcu_module *module = NULL;
+    runcu_program_params p = {.name = "m.cu", .no_cache = 1};
+    REQUIRE_OK(runcu_init("cpu"));
+    REQUIRE_FAILS(runcu_module_compile(&module,
+                                       "template <class T> __device__ int f(T x) { return x.y; }\n"
+                                       "__global__ void k(int *p) { *p = f(3); }\n",
+                                       &p),
+                  RUNCU_ERROR_COMPILE, "m.cu");
+    const runcu_diagnostic *list = runcu_error_diagnostics(&count);
+    REQUIRE_INT(count, ==, 1);
+    REQUIRE_STR(list->file, "m.cu");
+    REQUIRE_INT(list->instance_count, ==, 1);
+    REQUIRE_INT(list->instances[0].line, ==, 2);
+    REQUIRE_FAILS(runcu_module_compile(NULL, "", NULL), RUNCU_ERROR_ARGUMENT, "");
+    REQUIRE(!runcu_error_diagnostics(&count) && count == 0);
+    REQUIRE(!runcu_error_diagnostics(NULL));
+}
+
 static void other_sorts_of_messages(void)
 {
     const runcu_diagnostic *d =
@@ -515,6 +537,7 @@ static void live(void)
     RUN(headers_in_memory_tell_who_includes_them);
     RUN(files_tell_who_includes_them);
     RUN(templates_three_deep);
+    RUN(failures_keep_what_was_said);
     RUN(other_sorts_of_messages);
     RUN(more_errors_than_anybody_reads);
     runcu_program_destroy(&compiled);

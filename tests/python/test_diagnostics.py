@@ -60,6 +60,19 @@ def test_the_way_to_a_message(device):
     assert '  in instantiation of "int top(T) [with T=int]" at kernel.cu:4\n' in text
 
 
+def test_instances_on_demand_tell_as_much(device):
+    source = 'template <class T> __global__ void k(T *p) { *p = p->nothing; }'
+    mod = SourceModule(source)
+    with pytest.raises(CompileError) as e:
+        mod.get_function('k<int>')
+    (d,) = e.value.diagnostics
+    assert (d.file, d.line, d.severity) == ('kernel.cu', 1, 'error')
+    assert d.instances
+    with pytest.raises(driver.LogicError) as other:
+        mod.get_function('nowhere')
+    assert not hasattr(other.value, 'diagnostics')
+
+
 def test_columns_count_characters(device):
     (d, *_) = error_of('__global__ void k() { /* äöü 日本 */ x; }').diagnostics
     assert d.source[d.column - 1] == 'x'
