@@ -5,9 +5,9 @@ What is public of it is so as `runcu.tools`, `runcu.gpuarray.vec` and `runcu.com
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import re
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -112,7 +112,7 @@ class DTypeRegistry:
     def __init__(self) -> None:
         self.dtype_to_name: dict[np.dtype, str] = {}
         self.name_to_dtype: dict[str, np.dtype] = {}
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
 
     def find(self, name: str) -> np.dtype:
         """The dtype of a name, however it is spaced; TypeNameNotKnown if it has none."""

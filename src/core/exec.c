@@ -117,7 +117,7 @@ int runcu_graph_exec_update(runcu_graph_exec *exec, runcu_graph *graph)
     CORE_NEED(exec);
     CORE_NEED(graph);
     struct core_use u;
-    struct core_handle *from = graph ? &graph->base : NULL;
+    struct core_handle *from = &graph->base;
     CUgraphExecUpdateResultInfo info = {0, NULL, NULL};
     int status = core_use_begin(&u, &exec->base, "the graph");
     if (status)
