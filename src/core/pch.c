@@ -68,9 +68,13 @@ static bool make_folder(void)
     ours.pid = getpid();
     fs_list(parent(), sweep, NULL);
     str_addf(&path, "%s/" PREFIX "%ld-XXXXXX", parent(), (long) ours.pid);
-    if (!path.failed && mkdtemp(path.at))
-        ours.folder = str_take(&path);
+    if (!path.failed)
+        ours.folder = alloc_string(path.at);
     str_fini(&path);
+    if (ours.folder && !mkdtemp(ours.folder)) {
+        alloc_free(ours.folder);
+        ours.folder = NULL;
+    }
     return ours.folder != NULL;
 }
 
@@ -200,7 +204,7 @@ bool pch_begin(struct str *folder, const struct request *r, const struct text_li
     bool ok = (ours.folder && ours.pid == getpid()) || make_folder();
     /* Someone may have cleared the place where it was. */
     if (ok && !prepare(folder, name))
-        ok = make_folder() && prepare(folder, name);
+        ok = access(ours.folder, F_OK) != 0 && make_folder() && prepare(folder, name);
     ok = ok && has_room();
     if (!ok)
         pthread_mutex_unlock(&ours.lock);

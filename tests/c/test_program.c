@@ -573,6 +573,31 @@ static void memory_runs_out(void)
     REQUIRE_INT(n, >, 20);
 }
 
+/* Where they cannot be had, the source compiles without. */
+static void memory_runs_out_for_precompiled_headers(void)
+{
+    const char *const options[] = {"--pch"};
+    const char *dir = rig_path("one");
+    runcu_program_params p = {.options = options,
+                              .option_count = 1,
+                              .include_dirs = &dir,
+                              .include_dir_count = 1,
+                              .no_cache = 1};
+    int in_a_row = 0;
+    for (size_t n = 1; in_a_row < 4; n++) {
+        runcu_program *program = NULL;
+        alloc_fail_at(n);
+        int status = rig_compile(&program, "#include \"b.h\"\n__global__ void k(type *x) {}", &p);
+        alloc_fail_at(0);
+        if (status && status != RUNCU_ERROR_MEMORY)
+            TEST_FAIL_("allocation %zu: %s", n, runcu_error_text());
+        in_a_row = status ? 0 : in_a_row + 1;
+        runcu_program_destroy(&program);
+        REQUIRE_INT(n, <, 2000);
+    }
+    REQUIRE_INT(system("test $(ls -d \"${TMPDIR:-/tmp}\"/runcu-pch-$PPID-* | wc -l) -le 1"), ==, 0);
+}
+
 static void without_nvrtc(void)
 {
     runcu_program *program;
@@ -634,6 +659,7 @@ int main(void)
     RUN(files_are_kept);
     RUN(several_threads);
     RUN(memory_runs_out);
+    RUN(memory_runs_out_for_precompiled_headers);
     rig_end();
     return 0;
 }
