@@ -189,7 +189,7 @@ static int read_bundle(runcu_bundle *b, const char *where)
     int status = check_header(&b->bytes, where);
     if (status)
         return status;
-    struct wire w = {b->bytes.at + HEADER, b->bytes.at + b->bytes.len, false};
+    struct wire w = {.at = b->bytes.at + HEADER, .end = b->bytes.at + b->bytes.len};
     b->maker = wire_text(&w, NULL);
     b->name = wire_text(&w, NULL);
     size_t count = wire_count(&w);

@@ -259,7 +259,7 @@ static bool check_places(const char *places)
 
 bool depends_hold(const char *depends, size_t len)
 {
-    struct wire w = {depends, depends + len, false};
+    struct wire w = {.at = depends, .end = depends + len};
     bool ok = check_places(wire_text(&w, NULL));
     for (uint64_t n = ok ? wire_number(&w) : 0; ok && n > 0; n--)
         ok = check_file(&w);
@@ -304,7 +304,7 @@ bool entry_read(runcu_program *program, struct str *bytes, const struct request 
     struct entry_part part;
     if (!find_part(&part, bytes, r))
         return false;
-    struct wire w = {part.at + sizeof(struct head), part.at + part.len, false};
+    struct wire w = {.at = part.at + sizeof(struct head), .end = part.at + part.len};
     runcu_program found = {.was_cached = true};
     found.depends = wire_item(&w, &found.depends_len);
     if (!program_get(&found, &w, &program->arena) || w.at != w.end ||

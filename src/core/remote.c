@@ -282,7 +282,7 @@ static bool hear_greeting(struct remote *remote)
         return true;
     setsockopt(remote->socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     char *body = receive_message(remote->socket, &len);
-    struct wire w = {body, body ? body + len : NULL, body == NULL};
+    struct wire w = {.at = body, .end = body ? body + len : NULL, .bad = !body};
     const char *version = wire_text(&w, NULL);
     remote->has_answered = version && strcmp(version, runcu_version()) == 0;
     alloc_free(body);
@@ -317,7 +317,7 @@ bool remote_compile(int *status, struct remote *remote, runcu_program *program, 
     char *body = is_sent ? receive_message(remote->socket, &len) : NULL;
     if (!body)
         return false;
-    struct wire w = {body, body + len, false};
+    struct wire w = {.at = body, .end = body + len};
     *status = (int) (int64_t) wire_number(&w);
     const char *text = wire_text(&w, NULL), *detail = wire_text(&w, NULL);
     bool ok = !w.bad && text && detail;
@@ -380,7 +380,7 @@ static int compile(runcu_program **out, const struct asked *asked)
 
 static bool answer(int socket, const char *body, size_t len)
 {
-    struct wire w = {body, body + len, false};
+    struct wire w = {.at = body, .end = body + len};
     struct arena arena = {0};
     struct asked asked;
     struct str message = {0};
@@ -411,7 +411,7 @@ static bool read_greeting(int socket)
     struct arena arena = {0};
     size_t len, count = 0;
     char *body = receive_message(socket, &len);
-    struct wire w = {body, body ? body + len : NULL, body == NULL};
+    struct wire w = {.at = body, .end = body ? body + len : NULL, .bad = !body};
     const char *version = wire_text(&w, NULL), *nvrtc = wire_text(&w, NULL);
     const char *const *folders = core_texts_get(&count, &w, &arena);
     bool ok = !w.bad && version && nvrtc && strcmp(version, runcu_version()) == 0 &&
