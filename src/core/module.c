@@ -85,6 +85,15 @@ static bool is_whole(const void *image, size_t bytes)
     return start <= bytes && size <= bytes - start;
 }
 
+/* Too short for the header of what it begins as. */
+static bool is_stump(const void *image, size_t bytes)
+{
+    static const unsigned char elf[] = {0x7f, 'E', 'L', 'F'}, fat[] = {0x50, 0xed, 0x55, 0xba};
+    enum { ELF_HEADER = 64, FATBIN_HEADER = 16 };
+    return bytes >= sizeof elf && ((bytes < ELF_HEADER && memcmp(image, elf, sizeof elf) == 0) ||
+                                   (bytes < FATBIN_HEADER && memcmp(image, fat, sizeof fat) == 0));
+}
+
 /* Names from `names`, which may be PTX beside a cubin, code from `code`. */
 struct source {
     const void *code, *names;
@@ -102,8 +111,9 @@ static int load_source(runcu_module *m, const struct source *s)
     int status = core_image_read(&m->image, s->names, s->names_bytes);
     if (status)
         return status;
-    if (is_cubin || drv_is_fatbin(s->code, s->code_bytes)) {
-        if (is_whole(s->code, s->code_bytes))
+    bool is_cut = is_stump(s->code, s->code_bytes);
+    if (is_cut || is_cubin || drv_is_fatbin(s->code, s->code_bytes)) {
+        if (!is_cut && is_whole(s->code, s->code_bytes))
             return load_code(m, s->code, is_cubin, s->jit);
         status = core_check(driver, "cuModuleLoadData", CUDA_ERROR_INVALID_IMAGE);
         runcu_fail_detail(
