@@ -31,9 +31,21 @@ static void touch(const char *what, const char *text, size_t len)
     }
 }
 
+/* The format's, whatever its number is by now. */
+static void get_magic(char out[8])
+{
+    struct str part = {0};
+    runcu_program program = {.arch = "", .options = "", .log = ""};
+    if (!entry_write(&part, &program, &wanted))
+        abort();
+    memcpy(out, part.at, 8);
+    str_fini(&part);
+}
+
 static void put_part(struct str *out, const uint8_t *data, size_t size)
 {
-    struct head head = {"runcu\n3", 0, sizeof head + size, {0}, wanted.variant};
+    struct head head = {{0}, 0, sizeof head + size, {0}, wanted.variant};
+    get_magic(head.magic);
     memcpy(head.key, wanted.key, sizeof head.key);
     str_addn(out, (const char *) &head, sizeof head);
     str_addn(out, (const char *) data, size);

@@ -184,7 +184,8 @@ def test_the_cache(device, tmp_path):
     assert entries
     for entry in entries:  # a damaged entry is compiled again
         entry.write_bytes(entry.read_bytes()[:-7])
-    elsewhere = tmp_path.with_name('elsewhere')  # where this process has looked for nothing yet
+    # where this process has looked for nothing yet
+    elsewhere = tmp_path.with_name(tmp_path.name + '-moved')
     tmp_path.rename(elsewhere)
     again = compiler._compile(source, None, False, None, None, elsewhere, None)
     assert not again.was_cached
