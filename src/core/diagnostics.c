@@ -62,6 +62,7 @@ struct message {
     int severity;
     struct line file, code, text;
     uint32_t number; /* of the line */
+    bool is_at_end;  /* of the source: something is missing there */
 };
 
 /* "error: text", "warning #177-D: text", "error   : text" */
@@ -119,8 +120,10 @@ static bool read_tool(struct message *m, const struct line *line)
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
         if (!begins(line, starts[i]))
             continue;
-        if (read_severity(m, line->at + strlen(starts[i]), end))
+        if (read_severity(m, line->at + strlen(starts[i]), end)) {
+            m->is_at_end = starts[i][0] == 'A';
             return true;
+        }
     }
     const char *semicolon = begins(line, "ptxas ") ? memchr(line->at, ';', line->len) : NULL;
     if (!semicolon || end - semicolon < 3 || !read_severity(m, semicolon + 2, end))
@@ -314,6 +317,14 @@ static struct line choose_source(const struct rest *rest, const struct line *exa
                          rest->source.len - margin};
 }
 
+static uint32_t count_lines(const char *text)
+{
+    uint32_t count = 1;
+    for (; *text; text++)
+        count += *text == '\n' && text[1];
+    return count;
+}
+
 /* The file as the user knows it, and the way to it. */
 static bool place(runcu_diagnostic *d, struct diagnostic_list *list, runcu_program *program,
                   const struct request *r, const struct message *m)
@@ -322,7 +333,9 @@ static bool place(runcu_diagnostic *d, struct diagnostic_list *list, runcu_progr
         d->file = "name expression";
         return true;
     }
-    if (is_own(&m->file, r)) {
+    if (m->is_at_end)
+        d->line = count_lines(r->source);
+    if (m->is_at_end || is_own(&m->file, r)) {
         d->file = keep(program, r->name, strlen(r->name));
         return d->file;
     }

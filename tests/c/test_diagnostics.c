@@ -501,6 +501,8 @@ static void other_sorts_of_messages(void)
     REQUIRE_IN("nowhere.h", d->text);
     d = first_of("__global__ void k() { if (1) {\n", NULL);
     REQUIRE_IN("expected a \"}\"", d->text);
+    REQUIRE_STR(d->file, "kernel.cu");
+    REQUIRE_INT(d->line, ==, 1);
     runcu_program_params p = {.arch_text = "sm_80", .no_device = 1};
     d = first_of("extern __device__ int g(int);\n__global__ void k(int *p) { *p = g(3); }\n", &p);
     REQUIRE_IN("Unresolved extern function", d->text);
