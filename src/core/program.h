@@ -96,9 +96,10 @@ struct scan {
     const char *conflict;                      /* such a name that means two of them, or NULL */
     const char *pipe;                          /* what is included though it is one, or NULL */
     struct text_list dirs;                     /* absolute, in order of search */
-    struct text_list absent;  /* absolute paths that would be included if they existed */
-    struct text_list missing; /* names of includes found nowhere: the toolkit's, perhaps */
-    struct text_list probed;  /* names that __has_include asks for and that are nowhere */
+    struct text_list absent;    /* absolute paths that would be included if they existed */
+    struct text_list missing;   /* names of includes found nowhere: the toolkit's, perhaps */
+    struct text_list questions; /* macros that ask __has_include of their argument */
+    struct text_list probed;    /* names that __has_include asks for and that are nowhere */
     VEC(struct scan_file) files;
     struct map seen;  /* paths of files that were read */
     uint8_t *names;   /* enum scan_name, one for each of text_names */

@@ -27,6 +27,7 @@ struct reader {
     int name;                  /* a name of text_names, its use not yet understood, or -1 */
     struct token name_before;  /* the token before it, and the one before that */
     struct token name_earlier;
+    struct token defined; /* by the #define that is being read, if it is one */
     bool at_line_start, in_directive;
     int in_typedef; /* 1, and 1 more for each brace in it */
     int enum_state; /* 0: no, 1: after the word enum, 2: between its braces */
@@ -86,32 +87,14 @@ static const char *const type_words[] = {"bool",  "char",    "short", "int",    
                                          "auto",  "wchar_t", NULL};
 static const char *const tag_words[] = {"struct", "class", "union", "enum", "namespace", NULL};
 /* Words that a use may follow; after any other word stands a name that is being declared. */
-static const char *const other_words[] = {"return",       "case",
-                                          "else",         "do",
-                                          "goto",         "throw",
-                                          "new",          "delete",
-                                          "operator",     "sizeof",
-                                          "typeof",       "alignof",
-                                          "const",        "volatile",
-                                          "static",       "inline",
-                                          "extern",       "register",
-                                          "constexpr",    "typename",
-                                          "template",     "typedef",
-                                          "friend",       "virtual",
-                                          "explicit",     "mutable",
-                                          "decltype",     "and",
-                                          "or",           "not",
-                                          "defined",      "if",
-                                          "elif",         "ifdef",
-                                          "ifndef",       "elifdef",
-                                          "elifndef",     "undef",
-                                          "__restrict__", "__device__",
-                                          "__host__",     "__global__",
-                                          "__shared__",   "__constant__",
-                                          "__managed__",  "__forceinline__",
-                                          "__noinline__", "__restrict",
-                                          "__inline__",   "co_return",
-                                          "using",        NULL};
+static const char *const other_words[] = {
+    "return", "case", "else", "do", "goto", "throw", "new", "delete", "operator", "sizeof",
+    "typeof", "alignof", "const", "volatile", "static", "inline", "extern", "register",
+    "constexpr", "typename", "template", "typedef", "friend", "virtual", "explicit", "mutable",
+    "decltype", "and", "or", "not", "defined", "if", "elif", "ifdef", "ifndef", "elifdef",
+    "elifndef", "undef", "__restrict__", "__device__", "__host__", "__global__", "__shared__",
+    "__constant__", "__managed__", "__forceinline__", "__noinline__", "__restrict", "__inline__",
+    "co_return", "using", NULL};
 
 static bool is_one_of(const struct token *t, const char *characters)
 {
@@ -423,6 +406,28 @@ static bool read_name(struct reader *r, struct str *name, bool *is_quoted)
     return true;
 }
 
+/* __has_include of something unnamed: #define HAS(x) __has_include(x) makes HAS mean the same. */
+static void note_question(struct reader *r)
+{
+    struct str name = {0};
+    str_addn(&name, r->defined.at, r->defined.len);
+    if (name.len)
+        r->failed |= name.failed || !list_add(r->scan, &r->scan->questions, name.at);
+    else
+        r->scan->is_opaque = true;
+    str_fini(&name);
+}
+
+static bool is_question(const struct reader *r, const struct token *t)
+{
+    if (is(t, "__has_include") || is(t, "__has_include_next"))
+        return true;
+    for (size_t i = 0; i < r->scan->questions.len; i++)
+        if (is(t, r->scan->questions.at[i]))
+            return true;
+    return false;
+}
+
 static void read_include(struct reader *r, bool is_question)
 {
     struct str name = {0};
@@ -431,7 +436,8 @@ static void read_include(struct reader *r, bool is_question)
         r->scan->has_include = true;
     if (!read_name(r, &name, &is_quoted)) {
         r->scan->is_computed |= !is_question;
-        r->scan->is_opaque |= is_question;
+        if (is_question)
+            note_question(r);
     } else if (!name.len || name.failed) {
         r->failed |= name.failed;
     } else if (is_question) {
@@ -452,7 +458,7 @@ static void end_line(struct reader *r)
         return;
     settle_name(r, &none);
     r->in_directive = false;
-    r->last = r->before = none;
+    r->last = r->before = r->defined = none;
 }
 
 static void track(struct reader *r, const struct token *t)
@@ -486,7 +492,9 @@ static void take_word(struct reader *r, const struct token *t)
         read_include(r, false);
         return;
     }
-    if (r->in_directive && (is(t, "__has_include") || is(t, "__has_include_next"))) {
+    if (r->in_directive && is(&r->last, "define"))
+        r->defined = *t;
+    else if (r->in_directive && is_question(r, t)) {
         skip_space(r);
         if (*r->at == '(') {
             r->at++;
@@ -548,6 +556,7 @@ void scan_fini(struct scan *s)
     vec_fini(&s->absent);
     vec_fini(&s->missing);
     vec_fini(&s->probed);
+    vec_fini(&s->questions);
     vec_fini(&s->files);
     map_fini(&s->seen);
     alloc_free(s->names);

@@ -136,6 +136,27 @@ static void headers_that_come_to_be(void)
     runcu_program_destroy(&program);
 }
 
+/* Macros that ask in __has_include's place, as CUDA's headers have them. */
+static void questions_by_macro(void)
+{
+    const char *dir = rig_path("asked");
+    runcu_program_params p = {.include_dirs = &dir, .include_dir_count = 1};
+    runcu_program *program;
+    const char *source = "#define HAS(x) __has_include(x)\n#if HAS(<later.h>)\ntypedef char type;\n"
+                         "#else\ntypedef int type;\n#endif\n__global__ void k(type *x) {}\n";
+    const char *unnamed = "#define HAS(x) __has_include(x)\n#define NAME <later.h>\n"
+                          "#if HAS(NAME)\n#endif\n__global__ void k(int *x) {}\n";
+    mkdir(dir, 0700);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, 0);
+    REQUIRE_INT(rig_was_cached(source, &p), ==, 1);
+    rig_write("asked/later.h", "");
+    REQUIRE_OK(rig_compile(&program, source, &p));
+    REQUIRE_IN("_Z1kPc", runcu_program_ptx(program, NULL));
+    runcu_program_destroy(&program);
+    REQUIRE_INT(rig_was_cached(unnamed, &p), ==, 0);
+    REQUIRE_INT(rig_was_cached(unnamed, &p), ==, 0);
+}
+
 /* #include NAME: only the preprocessor knows what is read, so without a worker that may ask it
  * nothing is kept. */
 static void includes_by_macro_are_not_kept(void)
@@ -521,6 +542,7 @@ int main(void)
     RUN(what_matters_is_in_the_key);
     RUN(headers_that_change);
     RUN(headers_that_come_to_be);
+    RUN(questions_by_macro);
     RUN(includes_by_macro_are_not_kept);
     RUN(headers_that_cuda_includes);
     RUN(damage_is_a_miss);
