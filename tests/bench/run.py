@@ -60,6 +60,9 @@ def main():
     library = options.build.resolve() / 'src' / 'libruncu-cpu.so'
     if library.exists():
         environment.setdefault('RUNCU_CPU_LIBRARY', str(library))
+    worker = options.build.resolve() / 'src' / 'runcu-worker'
+    if worker.exists():
+        environment.setdefault('RUNCU_WORKER', str(worker))
     for path in benchmarks(options.names):
         run(path, options.build.resolve(), environment)
 
