@@ -54,7 +54,7 @@ static int merge(const char *path, const uint8_t key[SHA256_SIZE], const struct 
     if (fs_read(&old, path, CACHE_ENTRY_LIMIT))
         str_clear(&old);
     int status = merge_bytes(&bytes, &old, newer, key);
-    bool is_known = old.len == bytes.len && memcmp(str_text(&old), bytes.at, old.len) == 0;
+    bool is_known = old.len == bytes.len && memcmp(str_text(&old), str_text(&bytes), old.len) == 0;
     fs_stat(&after, path);
     *again = !is_same(&before, &after);
     if (!status && !is_known && !*again && bytes.len <= cache_cap()) {
