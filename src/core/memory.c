@@ -34,7 +34,7 @@ int runcu_mem_alloc(runcu_mem **out, size_t bytes)
         return status;
     runcu_mem *mem = *out;
     mem->bytes = bytes;
-    status = CU_CALL(mem->context->driver, cuMemAlloc, &mem->address, bytes);
+    status = CU_FLUSHING(mem->context->driver, cuMemAlloc, &mem->address, bytes);
     if (!status)
         return 0;
     runcu_fail_detail("%zu bytes were asked for.", bytes);
@@ -111,7 +111,8 @@ static CUresult release(const runcu_mem *m, const char **routine)
 static int end(const runcu_mem *m)
 {
     const char *routine;
-    CUresult code = release(m, &routine);
+    core_listen(m->context->driver); /* it waits for kernels */
+    CUresult code = core_listen_end(release(m, &routine));
     return core_is_gone(code) ? 0 : core_check(m->context->driver, routine, code);
 }
 

@@ -72,7 +72,6 @@ static bool look_at_nvrtc(runcu_diagnosis *d, int driver)
     if (ok) {
         str_addf(&f.text, "%d.%d, %s, for sm_%d to sm_%d", n->major, n->minor, n->path, n->archs[0],
                  n->archs[n->arch_count - 1]);
-        list_places(d, &f.detail, &what, false);
     } else {
         f.state = RUNCU_STATE_PROBLEM;
         str_clear(&f.detail);

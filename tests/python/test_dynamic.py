@@ -322,10 +322,10 @@ def test_dynamic_shared_memory_of_several_types(device):
 
 def test_kernels_of_one_name(device):
     module = DynamicModule().add_source(PLAIN, name='first')
-    with pytest.raises(driver.LogicError, match="Multiple definition of 'twice'") as caught:
+    with pytest.raises(driver.Error, match="Multiple definition of 'twice'") as caught:
         module.add_source(PLAIN, name='second')
-    assert caught.value.code == 300
     if device.is_cpu:  # the first one is still there
+        assert caught.value.code == 300
         assert run(module.link(), 'twice') == [2, 4, 6]
 
 
