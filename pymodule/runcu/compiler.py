@@ -105,11 +105,11 @@ def _text_of(source: Any) -> str:
 
 
 def _cache_options(cache_dir: Any) -> dict[str, Any]:
-    env = os.environ
-    if cache_dir is False or 'PYCUDA_DISABLE_CACHE' in env:
+    env = os.environb  # asked in half the time of os.environ
+    if cache_dir is False or b'PYCUDA_DISABLE_CACHE' in env:
         return {'no_cache': True}
-    if cache_dir is None and 'RUNCU_CACHE_DIR' not in env:
-        cache_dir = env.get('PYCUDA_CACHE_DIR')
+    if cache_dir is None and b'PYCUDA_CACHE_DIR' in env and b'RUNCU_CACHE_DIR' not in env:
+        cache_dir = os.environ['PYCUDA_CACHE_DIR']
     return {'cache_dir': None if cache_dir is None else os.fspath(cache_dir)}
 
 
@@ -135,9 +135,8 @@ def _fail(program: Program, name: str) -> CompileError:
 
 
 def _is_debugging() -> bool:
-    from . import driver  # which has names of this module
-
-    return driver.CUDA_DEBUGGING
+    driver = sys.modules.get(f'{__package__}.driver')  # which has names of this module
+    return driver is not None and driver.CUDA_DEBUGGING
 
 
 def _options(options: Iterable[str] | None) -> list[str]:
@@ -210,7 +209,7 @@ def _compile(
 def _checked(program: Program, name: str) -> Program:
     if not program.succeeded:
         raise _fail(program, name)
-    if program.log.strip() and not program.was_cached:
+    if not program.was_cached and program.log.strip():
         _warn(program)
     return program
 
