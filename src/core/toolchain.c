@@ -175,7 +175,7 @@ static void look_at_headers(runcu_diagnosis *d, const struct nvrtc *n)
     }
     d->failed |= !ok;
     vec_fini(&folders);
-    arena_fini(&r.arena);
+    request_fini(&r);
 }
 
 /* --- linking ----------------------------------------------------------------- */
