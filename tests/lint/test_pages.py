@@ -60,8 +60,8 @@ def test_names_exist():
 
 
 def is_variable(name):
-    """Whether README's table of environment variables has it."""
-    return f'| `{name}` |' in (ROOT / 'README.md').read_text()
+    """Whether the table of environment variables has it."""
+    return f'| `{name}` |' in (ROOT / 'docs/environment.md').read_text()
 
 
 def test_pages_are_listed():
