@@ -258,6 +258,20 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return 0;
 }
 
+bool fs_read_exactly(int fd, void *out, size_t len)
+{
+    for (char *at = out; len;) {
+        ssize_t n = read(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t) n;
+    }
+    return true;
+}
+
 int fs_remove(const char *path)
 {
     struct stat st;

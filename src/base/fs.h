@@ -45,6 +45,8 @@ int fs_write_end(struct fs_writer *w);
 /* Appends to a file in one piece, whoever else does; makes it with mode 0600. *size: its size
  * afterwards, unchanged on failure. */
 int fs_append(const char *path, const void *data, size_t len, uint64_t *size);
+/* Exactly so many bytes of an open file or socket? */
+bool fs_read_exactly(int fd, void *out, size_t len);
 /* Removes a file, or a folder with all that is in it; links are not followed. */
 int fs_remove(const char *path);
 /* `path` and the folders above it, as far as they are missing, each with mode 0700. */

@@ -238,21 +238,6 @@ struct import {
     struct str bytes;
 };
 
-/* Exactly so many bytes? */
-static bool read_exactly(int fd, void *out, size_t len)
-{
-    for (char *at = out; len;) {
-        ssize_t n = read(fd, at, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t) n;
-    }
-    return true;
-}
-
 /* In pieces: a length that is damaged takes no more memory than there are bytes. */
 static bool read_bytes(struct str *out, int fd, uint64_t len)
 {
@@ -260,7 +245,7 @@ static bool read_bytes(struct str *out, int fd, uint64_t len)
     str_clear(out);
     while (len && !out->failed) {
         size_t n = (size_t) MIN(len, sizeof piece);
-        if (!read_exactly(fd, piece, n))
+        if (!fs_read_exactly(fd, piece, n))
             return false;
         str_addn(out, piece, n);
         len -= n;
@@ -289,8 +274,8 @@ static int import_all(struct import *in)
     uint64_t len = 1;
     int status = 0;
     while (!status && len) {
-        bool whole = read_exactly(in->fd, &len, sizeof len) && len <= CACHE_ENTRY_LIMIT &&
-                     (!len || (read_exactly(in->fd, key, sizeof key) &&
+        bool whole = fs_read_exactly(in->fd, &len, sizeof len) && len <= CACHE_ENTRY_LIMIT &&
+                     (!len || (fs_read_exactly(in->fd, key, sizeof key) &&
                                read_bytes(&in->bytes, in->fd, len)));
         if (in->bytes.failed)
             return runcu_fail_memory();
@@ -310,7 +295,7 @@ static int open_import(struct import *in)
     in->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (in->fd < 0)
         return fail_path("cannot be read", in->path, errno);
-    if (!read_exactly(in->fd, found, sizeof found) || memcmp(found, magic, sizeof magic) != 0)
+    if (!fs_read_exactly(in->fd, found, sizeof found) || memcmp(found, magic, sizeof magic) != 0)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "%s is no exported cache", in->path);
     return 0;
 }

@@ -38,20 +38,6 @@ static bool send_all(int socket, const void *data, size_t len)
     return true;
 }
 
-static bool receive_all(int socket, void *data, size_t len)
-{
-    for (char *at = data; len;) {
-        ssize_t n = recv(socket, at, len, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t) n;
-    }
-    return true;
-}
-
 static bool send_message(int socket, const struct str *body)
 {
     uint64_t len = body->len;
@@ -63,10 +49,10 @@ static bool send_message(int socket, const struct str *body)
 static char *receive_message(int socket, size_t *len)
 {
     uint64_t size;
-    if (!receive_all(socket, &size, sizeof size) || size > limit)
+    if (!fs_read_exactly(socket, &size, sizeof size) || size > limit)
         return NULL;
     char *body = alloc_new((size_t) size + 1);
-    if (body && !receive_all(socket, body, (size_t) size)) {
+    if (body && !fs_read_exactly(socket, body, (size_t) size)) {
         alloc_free(body);
         return NULL;
     }

@@ -319,18 +319,29 @@ const char *runcu_module_variable_name(const runcu_module *module, size_t index)
 
 /* --- contents --- */
 
-static int reach(uint64_t *address, runcu_module *module, const char *name, size_t offset,
-                 size_t bytes)
+/* Some bytes of a variable, in the code of now, whose context is current until core_leave. */
+struct part {
+    const char *name;
+    size_t offset, bytes;
+    uint64_t address;
+    struct core_scope scope;
+};
+
+static int reach(struct part *p, runcu_module *module)
 {
     size_t size = 0;
-    int status = runcu_module_get_global(address, &size, module, name);
-    if (!status && (offset > size || bytes > size - offset))
-        status = runcu_fail(RUNCU_ERROR_ARGUMENT,
-                            "%zu bytes at offset %zu are not inside the variable \"%s\", which has "
-                            "%zu bytes",
-                            bytes, offset, name, size);
-    *address += offset;
-    return status;
+    int status = core_module_now(&module, module);
+    if (!status)
+        status = runcu_module_get_global(&p->address, &size, module, p->name);
+    if (status)
+        return status;
+    if (p->offset > size || p->bytes > size - p->offset)
+        return runcu_fail(RUNCU_ERROR_ARGUMENT,
+                          "%zu bytes at offset %zu are not inside the variable \"%s\", which has "
+                          "%zu bytes",
+                          p->bytes, p->offset, p->name, size);
+    p->address += p->offset;
+    return core_enter(&p->scope, module->context);
 }
 
 int runcu_module_write(runcu_module *module, const char *name, size_t offset, const void *from,
@@ -339,17 +350,12 @@ int runcu_module_write(runcu_module *module, const char *name, size_t offset, co
     CORE_NEED(module);
     CORE_NEED(name);
     CORE_NEED(from);
-    struct core_scope scope;
-    uint64_t address;
-    int status = core_module_now(&module, module);
-    if (!status)
-        status = reach(&address, module, name, offset, bytes);
-    if (!status)
-        status = core_enter(&scope, module->context);
+    struct part p = {.name = name, .offset = offset, .bytes = bytes};
+    int status = reach(&p, module);
     if (status)
         return status;
-    status = runcu_copy_htod(address, from, bytes);
-    core_leave(&scope);
+    status = runcu_copy_htod(p.address, from, bytes);
+    core_leave(&p.scope);
     return status;
 }
 
@@ -358,16 +364,11 @@ int runcu_module_read(void *to, runcu_module *module, const char *name, size_t o
     CORE_NEED(to);
     CORE_NEED(module);
     CORE_NEED(name);
-    struct core_scope scope;
-    uint64_t address;
-    int status = core_module_now(&module, module);
-    if (!status)
-        status = reach(&address, module, name, offset, bytes);
-    if (!status)
-        status = core_enter(&scope, module->context);
+    struct part p = {.name = name, .offset = offset, .bytes = bytes};
+    int status = reach(&p, module);
     if (status)
         return status;
-    status = runcu_copy_dtoh(to, address, bytes);
-    core_leave(&scope);
+    status = runcu_copy_dtoh(to, p.address, bytes);
+    core_leave(&p.scope);
     return status;
 }
