@@ -41,7 +41,8 @@ RUNCU_API void runcu_diagnosis_destroy(runcu_diagnosis **diagnosis);
 /** In the order in which they should be read. Valid as long as the diagnosis. */
 RUNCU_API const runcu_finding *runcu_diagnosis_findings(const runcu_diagnosis *diagnosis,
                                                         size_t *count);
-/** 1 if kernels can be compiled, and run on the device that is used by default; else 0. */
+/** 1 if kernels can be compiled, and run on the device that is used by default (with no_trial: if
+ * there are a compiler and that device); else 0. */
 RUNCU_API int runcu_diagnosis_is_well(const runcu_diagnosis *diagnosis);
 /** The same as a sentence or two, with the reason. Valid as long as the diagnosis. */
 RUNCU_API const char *runcu_diagnosis_verdict(const runcu_diagnosis *diagnosis);

@@ -379,7 +379,7 @@ int runcu_bundle_write(const runcu_bundle *bundle, const char *path)
 
 static bool is_identifier(const char *name)
 {
-    if (!name || (!isalpha((unsigned char) *name) && *name != '_'))
+    if (!isalpha((unsigned char) *name) && *name != '_')
         return false;
     for (const char *p = name; *p; p++)
         if (!isalnum((unsigned char) *p) && *p != '_')
@@ -396,7 +396,7 @@ int runcu_bundle_write_header(const runcu_bundle *bundle, const char *path, cons
     struct str text = {0};
     if (!is_identifier(name))
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "\"%.64s\" is no name for a variable in C",
-                          name ? name : "");
+                          name);
     str_addf(&text, "/* A bundle for runcu_module_load(&module, %s, sizeof %s). */\n", name, name);
     str_addf(&text, "static const unsigned char %s[] = {", name);
     for (size_t i = 0; i < bundle->bytes.len; i++)

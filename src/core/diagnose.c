@@ -312,6 +312,9 @@ static void judge(struct visit *v, bool has_device)
     } else if (!d->is_well) {
         const char *why = first_problem(d, "trial", v->wanted);
         str_addf(out, "Kernels do not run on %s: %s.", v->wanted, why ? why : "no device works");
+    } else if (v->no_trial) {
+        str_addf(out, "There are a compiler and the device \"%s\"; no kernel was tried.",
+                 v->wanted);
     } else if (strcmp(v->wanted, "cpu") == 0 && !(wish && *wish)) {
         str_addf(out, "Kernels compile, and run on the CPU device; no GPU is used: %s.",
                  str_text(&v->why));
@@ -342,14 +345,13 @@ static void look(struct visit *v)
 
 int runcu_diagnose(runcu_diagnosis **out, const runcu_diagnose_params *params)
 {
-    if (!out)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "out is NULL");
-    size_t reach = offsetof(runcu_diagnose_params, no_trial) + sizeof params->no_trial;
+    CORE_OUT(out);
+    runcu_diagnose_params p;
+    core_params(&p, sizeof p, params);
     *out = alloc_zero(1, sizeof **out);
     if (!*out)
         return runcu_fail_memory();
-    struct visit v = {.diagnosis = *out};
-    v.no_trial = params && (!params->size || params->size >= reach) && params->no_trial;
+    struct visit v = {.diagnosis = *out, .no_trial = p.no_trial};
     look(&v);
     str_fini(&v.why);
     if (!(*out)->failed && !(*out)->verdict.failed)

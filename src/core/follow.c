@@ -231,12 +231,18 @@ static int make_place(struct core_place **out, runcu_module *from)
     return status;
 }
 
-static runcu_module *find_place(struct core_generation *g, const runcu_context *context)
+/* The module of a context; without one, `made`, if any, becomes that. */
+static runcu_module *find_place(struct core_generation *g, const runcu_context *context,
+                                struct core_place *made)
 {
     core_lock();
     struct core_place *place = g->places;
     while (place && place->module->context != context)
         place = place->next;
+    if (!place && made) {
+        made->next = g->places;
+        g->places = place = made;
+    }
     core_unlock();
     return place ? place->module : NULL;
 }
@@ -248,20 +254,13 @@ static int go_to_place(runcu_module **out, struct core_generation *g)
     int status = core_context_get(&context);
     if (status)
         return status;
-    *out = context == g->module->context ? g->module : find_place(g, context);
+    *out = context == g->module->context ? g->module : find_place(g, context, NULL);
     if (!*out && !(status = make_place(&place, g->module))) {
-        runcu_module *other = find_place(g, context); /* another thread may have been faster */
-        if (other) {
+        *out = find_place(g, context, place);
+        if (*out != place->module) { /* another thread was faster */
             runcu_module_release(&place->module);
             alloc_free(place);
-        } else {
-            core_lock();
-            place->next = g->places;
-            g->places = place;
-            core_unlock();
-            other = place->module;
         }
-        *out = other;
     }
     runcu_context_release(&context);
     return status;
@@ -282,14 +281,38 @@ int core_module_now(runcu_module **out, runcu_module *module)
 
 /* --- kernels --- */
 
-static struct core_peer *find_peer(const runcu_function *function, const runcu_module *module)
+/* The kernel in that module; without one, `made`, if any, becomes that. */
+static struct core_peer *find_peer(runcu_function *function, const runcu_module *module,
+                                   struct core_peer *made)
 {
     core_lock();
     struct core_peer *peer = function->peers;
     while (peer && peer->function->asked != module)
         peer = peer->next;
+    if (!peer && made) {
+        made->next = function->peers;
+        function->peers = peer = made;
+    }
     core_unlock();
     return peer;
+}
+
+static int make_peer(struct core_peer **out, runcu_function *function, runcu_module *module)
+{
+    struct core_peer *made = alloc_zero(1, sizeof *made);
+    int status = made ? core_function_create(&made->function, module, function->asked_name)
+                      : runcu_fail_memory();
+    if (status) {
+        alloc_free(made);
+        return status;
+    }
+    made->function->asked = module;
+    *out = find_peer(function, module, made);
+    if (*out != made) { /* another thread was faster */
+        runcu_function_release(&made->function);
+        alloc_free(made);
+    }
+    return 0;
 }
 
 int core_function_now(runcu_function **out, runcu_function *function)
@@ -303,23 +326,12 @@ int core_function_now(runcu_function **out, runcu_function *function)
         *out = function;
         return 0;
     }
-    struct core_peer *peer = find_peer(function, module);
-    if (!peer) {
-        if (!(peer = alloc_zero(1, sizeof *peer)))
-            return runcu_fail_memory();
-        status = core_function_create(&peer->function, module, function->asked_name);
-        if (status) {
-            alloc_free(peer);
-            return status;
-        }
-        peer->function->asked = module;
-        core_lock();
-        peer->next = function->peers;
-        function->peers = peer;
-        core_unlock();
-    }
-    *out = peer->function;
-    return 0;
+    struct core_peer *peer = find_peer(function, module, NULL);
+    if (!peer)
+        status = make_peer(&peer, function, module);
+    if (!status)
+        *out = peer->function;
+    return status;
 }
 
 /* --- the public side --- */

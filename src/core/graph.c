@@ -383,8 +383,8 @@ int runcu_graph_add_graph(runcu_node **out, runcu_graph *graph, const runcu_node
     CORE_NEED(graph);
     CORE_NEED(child);
     struct place p;
-    struct core_handle *inner = child ? &child->base : NULL;
-    if (graph && graph == child)
+    struct core_handle *inner = &child->base;
+    if (graph == child)
         return runcu_fail(RUNCU_ERROR_ARGUMENT, "a graph cannot be a node of its own");
     int status = begin_node(&p, out, graph, after);
     if (status)
@@ -572,8 +572,6 @@ int runcu_graph_print_dot(runcu_graph *graph, const char *path, int is_verbose)
     CORE_NEED(graph);
     CORE_NEED(path);
     struct core_use u;
-    if (!path)
-        return runcu_fail(RUNCU_ERROR_ARGUMENT, "the path is NULL");
     int status = core_use_begin(&u, &graph->base, "the graph");
     if (status)
         return status;

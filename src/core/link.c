@@ -40,8 +40,9 @@ static int leave(struct core_scope *scope, runcu_link *link, int status)
 
 static int choose(int *out, const runcu_jit_params *params)
 {
-    const size_t end = offsetof(runcu_jit_params, linker) + sizeof params->linker;
-    *out = params && (!params->size || params->size >= end) ? params->linker : RUNCU_LINKER_AUTO;
+    runcu_jit_params p;
+    core_params(&p, sizeof p, params);
+    *out = p.linker;
     return *out >= RUNCU_LINKER_AUTO && *out <= RUNCU_LINKER_NVJITLINK
                ? 0
                : runcu_fail(RUNCU_ERROR_ARGUMENT, "%d is no linker: enum runcu_linker has them",
@@ -171,7 +172,7 @@ static int add(runcu_link *link, int type, const void *image, size_t bytes, cons
         status = add_to_driver(link, &link->inputs.at[link->inputs.len - 1]);
     if (status && !turn_to_nvjitlink(link)) {
         discard_input(&link->inputs.at[--link->inputs.len]);
-        return status;
+        return core_last_status(); /* that nvJitLink is missing, where it would have helped */
     }
     link->has_input = true;
     return 0;
@@ -246,6 +247,7 @@ static int run_nvjitlink(runcu_link *link, const struct nvjitlink_input *inputs,
     struct nvjitlink_job job = {
         .is_ptx = is_cpu(link), .inputs = inputs, .count = count, .jit = &link->jit};
     int status = runcu_device_arch(&job.arch, link->context->device);
+    str_clear(&link->own); /* what a completion that failed has left */
     return status ? status : nvjitlink_run(&link->own, &job);
 }
 
@@ -264,6 +266,8 @@ static int lower_lto(runcu_link *link)
 {
     VEC(struct nvjitlink_input) lto = {0};
     bool ok = true;
+    if (link->own.len) /* by a completion that failed later */
+        return 0;
     for (size_t i = 0; ok && i < link->inputs.len; i++)
         if (link->inputs.at[i].type == CU_JIT_INPUT_NVVM)
             ok = vec_push(&lto, link->inputs.at[i]);

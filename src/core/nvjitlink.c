@@ -8,7 +8,7 @@
 #include "core/places.h"
 #include "core/program.h"
 
-static const struct sought nvjitlink_sought = {"libnvJitLink.so", "RUNCU_NVJITLINK", "nvjitlink"};
+const struct sought nvjitlink_sought = {"libnvJitLink.so", "RUNCU_NVJITLINK", "nvjitlink"};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct nvjitlink loaded;
@@ -252,16 +252,17 @@ static int take(struct str *out, struct linking *l)
                                   : fn->nvJitLinkGetLinkedCubinSize(l->handle, &size);
     char *image = code ? NULL : alloc_zero(size + 1, 1);
     if (code)
-        return fail(l, "nvJitLinkGetLinkedCubinSize", code);
+        return fail(l, is_ptx ? "nvJitLinkGetLinkedPtxSize" : "nvJitLinkGetLinkedCubinSize", code);
     if (!image)
         return runcu_fail_memory();
     code = is_ptx ? fn->nvJitLinkGetLinkedPtx(l->handle, image)
                   : fn->nvJitLinkGetLinkedCubin(l->handle, image);
-    str_addn(out, image, size);
+    if (!code)
+        str_addn(out, image, size);
     alloc_free(image);
     if (out->failed)
         return runcu_fail_memory();
-    return code ? fail(l, "nvJitLinkGetLinkedCubin", code) : 0;
+    return code ? fail(l, is_ptx ? "nvJitLinkGetLinkedPtx" : "nvJitLinkGetLinkedCubin", code) : 0;
 }
 
 static int run(struct str *out, struct linking *l)

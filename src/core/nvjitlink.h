@@ -4,6 +4,7 @@
 #define CORE_NVJITLINK_H
 
 #include "core/jit.h"
+#include "core/places.h"
 #include "driver/driver.h"
 
 struct nvjitlink {
@@ -11,6 +12,8 @@ struct nvjitlink {
     unsigned major, minor;
     char *path;
 };
+
+extern const struct sought nvjitlink_sought;
 
 /* Finds and loads it; lives as long as the process. ERROR_NO_NVJITLINK, with every place tried.
  * Thread-safety: safe. */

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "core/findings.h"
 #include "core/library.h"
+#include "core/nvjitlink.h"
 #include "core/places.h"
 
 enum { FILE_LIMIT = 16 << 20 };
@@ -183,10 +184,9 @@ static void look_at_headers(runcu_diagnosis *d, const struct nvrtc *n)
 static void look_at_nvjitlink(runcu_diagnosis *d)
 {
     struct draft f = {.area = "linking", .item = "nvJitLink"};
-    const struct sought what = {"libnvJitLink.so", "RUNCU_NVJITLINK", "nvjitlink"};
     int major, minor;
     const char *path;
-    list_places(d, &f.detail, &what, true);
+    list_places(d, &f.detail, &nvjitlink_sought, true);
     if (runcu_nvjitlink_version(&major, &minor, &path) == 0) {
         str_addf(&f.text, "%d.%d, %s", major, minor, path);
     } else {
